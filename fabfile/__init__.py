@@ -1,0 +1,78 @@
+"""hostsmith: put Python web apps on your own servers.
+
+`from hostsmith import provision, deploy, rollback` in a fabfile gives it these tasks, `from hostsmith import ns` all of
+them, and `converge` with the resources is for tasks of your own.
+"""
+
+from __future__ import annotations
+
+from . import errors, recipes
+from ._version import __version__
+from .collection import ns
+from .converge import converge
+from .report import Report, Result
+from .resources.absent import Absent
+from .resources.base import Change, Handler, Resource, ResourceError
+from .resources.command import Command
+from .resources.directory import Directory
+from .resources.file import File
+from .resources.git import GitCheckout
+from .resources.group import Group
+from .resources.handlers import Reload, Restart
+from .resources.package import Package
+from .resources.program import Program
+from .resources.secret import Secret
+from .resources.service import Service
+from .resources.symlink import Symlink
+from .resources.user import User
+from .resources.validated import Validated
+from .resources.virtualenv import Virtualenv
+from .roles import hosts_for, role
+from .settings import load
+from .tasks.deploy import deploy
+from .tasks.provision import provision
+from .tasks.releases import releases
+from .tasks.rollback import rollback
+from .tasks.status import status
+from .tasks.unlock import unlock
+from .templating import Template
+
+__all__ = [
+    "Absent",
+    "Change",
+    "Command",
+    "Directory",
+    "File",
+    "GitCheckout",
+    "Group",
+    "Handler",
+    "Package",
+    "Program",
+    "Reload",
+    "Report",
+    "Resource",
+    "ResourceError",
+    "Restart",
+    "Result",
+    "Secret",
+    "Service",
+    "Symlink",
+    "Template",
+    "User",
+    "Validated",
+    "Virtualenv",
+    "__version__",
+    "converge",
+    "deploy",
+    "errors",
+    "hosts_for",
+    "load",
+    "ns",
+    "provision",
+    "recipes",
+    "releases",
+    "role",
+    "rollback",
+    "status",
+    "unlock",
+]

@@ -1,0 +1,138 @@
+"""Converge: check each resource, make its change, put back a change that failed, run the handlers that are owed."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Sequence
+
+from ..resources.base import Change, Handler, Resource, ResourceError
+from . import events
+from .owed import Owed
+from .system import Interrupted
+from .undo import Undo
+
+
+class FailedError(Exception):
+    """A resource or a handler failed; its event has been sent."""
+
+
+def converge(resources: Sequence[Resource], owed: Owed | None = None) -> bool:
+    """Bring the host to the desired state, resource by resource, then run the handlers.
+
+    :returns: whether all of it was done.
+    """
+    owed = owed if owed is not None else Owed()
+    try:
+        for index, resource in enumerate(resources):
+            with _Timed(index, resource.describe()) as timed:
+                _converge_one(resource, owed, timed)
+        for handler in tuple(owed.handlers):
+            with _Timed(len(resources), handler.describe()) as timed:
+                handler.run()
+                owed.remove([handler])
+                timed.result("ran")
+    except FailedError:
+        _say_owed(owed.handlers)
+        return False
+    return True
+
+
+def plan(resources: Sequence[Resource], owed: Owed | None = None) -> bool:
+    """Say what `converge` would change, touching nothing.
+
+    :returns: whether all of it could be told.
+    """
+    handlers = dict.fromkeys((owed if owed is not None else Owed()).handlers)
+    changed = False
+    try:
+        for index, resource in enumerate(resources):
+            with _Timed(index, resource.describe()) as timed:
+                try:
+                    change = resource.check()
+                except (ResourceError, OSError) as error:
+                    if not changed:
+                        raise
+                    change = Change(f"cannot be told before the changes above are made: {error}", _nothing)
+                if change:
+                    changed = True
+                    handlers |= dict.fromkeys(resource.handlers())
+                    timed.result("changed", change)
+        for handler in handlers:
+            events.emit("result", index=len(resources), resource=handler.describe(), state="ran", seconds=0.0)
+    except FailedError:
+        return False
+    return True
+
+
+def _converge_one(resource: Resource, owed: Owed, timed: _Timed) -> None:
+    change = resource.check()
+    if change is None:
+        return
+    undo = Undo()
+    undo.register(change.undo)
+    newly_owed = owed.add(resource.handlers())
+    try:
+        change.apply()
+    except BaseException as error:
+        _put_back(undo, error)
+        if change.undo is not None:
+            owed.remove(newly_owed)
+        raise
+    timed.result("changed", change)
+
+
+def _put_back(undo: Undo, error: BaseException) -> None:
+    try:
+        undo.run()
+    except ResourceError as failure:
+        raise ResourceError(f"{message(error)}\n{failure}") from error
+
+
+class _Timed:
+    """Sends the events of one resource: that it began, and how it ended after how long."""
+
+    def __init__(self, index: int, resource: str) -> None:
+        self._index, self._resource = index, resource
+        self._state, self._change = "ok", Change("", _nothing)
+        self._start = time.monotonic()
+
+    def __enter__(self) -> _Timed:
+        events.emit("start", index=self._index, resource=self._resource)
+        return self
+
+    def result(self, state: str, change: Change | None = None) -> None:
+        """What to report unless an error follows."""
+        self._state, self._change = state, change or self._change
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            self._emit(self._state, summary=self._change.summary, diff=self._change.diff)
+            return
+        self._emit("failed", error=message(error))
+        if isinstance(error, Exception):
+            raise FailedError from error
+
+    def _emit(self, state: str, **fields: str) -> None:
+        seconds = round(time.monotonic() - self._start, 4)
+        events.emit("result", index=self._index, resource=self._resource, state=state, seconds=seconds, **fields)
+
+
+def message(error: BaseException) -> str:
+    """What to tell the user of an error: its message when it was foreseen, else all that is known."""
+    if isinstance(error, Interrupted):
+        return "interrupted"
+    if isinstance(error, ResourceError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return "".join(traceback.format_exception(error))
+
+
+def _say_owed(handlers: Sequence[Handler]) -> None:
+    if handlers:
+        names = ", ".join(handler.describe() for handler in handlers)
+        events.note(f"still owed, and done by the next run on this host: {names}")
+
+
+_nothing: Callable[[], None] = lambda: None  # noqa: E731

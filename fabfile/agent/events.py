@@ -1,0 +1,44 @@
+"""The events that a run on the host sends to the controller, as JSON text sequences (RFC 7464)."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+# Each event starts with this byte, so that nothing a login shell or a program prints is taken for one.
+RECORD_SEPARATOR = b"\x1e"
+
+
+class _Out:
+    """Where events go: the file descriptor that was standard output when the run began."""
+
+    fd: int | None = None
+    gone = False
+
+
+def open_stream() -> None:
+    """Keep standard output for events alone; what anything else prints goes to standard error."""
+    _Out.fd = os.dup(1)
+    os.dup2(2, 1)
+
+
+def emit(kind: str, **fields: Any) -> None:
+    """Send one event.
+
+    A controller that has gone away is no error here: the run finds out where it can stop cleanly.
+    """
+    if _Out.fd is None or _Out.gone:
+        return
+    # Escaped to ASCII: the host's locale takes no part.
+    data = RECORD_SEPARATOR + json.dumps({"event": kind, **fields}).encode("ascii") + b"\n"
+    try:
+        while data:
+            data = data[os.write(_Out.fd, data) :]
+    except OSError:
+        _Out.gone = True
+
+
+def note(text: str) -> None:
+    """Tell the user something that is neither a change nor an error."""
+    emit("note", text=text)

@@ -1,0 +1,122 @@
+"""git on the host: a bare repository per app, what it has, fetching into it and checking out of it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import tempfile
+from dataclasses import dataclass
+
+from ..resources.base import ResourceError
+from . import system
+
+# What a release was made of is kept from git's garbage collection by a ref of its own.
+RELEASE_REFS = "refs/hostsmith"
+_REMOTE_HEAD = "refs/remotes/origin/HEAD"
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A bare repository.
+
+    :param path: its folder.
+    :param ssh: folder with `id_ed25519` (a deploy key) and `known_hosts` for fetching over SSH; None: root's own.
+    """
+
+    path: str
+    ssh: str | None = None
+
+    def git(self, *arguments: str, stdin: bytes = b"", env: dict[str, str] | None = None) -> str:
+        """Run git in the repository.
+
+        :returns: what it printed, stripped.
+        :raises ResourceError: it failed.
+        """
+        argv = ["git", f"--git-dir={self.path}", *arguments]
+        return system.run(argv, stdin=stdin, env={**self._env(), **(env or {})}).stdout.decode().strip()
+
+    def create(self) -> None:
+        """Make the repository unless it is there."""
+        if not os.path.exists(f"{self.path}/HEAD"):
+            system.run(["git", "init", "--quiet", "--bare", self.path])
+
+    def objects(self) -> list[str]:
+        """Ids of the commits and trees that releases on this host were made of."""
+        if not os.path.exists(f"{self.path}/HEAD"):
+            return []
+        return self.git("for-each-ref", "--format=%(objectname)", RELEASE_REFS).split()
+
+    def has(self, name: str) -> bool:
+        """Whether an object is there."""
+        try:
+            self.git("cat-file", "-e", "--end-of-options", name)
+        except system.CommandError:
+            return False
+        return True
+
+    def receive(self, pack: bytes) -> None:
+        """Add the objects of a pack, which may be thin."""
+        self.git("index-pack", "--stdin", "--fix-thin", stdin=pack)
+
+    def fetch(self, url: str) -> None:
+        """Bring branches, tags and the default branch of a remote repository up to date.
+
+        :raises ResourceError: it cannot be reached or read, with git's own error.
+        """
+        self.create()
+        refs = ["+HEAD:" + _REMOTE_HEAD, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
+        try:
+            self.git("fetch", "--quiet", "--prune", "--no-tags", "--", url, *refs)
+        except system.CommandError as error:
+            hint = ""
+            if "Permission denied" in str(error) or "Could not read from remote" in str(error):
+                hint = self._key_hint()
+            raise ResourceError(f"cannot fetch {url}: {error}{hint}") from error
+
+    def resolve(self, revision: str) -> str:
+        """The commit that a branch, a tag or an abbreviated id names.
+
+        :raises ResourceError: there is none.
+        """
+        name = _REMOTE_HEAD if revision == "HEAD" else revision
+        try:
+            return self.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        except system.CommandError:
+            known = self.git("for-each-ref", "--format=%(refname:short)", "--count=12", "refs/heads", "refs/tags")
+            raise ResourceError(
+                f"there is no revision {revision!r} in the repository; it has {', '.join(known.split()) or 'nothing'}"
+            ) from None
+
+    def subject(self, commit: str) -> str:
+        """First line of a commit's message."""
+        return self.git("log", "-1", "--format=%s", "--end-of-options", commit)
+
+    def keep(self, name: str, ref: str) -> None:
+        """Keep an object from garbage collection under RELEASE_REFS."""
+        self.git("update-ref", f"{RELEASE_REFS}/{ref}", name)
+
+    def release(self, ref: str) -> None:
+        """Stop keeping it."""
+        self.git("update-ref", "-d", f"{RELEASE_REFS}/{ref}")
+
+    def export(self, name: str, folder: str) -> None:
+        """Write the files of a commit or tree into a folder, without a .git of its own."""
+        with tempfile.TemporaryDirectory(prefix="hostsmith-") as scratch:
+            env = {"GIT_INDEX_FILE": f"{scratch}/index"}
+            self.git("read-tree", "--end-of-options", name, env=env)
+            self.git("checkout-index", "--all", "--force", f"--prefix={folder}/", env=env)
+
+    def _env(self) -> dict[str, str]:
+        env = {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1"}
+        if self.ssh is not None:
+            # Batch mode: nobody is there to answer. A new host key is remembered, a changed one refused.
+            options = ["-oBatchMode=yes", "-oStrictHostKeyChecking=accept-new", "-oConnectTimeout=15"]
+            options += [f"-oUserKnownHostsFile={self.ssh}/known_hosts", "-i", f"{self.ssh}/id_ed25519"]
+            env["GIT_SSH_COMMAND"] = shlex.join(["ssh", *options])
+        return env
+
+    def _key_hint(self) -> str:
+        key = system.read(f"{self.ssh}/id_ed25519.pub") if self.ssh else None
+        if not key:
+            return ""
+        return f"\nIf the repository is private, add this host's deploy key to it (read-only):\n{key.decode().strip()}"

@@ -1,0 +1,132 @@
+"""Where an app's files are on a host, and the record that each release keeps of itself."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Literal
+
+from . import system
+
+State = Literal["building", "proven", "failed", "bad"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a release knows of itself, kept in its release.json.
+
+    :param id: sorts by time: YYYYMMDD-HHMMSS in UTC, then what was deployed.
+    :param revision: what the code was taken from: a commit, with "+dirty" when the tree had more.
+    :param subject: first line of that commit's message.
+    :param who: user@machine that deployed it.
+    :param created: when, UTC, "YYYY-MM-DD HH:MM:SSZ".
+    :param state: "building" until it was live and healthy once, which makes it "proven"; "failed" when it never
+        became so; "bad" when it was rolled back from.
+    :param reason: why it is failed or bad.
+    """
+
+    id: str
+    revision: str = ""
+    subject: str = ""
+    who: str = ""
+    created: str = ""
+    state: State = "building"
+    reason: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths of one app on a host."""
+
+    app: str
+    base: str = "/srv"
+
+    @property
+    def root(self) -> str:
+        return f"{self.base}/{self.app}"
+
+    @property
+    def current(self) -> str:
+        """Symlink to the live release. It alone decides which code, socket and processes are live, so that the
+        switch is one rename(2), and a reboot at any moment comes back wholly on the old or the new."""
+        return f"{self.root}/current"
+
+    @property
+    def releases(self) -> str:
+        return f"{self.root}/releases"
+
+    @property
+    def venvs(self) -> str:
+        return f"{self.root}/venvs"
+
+    @property
+    def shared(self) -> str:
+        """The app user's own folder, the same for all releases."""
+        return f"{self.root}/shared"
+
+    @property
+    def repository(self) -> str:
+        return f"{self.root}/repo.git"
+
+    @property
+    def ssh(self) -> str:
+        """Root's folder with the deploy key for the app's repository."""
+        return f"{self.root}/.ssh"
+
+    @property
+    def logs(self) -> str:
+        return f"/var/log/{self.app}"
+
+    @property
+    def boot_config(self) -> str:
+        """What supervisord reads at boot: a symlink through `current`."""
+        return f"/etc/supervisor/conf.d/{self.app}.conf"
+
+    @property
+    def candidate_config(self) -> str:
+        """What supervisord reads of a release that is being tried; there for the moment of reading only."""
+        return f"/etc/supervisor/conf.d/{self.app}-candidate.conf"
+
+    def release(self, release_id: str) -> str:
+        return f"{self.releases}/{release_id}"
+
+    def socket(self, release_id: str) -> str:
+        return f"{self.release(release_id)}/run/web.sock"
+
+    def group(self, release_id: str) -> str:
+        """The supervisor group of a release's processes."""
+        return f"{self.app}-{release_id}"
+
+    def log(self, release_id: str, process: str) -> str:
+        return f"{self.logs}/{process}-{release_id}.log"
+
+    def live(self) -> str | None:
+        """Id of the live release, None before the first deploy."""
+        try:
+            return os.path.basename(os.readlink(self.current))
+        except FileNotFoundError:
+            return None
+
+    def records(self) -> list[Record]:
+        """All releases on the host, oldest first; one whose record was never written has only its id."""
+        try:
+            ids = sorted(os.listdir(self.releases))
+        except FileNotFoundError:
+            return []
+        return [self.record(release_id) for release_id in ids]
+
+    def record(self, release_id: str) -> Record:
+        """The record of one release."""
+        text = system.read(f"{self.release(release_id)}/release.json")
+        known = {f.name for f in fields(Record)}
+        data = json.loads(text) if text else {}
+        return Record(**{"id": release_id, **{key: value for key, value in data.items() if key in known}})
+
+    def write_record(self, record: Record) -> None:
+        text = json.dumps(asdict(record), indent=1) + "\n"
+        system.write_atomic(f"{self.release(record.id)}/release.json", text.encode(), mode=0o644)
+
+    def mark(self, release_id: str, state: State, reason: str = "") -> None:
+        """Change the state in a release's record."""
+        self.write_record(replace(self.record(release_id), state=state, reason=reason))

@@ -1,0 +1,81 @@
+"""Resources as JSON and back: dataclasses by the name of their module and class, field by field."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import importlib
+from typing import Any
+
+from ..resources.base import ResourceError
+from ..resources.secret import Secret
+
+# In a checkout the library is loaded by the name "fabfile"; on the wire and on the host it has one name.
+CANONICAL = "hostsmith"
+_HERE = __name__.split(".")[0]
+
+
+def dump(value: Any) -> Any:
+    """A value as what JSON can hold.
+
+    :raises TypeError: the value is of a kind that does not travel.
+    """
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, Secret):
+        return {"$secret": value.reveal()}
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return {"$bytes": base64.b64encode(value).decode("ascii")}
+    if isinstance(value, tuple):
+        return {"$tuple": [dump(item) for item in value]}
+    if isinstance(value, list):
+        return [dump(item) for item in value]
+    if isinstance(value, dict):
+        return {"$dict": [[dump(key), dump(item)] for key, item in value.items()]}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: dump(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"$type": type_name(type(value)), "fields": fields}
+    raise TypeError(f"{value!r} cannot be sent to a host: expected text, numbers, lists, mappings or resources")
+
+
+def type_name(cls: type) -> str:
+    """Where a class is found on the host: "module:Class"."""
+    package, _, rest = cls.__module__.partition(".")
+    module = f"{CANONICAL}.{rest}" if package == _HERE and rest else cls.__module__
+    return f"{module}:{cls.__qualname__}"
+
+
+def load(data: Any) -> Any:
+    """The value that `dump` was given."""
+    if isinstance(data, list):
+        return [load(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    if "$type" in data:
+        return _instance(data["$type"], data["fields"])
+    ((kind, content),) = data.items()
+    if kind == "$dict":
+        return {load(key): load(item) for key, item in content}
+    if kind == "$tuple":
+        return tuple(load(item) for item in content)
+    if kind == "$bytes":
+        return base64.b64decode(content)
+    return Secret(content)
+
+
+def _instance(name: str, fields: dict[str, Any]) -> Any:
+    """An instance of a dataclass with these fields; its own __init__ has done its work before it was sent."""
+    module, _, qualname = name.partition(":")
+    package, _, rest = module.partition(".")
+    if package == CANONICAL:
+        module = f"{_HERE}.{rest}"
+    try:
+        cls = getattr(importlib.import_module(module), qualname)
+    except (ImportError, AttributeError) as error:
+        raise ResourceError(f"the host cannot load {name}: {error}") from error
+    instance = object.__new__(cls)
+    for key, value in fields.items():
+        object.__setattr__(instance, key, load(value))
+    return instance

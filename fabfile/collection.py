@@ -1,0 +1,14 @@
+"""The tasks as one collection, for `fab` and for a project's own namespace."""
+
+from __future__ import annotations
+
+from invoke.collection import Collection
+
+from .tasks.deploy import deploy
+from .tasks.provision import provision
+from .tasks.releases import releases
+from .tasks.rollback import rollback
+from .tasks.status import status
+from .tasks.unlock import unlock
+
+ns = Collection(provision, deploy, rollback, releases, status, unlock)

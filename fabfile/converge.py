@@ -1,0 +1,90 @@
+"""Converge a host: send it resources, read back what changed, print it as it happens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .console import Console
+from .errors import ConvergeError, UsageError
+from .report import Report, Result
+from .session import Event, Session
+from .templating import rendered
+
+if TYPE_CHECKING:
+    from fabric import Connection
+    from invoke.context import Context
+
+    from .resources.base import Resource
+
+LOCK_TIMEOUT = 30.0
+
+
+def converge(c: Connection, resources: Sequence[Resource], *, dry_run: bool = False) -> Report:
+    """Bring the host of a connection to the desired state, in one exec; for a project's own tasks.
+
+    Prints what changes as it happens.
+
+    :param dry_run: say what would change, and touch nothing.
+    :returns: what changed.
+    :raises ConvergeError: a resource failed; what it had begun has been put back.
+    :raises ConnectError, LockedError, AgentError: the host was not reached, is in use, or gave up.
+    """
+    if not hasattr(c, "transport"):
+        raise UsageError('there is no host to converge: run with `fab -H user@host`, or use `@task(hosts=role("web"))`')
+    console = Console()
+    with Session(c) as session:
+        if not dry_run:
+            session.lock("converge", LOCK_TIMEOUT, console.note)
+        report = run(session, resources, project_folder(c), console, dry_run=dry_run)
+    if not report.ok:
+        raise ConvergeError(f"{report.host}: {report.problem()}")
+    return report
+
+
+def run(
+    session: Session,
+    resources: Sequence[Resource],
+    project: Path,
+    console: Console,
+    *,
+    dry_run: bool = False,
+    what: str = "converge",
+) -> Report:
+    """Converge, or plan, within a session that may do more, and that holds the host's lock unless it only plans.
+
+    :param project: folder whose templates/ come first.
+    :param what: what is being done, for the console.
+    :returns: the report, whether or not all of it was done.
+    """
+    report = Report(session.host, dry_run=dry_run)
+    start = time.monotonic()
+    files = rendered(resources, project, session.host)
+
+    def on_event(event: Event) -> None:
+        add(report, event)
+        console.event(report, event)
+
+    with console.host(report, what, len(files)):
+        done = session.plan(files, on_event) if dry_run else session.converge(files, on_event)
+        if not done and not report.failed:
+            report.error = "interrupted"
+        report.seconds = round(time.monotonic() - start, 3)
+    console.summary(report)
+    return report
+
+
+def add(report: Report, event: Event) -> None:
+    """Enter an event of the host in its report."""
+    if event["event"] == "note":
+        report.notes.append(event["text"])
+    elif event["event"] == "result":
+        known = ("resource", "state", "summary", "diff", "error", "seconds")
+        report.results.append(Result(**{key: event[key] for key in known if key in event}))
+
+
+def project_folder(c: Context) -> Path:
+    """The folder of the fabfile in use, where Fabric looks for `fabric.yaml`; the working folder outside of `fab`."""
+    return Path(c.config._project_prefix or Path.cwd())

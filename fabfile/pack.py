@@ -1,0 +1,117 @@
+"""What travels to a host: the agent as a zip file, the command that starts it, and a project's own resources."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import io
+import shlex
+import sys
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from .agent.wire import CANONICAL
+from .errors import UsageError
+from .resources.base import Handler, Resource
+from .resources.validated import Validated
+
+_HERE = Path(__file__).parent
+_TRAVELLING = ("agent", "resources")
+
+# The exit statuses by which the start of the agent tells the shell around it, and us, what is missing.
+NO_PYTHON, OLD_PYTHON = 95, 96
+
+_BOOTSTRAP = f"""\
+import sys
+if sys.version_info < (3, 10):
+    sys.stderr.write("found Python %d.%d on the host, expected 3.10 or newer" % sys.version_info[:2])
+    sys.exit({OLD_PYTHON})
+try:
+    import os, shutil, xmlrpc.client, zipimport
+except ImportError:
+    sys.exit({NO_PYTHON})
+stdin = sys.stdin.buffer
+while True:
+    line = stdin.readline()
+    if not line: sys.exit(1)
+    if line == b"hostsmith\\n": break
+data = stdin.read(int(stdin.readline()))
+fd = os.memfd_create("hostsmith")
+while data: data = data[os.write(fd, data):]
+sys.path.insert(0, "/proc/self/fd/%d" % fd)
+from {CANONICAL}.agent.main import main
+main(stdin)
+"""
+
+# Debian's minimal Python lacks parts of the standard library, and a minimal image has none at all: both get the
+# full one first. Standard input is the agent's alone.
+_START = f"""\
+agent() {{ python3 -I -c {shlex.quote(_BOOTSTRAP)}; }}
+command -v python3 >/dev/null && {{ agent; status=$?; }} || status={NO_PYTHON}
+if [ $status = {NO_PYTHON} ]; then
+  {{ apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends python3; }} \\
+    </dev/null >&2 || exit {NO_PYTHON}
+  agent; status=$?
+fi
+exit $status
+"""
+# Root needs no sudo, and a minimal host has none. SSH_AUTH_SOCK, the forwarded SSH agent, is handed through because
+# sudo's default is to drop it. `-H`: root's own home, or git and pip would write into the user's.
+_AS_ROOT = """\
+if [ "$(id -u)" = 0 ]; then exec /bin/sh -c "$1"; fi
+command -v sudo >/dev/null || { echo "sudo: not installed" >&2; exit 97; }
+exec sudo -H $2 -- env SSH_AUTH_SOCK="$SSH_AUTH_SOCK" /bin/sh -c "$1"
+"""
+
+
+def start_command(sudo_password: bool) -> str:
+    """The one command that is executed on a host: it becomes root, starts Python and has it read the agent from us.
+
+    :param sudo_password: whether a first line with sudo's password is sent.
+    """
+    sudo = "-S -p ''" if sudo_password else "-n"
+    return shlex.join(["/bin/sh", "-c", _AS_ROOT.replace("$2", sudo), "sh", _START])
+
+
+@functools.cache
+def agent_zip() -> bytes:
+    """The agent and the resources as a zip file; the same bytes for the same code."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        _add(archive, f"{CANONICAL}/__init__.py", "")
+        for package in _TRAVELLING:
+            for path in sorted((_HERE / package).glob("*.py")):
+                _add(archive, f"{CANONICAL}/{package}/{path.name}", path.read_text(encoding="utf-8"))
+    return out.getvalue()
+
+
+def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
+    archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
+
+
+def own_modules(resources: Iterable[Resource]) -> dict[str, str]:
+    """Sources of the modules, other than ours, in which the resources and handlers of a project are defined.
+
+    :raises UsageError: a class stands in a fabfile, which cannot travel.
+    """
+    modules: dict[str, str] = {}
+    for part in _parts(resources):
+        name = type(part).__module__
+        if name.split(".")[0] in {CANONICAL, __name__.split(".")[0]} and name != "fabfile":
+            continue
+        if name in ("fabfile", "__main__"):
+            raise UsageError(
+                f"the resource class {type(part).__name__} is defined in {name}, which cannot be sent to a host; "
+                "move it to a module of its own that imports only the standard library and hostsmith.resources"
+            )
+        modules[name] = inspect.getsource(sys.modules[name])
+    return modules
+
+
+def _parts(resources: Iterable[Resource]) -> Iterable[Resource | Handler]:
+    for resource in resources:
+        yield resource
+        yield from resource.handlers()
+        if isinstance(resource, Validated):
+            yield from _parts(resource.resources)

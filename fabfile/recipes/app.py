@@ -1,0 +1,42 @@
+"""An app's place on a host: its user, its folders, its logs, and the key to its repository."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ..agent.layout import Layout
+from ..resources import Directory, Resource, User
+from ..resources.deploy_key import DeployKey
+from ..templating import Template
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+
+
+def app(settings: Settings) -> list[Resource]:
+    """The app's user, who owns nothing but its data, and the folders that its releases go into."""
+    layout = Layout(settings.app)
+    return [
+        User(settings.app, system=True, home=layout.shared),
+        Directory(layout.root, mode=0o755, owner="root", group="root"),
+        Directory(layout.releases, mode=0o755, owner="root", group="root"),
+        Directory(layout.venvs, mode=0o755, owner="root", group="root"),
+        Directory(layout.shared, mode=0o750, owner=settings.app, group=settings.app),
+        Directory(layout.ssh, mode=0o700, owner="root", group="root"),
+        Directory(layout.logs, mode=0o750, owner="root", group="adm"),
+        Template(
+            f"/etc/logrotate.d/{settings.app}",
+            "app/logrotate.j2",
+            {"app": settings.app, "logs": layout.logs},
+            mode=0o644,
+        ),  # fmt: skip
+        *deploy_key(settings),
+    ]
+
+
+def deploy_key(settings: Settings) -> list[Resource]:
+    """A key for the host to read a repository over SSH with; other sources need none."""
+    if settings.source_is_local or not re.match(r"ssh://|[^/:]+@[^/:]+:", settings.source):
+        return []
+    return [DeployKey(Layout(settings.app).ssh, comment=settings.app)]

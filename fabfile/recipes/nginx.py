@@ -1,0 +1,65 @@
+"""nginx and the app's site on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..agent.layout import Layout
+from ..resources import Absent, Package, Reload, Resource, Service, Symlink, Validated
+from ..templating import Template
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+
+_AVAILABLE, _ENABLED = "/etc/nginx/sites-available", "/etc/nginx/sites-enabled"
+_UNKNOWN_HOST = "hostsmith-unknown-host"
+
+
+def nginx(settings: Settings) -> list[Resource]:
+    """nginx, serving the app's site and nothing of Debian's own."""
+    return [Package("nginx"), site(settings), Service("nginx")]
+
+
+def site(settings: Settings) -> Resource:
+    """The app's site as one group: nginx is reloaded only when it accepts the whole of it."""
+    return Validated(
+        f"nginx site {settings.app}",
+        (
+            site_file(settings),
+            Symlink(f"{_ENABLED}/{settings.app}", f"{_AVAILABLE}/{settings.app}"),
+            *unknown_host(settings),
+            Absent(f"{_ENABLED}/default"),
+        ),
+        validate=["nginx", "-t"],
+        notify=Reload("nginx"),
+    )
+
+
+def site_file(settings: Settings) -> Template:
+    """The site's configuration, from the template nginx/site.conf.j2."""
+    layout = Layout(settings.app)
+    return Template(
+        f"{_AVAILABLE}/{settings.app}",
+        "nginx/site.conf.j2",
+        {
+            "app": settings.app,
+            # nginx's variables have no dashes.
+            "variable": settings.app.replace("-", "_"),
+            "socket": f"{layout.current}/run/web.sock",
+            "code": f"{layout.current}/code",
+            "domains": settings.domains,
+            "redirects": settings.redirects,
+            "static": settings.static,
+            "client_max_body_size": settings.client_max_body_size,
+            "web_timeout": settings.web_timeout,
+        },
+        mode=0o644,
+    )
+
+
+def unknown_host(settings: Settings) -> list[Resource]:
+    """An answer for host names that no site has; a site without domains answers them all itself."""
+    path, link = f"{_AVAILABLE}/{_UNKNOWN_HOST}", f"{_ENABLED}/{_UNKNOWN_HOST}"
+    if not settings.domains:
+        return [Absent(link), Absent(path)]
+    return [Template(path, "nginx/unknown-host.conf.j2", mode=0o644), Symlink(link, path)]

@@ -1,0 +1,158 @@
+"""A release of the app: what it is made of, and its way to going live."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Container
+from typing import TYPE_CHECKING
+
+from ..agent.health import HealthCheck
+from ..agent.layout import Layout, Record
+from ..errors import SettingsError
+from ..resources import Command, Directory, File, Resource, Secret
+from ..resources.live import Live
+from ..resources.release import Pruned, ReleaseCode, ReleaseRecord, ReleaseVenv
+from ..templating import Template
+from .roles import processes
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+
+HTTP_PORT = 80
+# A command with one of these needs the shell to stay; any other replaces it, so that signals reach the program.
+_SHELL_SYNTAX = re.compile(r"[;&|<>\n]")
+
+
+def release(
+    settings: Settings, roles: Container[str], record: Record, code: ReleaseCode, *, first: bool
+) -> list[Resource]:
+    """A new release on a host, from its record to pruning the oldest.
+
+    :param record: what the release knows of itself.
+    :param code: its code.
+    :param first: whether this host runs the `release` command, which runs once for all hosts.
+    """
+    return [
+        ReleaseRecord(settings.app, record),
+        code,
+        virtualenv(settings, record.id),
+        *configuration(settings, roles, record.id),
+        *(release_command(settings, record.id) if first else []),
+        live(settings, roles, record.id),
+        Pruned(settings.app, settings.keep_releases),
+    ]
+
+
+def virtualenv(settings: Settings, release_id: str) -> Resource:
+    """The virtualenv, with gunicorn in it when the web process wants it and the requirements do not bring it."""
+    tools = ("gunicorn",) if _uses_gunicorn(settings.processes["web"]) else ()
+    return ReleaseVenv(settings.app, release_id, settings.python, tuple(settings.requirements), tools)
+
+
+def configuration(settings: Settings, roles: Container[str], release_id: str) -> list[Resource]:
+    """The files that a release is run with, all inside of it, so that a rollback brings them back."""
+    layout = Layout(settings.app)
+    folder = layout.release(release_id)
+    here = processes(settings, roles)
+    common = {
+        "app": settings.app,
+        "release": release_id,
+        "folder": folder,
+        "socket": layout.socket(release_id),
+    }
+    commands = {name: _shell(name, command) for name, command in settings.processes.items()}
+    gunicorn = {"workers": settings.workers, "threads": settings.threads, "web_timeout": settings.web_timeout}
+    supervisor = {
+        "group": layout.group(release_id),
+        "processes": list(here),
+        "logs": layout.logs,
+        "stop_seconds": settings.web_timeout + 5,
+    }
+    resources: list[Resource] = [
+        File(f"{folder}/env", environment(settings, release_id), mode=0o640, owner="root", group=settings.app),
+        Template(f"{folder}/gunicorn.conf.py", "gunicorn/gunicorn.conf.py.j2", {**common, **gunicorn}, mode=0o644),
+        Template(f"{folder}/supervisor.conf", "supervisor/app.conf.j2", {**common, **supervisor}, mode=0o644),
+        Template(f"{folder}/start", "app/start.sh.j2", {**common, "processes": commands, "home": layout.shared},
+                 mode=0o755),
+    ]  # fmt: skip
+    if "web" in here:
+        # The app makes its socket here, and nginx connects to it; nobody else comes in.
+        resources.append(Directory(f"{folder}/run", mode=0o750, owner=settings.app, group="www-data"))
+    return resources
+
+
+def environment(settings: Settings, release_id: str) -> Secret:
+    """The environment of all processes, as a file for a shell to read."""
+    values = {
+        "HOSTSMITH_APP": settings.app,
+        "HOSTSMITH_RELEASE": release_id,
+        **{name: value.reveal() for name, value in settings.environment.items()},
+    }
+    return Secret("".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items()))
+
+
+def release_command(settings: Settings, release_id: str) -> list[Resource]:
+    """The `release` command of the Procfile: run once, as the app's user, before the release goes live."""
+    if "release" not in settings.processes:
+        return []
+    return [
+        Command(
+            [f"{Layout(settings.app).release(release_id)}/start", "release"],
+            user=settings.app,
+            timeout=settings.release_timeout,
+            label=f"release: {settings.processes['release']}",
+        )
+    ]
+
+
+def live(settings: Settings, roles: Container[str], release_id: str, retire: str | None = None) -> Live:
+    """That a release is the live one.
+
+    :param retire: why the one that is live now is marked bad; None when it is not.
+    """
+    web = "web" in processes(settings, roles)
+    return Live(
+        settings.app,
+        release_id,
+        health_check(settings) if web else None,
+        HTTP_PORT if web else None,
+        settings.drain_timeout,
+        retire,
+    )
+
+
+def health_check(settings: Settings) -> HealthCheck:
+    """How the app is asked whether it is well."""
+    health = settings.health
+    return HealthCheck(health.path, settings.health_host, tuple(health.status_ranges), health.timeout)
+
+
+def _uses_gunicorn(command: str) -> bool:
+    return bool(re.search(r"(^|[\s/])gunicorn(\s|$)", command))
+
+
+def _shell(name: str, command: str) -> str:
+    """A process's command as the line of the start script.
+
+    :raises SettingsError: the web process would not listen where nginx looks for it.
+    """
+    if name == "web":
+        _check_web(command)
+    if _SHELL_SYNTAX.search(command) or command.startswith("exec "):
+        return command
+    return f"exec {command}"
+
+
+def _check_web(command: str) -> None:
+    if re.search(r"\$\{?SOCKET\b", command):
+        return
+    bind = re.search(r"\s(-b\b|--bind\b)\S*", command)
+    if _uses_gunicorn(command) and not bind:
+        return
+    found = f"`{bind.group().strip()}` in" if bind else "no `$SOCKET` in"
+    raise SettingsError(
+        f"process web: found {found} {command!r}, expected a server on the release's own Unix socket: "
+        "gunicorn without --bind, which is told the socket, or another server with $SOCKET, "
+        "such as `uvicorn app:app --uds $SOCKET`"
+    )

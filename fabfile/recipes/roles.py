@@ -1,0 +1,49 @@
+"""Which recipes make up a host, given the roles it plays."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from typing import TYPE_CHECKING
+
+from ..resources import Package, Resource
+from .app import app
+from .nginx import nginx
+from .python import python
+from .supervisor import supervisor
+from .system import system
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+
+
+def provision(settings: Settings, roles: Container[str]) -> list[Resource]:
+    """All that a host of these roles needs before the app can be deployed to it."""
+    resources = [*system(settings)]
+    if processes(settings, roles):
+        resources += [*python(settings), *supervisor(settings), *app(settings)]
+    if "web" in roles:
+        resources += nginx(settings)
+    return together(resources)
+
+
+def processes(settings: Settings, roles: Container[str]) -> dict[str, str]:
+    """The processes that run on a host of these roles.
+
+    A process runs where the role of its own name is played; one that has no role of its name runs with `web`.
+    `release` is no process: it runs once, before the switch.
+    """
+    return {
+        name: command
+        for name, command in settings.processes.items()
+        if name != "release" and (name if name in settings.roles else "web") in roles
+    }
+
+
+def together(resources: Sequence[Resource]) -> list[Resource]:
+    """The same resources, with the packages of all recipes as one, first: one apt transaction for the host."""
+    packages = [resource for resource in resources if isinstance(resource, Package) and not resource.notify]
+    if not packages:
+        return list(resources)
+    names = dict.fromkeys(name for package in packages for name in package.names)
+    max_age = min(package.max_age for package in packages)
+    return [Package(*names, max_age=max_age), *(r for r in resources if r not in packages)]

@@ -1,0 +1,74 @@
+"""Releases seen from here: their ids, and which one to go back to. No input or output."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from .agent.layout import Record
+from .errors import ReleaseError
+from .source import Source
+
+
+def new_record(source: Source, who: str, now: float) -> Record:
+    """The record of a new release.
+
+    :param who: user@machine that deploys.
+    :param now: seconds since the epoch; the id begins with it, so that ids sort by time.
+    """
+    moment = time.gmtime(now)
+    return Record(
+        id=f"{time.strftime('%Y%m%d-%H%M%S', moment)}-{source.short}",
+        revision=source.revision,
+        subject=source.subject,
+        who=who,
+        created=time.strftime("%Y-%m-%d %H:%M:%SZ", moment),
+    )
+
+
+def state(record: Record, live: str | None) -> str:
+    """A release's state in a listing: "live", "proven", "failed" or "bad".
+
+    One still "building" with nobody building it was cut off.
+    """
+    if record.id == live:
+        return "live"
+    return "failed" if record.state == "building" else record.state
+
+
+def to_go_back_to(records: Sequence[Record], live: str | None, wanted: str | None) -> Record:
+    """The release that a rollback makes live: the newest proven one before the live one, or the one asked for.
+
+    :param records: all releases, oldest first.
+    :param wanted: id, beginning of an id, or beginning of a revision; None for the newest.
+    :raises ReleaseError: there is none, or it was never healthy.
+    """
+    if live is None:
+        raise ReleaseError("nothing is live yet, so there is nothing to go back from; `fab deploy` first")
+    if wanted is not None:
+        return _asked_for(records, live, wanted)
+    before = [record for record in records if record.id < live and record.state == "proven"]
+    if not before:
+        raise ReleaseError(
+            f"there is no proven release before {live} to go back to; `fab releases` lists them, "
+            "and `fab rollback --to ID` goes to a given one"
+        )
+    return before[-1]
+
+
+def _asked_for(records: Sequence[Record], live: str, wanted: str) -> Record:
+    exact = [record for record in records if record.id == wanted]
+    found = exact or [r for r in records if r.id.startswith(wanted) or (wanted and r.revision.startswith(wanted))]
+    if not found:
+        known = ", ".join(record.id for record in records)
+        raise ReleaseError(f"there is no release {wanted!r}; there are {known}")
+    if len(found) > 1:
+        raise ReleaseError(f"{wanted!r} could be any of {', '.join(record.id for record in found)}; say more of it")
+    record = found[0]
+    if record.id == live:
+        raise ReleaseError(f"{record.id} is live already")
+    if state(record, live) == "failed":
+        raise ReleaseError(
+            f"{record.id} was never healthy ({record.reason or 'it was cut off'}); deploy it again instead"
+        )
+    return record

@@ -1,0 +1,66 @@
+"""What happened on a host: a result per resource, from the events that it sent."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+State = Literal["ok", "changed", "ran", "failed"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one resource, or one handler, fared.
+
+    :param state: "ok": nothing to do; "changed"; "ran": a handler; "failed".
+    :param seconds: how long it took on the host.
+    """
+
+    resource: str
+    state: State
+    summary: str = ""
+    diff: str = ""
+    error: str = ""
+    seconds: float = 0.0
+
+
+@dataclass
+class Report:
+    """All that happened on a host in one run.
+
+    :param host: the host as the user wrote it.
+    :param dry_run: whether results tell what would have happened.
+    :param error: why the run as a whole failed, besides a failed result; empty when it did not.
+    :param seconds: from the first byte sent to the last event.
+    """
+
+    host: str
+    dry_run: bool = False
+    results: list[Result] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    error: str = ""
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether all of it was done."""
+        return not self.error and not self.failed
+
+    @property
+    def changed(self) -> list[Result]:
+        """What changed, or would."""
+        return [result for result in self.results if result.state == "changed"]
+
+    @property
+    def failed(self) -> list[Result]:
+        """What failed."""
+        return [result for result in self.results if result.state == "failed"]
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain data, with its verdict and counts."""
+        counts = {state: sum(result.state == state for result in self.results) for state in ("ok", "changed", "failed")}
+        return {"ok": self.ok, "counts": counts, **asdict(self)}
+
+    def problem(self) -> str:
+        """Why it is not ok, in the host's own words."""
+        return "\n".join([f"{result.resource}: {result.error}" for result in self.failed] + [self.error]).strip()

@@ -1,0 +1,75 @@
+"""What a resource is: desired state as a frozen dataclass, whose check only reads and whose change can be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+
+class ResourceError(Exception):
+    """A resource cannot be read or brought to its desired state; the message goes to the user as it is."""
+
+
+@dataclass
+class Change:
+    """The difference between a host and a resource, ready to be made.
+
+    :param summary: what is done, in the past tense ("created", "mode 0644 -> 0640").
+    :param apply: makes the change.
+    :param undo: puts back what was there; registered before `apply` is called, so it must also cope with an
+        `apply` that stopped half-way. None where there is nothing sensible to put back (an installed package).
+    :param diff: unified diff of the texts, where the resource has one and it is not secret.
+    """
+
+    summary: str
+    apply: Callable[[], None]
+    undo: Callable[[], None] | None = None
+    diff: str = ""
+
+
+@dataclass(frozen=True)
+class Handler:
+    """Something a service needs after its configuration changed: run once, after all resources."""
+
+    def describe(self) -> str:
+        """What is done and to what, such as "reload nginx"."""
+        raise NotImplementedError
+
+    def run(self) -> None:
+        """Do it.
+
+        :raises ResourceError: it failed.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Resource:
+    """Base of all resources.
+
+    A subclass is a frozen dataclass that imports only the standard library and this package, because its module
+    travels to the host. On the controller it is data; on the host `check` and the `Change` it returns do the work.
+
+    :param notify: handler, or handlers, to run after a change of this resource.
+    """
+
+    notify: Handler | tuple[Handler, ...] = field(default=(), kw_only=True)
+
+    def describe(self) -> str:
+        """Kind and name, such as "file /etc/motd"."""
+        raise NotImplementedError
+
+    def check(self) -> Change | None:
+        """Compare the host with the desired state, reading only.
+
+        In a dry run it may be called before the resources it stands on exist (its user, its folder), and then
+        returns the change that would be made.
+
+        :returns: None when the host is as it should be.
+        :raises ResourceError: what is there can neither be kept nor changed.
+        """
+        raise NotImplementedError
+
+    def handlers(self) -> Iterator[Handler]:
+        """The handlers that a change of this resource owes."""
+        yield from (self.notify,) if isinstance(self.notify, Handler) else self.notify

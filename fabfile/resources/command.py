@@ -1,0 +1,57 @@
+"""A command to run unless its guard says that its work is done."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from ..agent import system
+from .base import Change, Resource
+
+
+@dataclass(frozen=True)
+class Command(Resource):
+    """A command, for what no other resource can say. Without a guard it runs, and counts as a change, every time.
+
+    :param argv: program and arguments; no shell takes part. For a pipe say `["sh", "-c", "a | b"]`.
+    :param creates: path; the command does not run when it is there.
+    :param unless: argv; the command does not run when this one ends with status 0. It must only read.
+    :param only_if: argv; the command runs only when this one ends with status 0. It must only read.
+    :param cwd: folder to run in.
+    :param user: user to run as, with its groups; None: root.
+    :param env: environment variables to add.
+    :param timeout: seconds after which it is ended, and counts as failed.
+    :param label: what to show for it in a report instead of the command line.
+    """
+
+    argv: list[str]
+    creates: str | None = None
+    unless: list[str] | None = None
+    only_if: list[str] | None = None
+    cwd: str | None = None
+    user: str | None = None
+    env: dict[str, str] = field(default_factory=dict, repr=False)
+    timeout: float | None = None
+    label: str | None = None
+
+    def describe(self) -> str:
+        return f"command {self.label or ' '.join(self.argv)}"
+
+    def check(self) -> Change | None:
+        if self.creates is not None and os.path.lexists(self.creates):
+            return None
+        if self.unless is not None and self._succeeds(self.unless):
+            return None
+        if self.only_if is not None and not self._succeeds(self.only_if):
+            return None
+        return Change("ran", self._run)
+
+    def _run(self) -> None:
+        system.run(self.argv, cwd=self.cwd, user=self.user, env=self.env, timeout=self.timeout)
+
+    def _succeeds(self, argv: list[str]) -> bool:
+        try:
+            system.run(argv, env=self.env, timeout=self.timeout)
+        except system.CommandError:
+            return False
+        return True

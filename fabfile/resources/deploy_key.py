@@ -1,0 +1,36 @@
+"""An SSH key pair made on the host, for reading a private repository."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from ..agent import system
+from ..agent.events import note
+from .base import Change, Resource
+
+
+@dataclass(frozen=True)
+class DeployKey(Resource):
+    """A key pair `id_ed25519` in a folder, made once; its public half is shown when it is made.
+
+    :param comment: what it is for; the host's name is added.
+    """
+
+    folder: str
+    comment: str
+
+    def describe(self) -> str:
+        return f"deploy key {self.folder}/id_ed25519"
+
+    def check(self) -> Change | None:
+        path = f"{self.folder}/id_ed25519"
+        if os.path.exists(path):
+            return None
+        return Change("created", lambda: self._create(path))
+
+    def _create(self, path: str) -> None:
+        comment = f"{self.comment}@{os.uname().nodename}"
+        system.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path])
+        public = (system.read(f"{path}.pub") or b"").decode().strip()
+        note(f"if the repository is private, give it this deploy key (reading is enough):\n{public}")

@@ -1,0 +1,133 @@
+"""A file with given content, owner and mode."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..agent import system
+from .base import Change, Resource, ResourceError
+from .secret import Secret
+
+_DIFF_LIMIT = 200_000
+
+
+@dataclass(frozen=True)
+class File(Resource):
+    """A regular file.
+
+    :param path: absolute path; its folder must exist.
+    :param content: text (UTF-8), bytes, or a `Secret`, whose content is never shown in a diff.
+    :param mode: permission bits; None keeps those of the file that is there, or 0644 for a new one.
+    :param owner: user; None keeps the one that is there, or root.
+    :param group: group; None keeps the one that is there, or the owner's.
+    """
+
+    path: str
+    content: str | bytes | Secret = field(repr=False)
+    mode: int | None = None
+    owner: str | None = None
+    group: str | None = None
+
+    def describe(self) -> str:
+        return f"file {self.path}"
+
+    def check(self) -> Change | None:
+        before = _Snapshot.take(self.path)
+        after = _bytes(self.content)
+        mode = self.mode if self.mode is not None else (before.mode if before else 0o644)
+        reasons = []
+        if before is None:
+            reasons.append("created")
+        else:
+            if before.content != after:
+                reasons.append("content changed")
+            if before.mode != mode:
+                reasons.append(f"mode {before.mode:04o} -> {mode:04o}")
+            if self.owner is not None and system.uid(self.owner) != before.uid:
+                reasons.append(f"owner -> {self.owner}")
+            if self.group is not None and system.gid(self.group) != before.gid:
+                reasons.append(f"group -> {self.group}")
+        if not reasons:
+            return None
+        return Change(", ".join(reasons), self._writer(after, mode, before), _restorer(self.path, before),
+                      self._diff(before, after))  # fmt: skip
+
+    def _writer(self, content: bytes, mode: int, before: _Snapshot | None) -> Callable[[], None]:
+        def write() -> None:
+            uid = system.passwd(self.owner).pw_uid if self.owner is not None else before.uid if before else 0
+            gid = system.gid(self.group) if self.group is not None else before.gid if before else None
+            if self.group is not None and gid is None:
+                raise ResourceError(f"there is no group {self.group!r} on this host")
+            if gid is None:
+                gid = system.passwd(self.owner).pw_gid if self.owner is not None else 0
+            system.write_atomic(self.path, content, mode=mode, uid=uid, gid=gid)
+
+        return write
+
+    def _diff(self, before: _Snapshot | None, after: bytes) -> str:
+        old = before.content if before else b""
+        if old == after or isinstance(self.content, Secret):
+            return ""
+        return text_diff(old, after, self.path)
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    """A file as it was found."""
+
+    content: bytes
+    mode: int
+    uid: int
+    gid: int
+
+    @classmethod
+    def take(cls, path: str) -> _Snapshot | None:
+        try:
+            status = os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if not stat.S_ISREG(status.st_mode):
+            kind = "folder" if stat.S_ISDIR(status.st_mode) else "symlink" if stat.S_ISLNK(status.st_mode) else "device"
+            raise ResourceError(f"{path} is a {kind}, expected a regular file; remove it, or name another path")
+        content = system.read(path)
+        return cls(content or b"", stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+
+
+def _restorer(path: str, before: _Snapshot | None) -> Callable[[], None]:
+    def restore() -> None:
+        if before is None:
+            if os.path.lexists(path):
+                os.unlink(path)
+        else:
+            system.write_atomic(path, before.content, mode=before.mode, uid=before.uid, gid=before.gid)
+
+    return restore
+
+
+def _bytes(content: str | bytes | Secret) -> bytes:
+    if isinstance(content, Secret):
+        return content.reveal().encode()
+    return content.encode() if isinstance(content, str) else content
+
+
+def text_diff(old: bytes, new: bytes, path: str) -> str:
+    """Unified diff of two files; one line when either is not text or too large to be worth reading."""
+    try:
+        old_text, new_text = old.decode(), new.decode()
+    except UnicodeDecodeError:
+        return f"binary content of {path} differs: {len(old)} -> {len(new)} bytes\n"
+    if len(old) + len(new) > _DIFF_LIMIT:
+        return f"content of {path} differs: {len(old)} -> {len(new)} bytes\n"
+    lines = difflib.unified_diff(_lines(old_text), _lines(new_text), f"{path} (now)", f"{path} (then)")
+    return "".join(lines)
+
+
+def _lines(text: str) -> list[str]:
+    lines = text.splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += "\n\\ No newline at end of file\n"
+    return lines

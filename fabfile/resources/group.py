@@ -1,0 +1,32 @@
+"""A Unix group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..agent import system
+from .base import Change, Resource
+
+
+@dataclass(frozen=True)
+class Group(Resource):
+    """A Unix group.
+
+    :param system: a system group, with a number below those of people.
+    """
+
+    name: str
+    system: bool = False
+
+    def describe(self) -> str:
+        return f"group {self.name}"
+
+    def check(self) -> Change | None:
+        if system.gid(self.name) is not None:
+            return None
+        argv = ["groupadd", *(["--system"] if self.system else []), "--", self.name]
+        return Change("created", lambda: self._run(*argv), lambda: self._run("groupdel", "--", self.name))
+
+    @staticmethod
+    def _run(*argv: str) -> None:
+        system.run(argv)

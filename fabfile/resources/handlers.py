@@ -1,0 +1,34 @@
+"""Handlers: what a service needs after its configuration changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..agent import system
+from .base import Handler
+
+
+@dataclass(frozen=True)
+class Reload(Handler):
+    """Have a systemd service read its configuration again; it is started if it does not run."""
+
+    service: str
+
+    def describe(self) -> str:
+        return f"reload {self.service}"
+
+    def run(self) -> None:
+        system.run(["systemctl", "reload-or-restart", "--", self.service])
+
+
+@dataclass(frozen=True)
+class Restart(Handler):
+    """Restart a systemd service."""
+
+    service: str
+
+    def describe(self) -> str:
+        return f"restart {self.service}"
+
+    def run(self) -> None:
+        system.run(["systemctl", "restart", "--", self.service])

@@ -1,0 +1,209 @@
+"""Which release of an app is live: started beside the old one, found healthy, switched to, the old one drained."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from dataclasses import dataclass
+
+from ..agent import supervisord, system
+from ..agent.events import note
+from ..agent.health import HealthCheck
+from ..agent.layout import Layout
+from .base import Change, Resource, ResourceError
+
+_DEAD = frozenset({"BACKOFF", "EXITED", "FATAL", "STOPPED"})
+_LOG_LINES = 25
+_LISTENING = 0x10000  # __SO_ACCEPTCON of linux/net.h, in the Flags column of /proc/net/unix
+
+
+@dataclass(frozen=True)
+class Live(Resource):
+    """The live release of an app.
+
+    The old release serves, untouched, until the new one has answered its health page. The switch is one rename(2) of
+    the `current` symlink, through which nginx finds the socket and supervisord, at boot, its programs.
+
+    :param release: id of the release.
+    :param health: how to ask it whether it is well; None on a host that runs no web process.
+    :param port: port of nginx to verify through after the switch; None when there is no nginx on the host.
+    :param drain_timeout: seconds that requests the old release still works on may take.
+    :param retire: why the release that is live now is marked bad, as in a rollback; None: it stays proven.
+    """
+
+    app: str
+    release: str
+    health: HealthCheck | None
+    port: int | None
+    drain_timeout: float
+    retire: str | None = None
+
+    def describe(self) -> str:
+        return f"live release {self.release}"
+
+    def check(self) -> Change | None:
+        layout = Layout(self.app)
+        live = layout.live()
+        if live == self.release and self._well(layout):
+            return None
+        summary = f"{live or 'none'} -> {self.release}" if live != self.release else "started again"
+        return Change(summary, lambda: self._activate(layout, live), lambda: self._go_back(layout, live))
+
+    def _well(self, layout: Layout) -> bool:
+        processes = supervisord.processes(layout.group(self.release))
+        return bool(processes) and not any(process["statename"] in _DEAD for process in processes)
+
+    def _activate(self, layout: Layout, old: str | None) -> None:
+        if not os.path.exists(f"{layout.release(self.release)}/venv/bin/python"):
+            raise ResourceError(f"release {self.release} is not whole: its virtualenv is gone; deploy it again")
+        logs = _LogMarks(layout, self.release)
+        try:
+            self._start(layout)
+            self._wait_until_well(layout)
+            with system.uninterrupted():
+                self._switch(layout)
+                self._settle(layout, old)
+        except BaseException as error:
+            self._mark_failed(layout, error)
+            if isinstance(error, ResourceError):
+                raise ResourceError(f"{error}{logs.tail()}") from error
+            raise
+
+    def _start(self, layout: Layout) -> None:
+        """Start the release's processes beside whatever is live."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(layout.candidate_config)
+        os.symlink(f"{layout.release(self.release)}/supervisor.conf", layout.candidate_config)
+        try:
+            supervisord.start_group(layout.group(self.release))
+        finally:
+            # supervisord has read it; were it still there at a reboot, a release that is not live would start.
+            os.unlink(layout.candidate_config)
+
+    def _wait_until_well(self, layout: Layout) -> None:
+        group = layout.group(self.release)
+
+        def alive() -> None:
+            for process in supervisord.processes(group):
+                if process["statename"] in _DEAD:
+                    why = process["spawnerr"] or process["description"]
+                    raise ResourceError(f"process {process['name']} ended while it was starting: {why}")
+
+        if self.health is not None:
+            socket = layout.socket(self.release)
+            problem = self.health.wait(lambda: _socket_problem(socket) or self.health_problem(socket), alive)
+            if problem:
+                raise ResourceError(f"not healthy within {self.health.timeout:g} s: {problem}")
+        deadline = time.monotonic() + (self.health.timeout if self.health else 60.0)
+        # supervisord calls a process running when it has lived for its startsecs.
+        while any(p["statename"] != "RUNNING" for p in supervisord.processes(group) if not _is_web(p)):
+            alive()
+            if time.monotonic() > deadline:
+                raise ResourceError("not all processes were running in time")
+            time.sleep(0.05)
+
+    def health_problem(self, socket: str) -> str | None:
+        """What is wrong with the release that listens on a socket; None when nothing is."""
+        return self.health.ask_socket(socket) if self.health else None
+
+    def _switch(self, layout: Layout) -> None:
+        """Make the release live and verify it the way a visitor comes; the caller's undo takes it back."""
+        system.symlink_atomic(f"releases/{self.release}", layout.current)
+        if self.health is not None and self.port is not None:
+            problem = self.health.ask_port(self.port)
+            if problem:
+                raise ResourceError(f"healthy on its own socket, but not through nginx: {problem}")
+        if not os.path.islink(layout.boot_config):
+            system.symlink_atomic(f"{layout.current}/supervisor.conf", layout.boot_config)
+        layout.mark(self.release, "proven")
+
+    def _settle(self, layout: Layout, old: str | None) -> None:
+        """Retire the old release: the new one is live and proven, so nothing here can fail the deploy."""
+        try:
+            if old is not None and old != self.release:
+                if self.retire is not None:
+                    layout.mark(old, "bad", self.retire)
+                left = drain(layout.socket(old), self.drain_timeout)
+                if left:
+                    note(f"{left} connections to {old} were still open after {self.drain_timeout:g} s")
+            running = {process["group"] for process in supervisord.processes()}
+            for record in layout.records():
+                if record.id != self.release and layout.group(record.id) in running:
+                    supervisord.stop_group(layout.group(record.id))
+        except (ResourceError, OSError) as error:
+            note(f"{self.release} is live, but the old release could not be retired: {error}")
+
+    def _go_back(self, layout: Layout, old: str | None) -> None:
+        if layout.live() == self.release and old != self.release:
+            if old is None:
+                os.unlink(layout.current)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(layout.boot_config)
+            else:
+                system.symlink_atomic(f"releases/{old}", layout.current)
+        if old != self.release:
+            supervisord.stop_group(layout.group(self.release))
+
+    def _mark_failed(self, layout: Layout, error: BaseException) -> None:
+        """A release that was proven once stays so: what fails it now may be the host."""
+        if layout.record(self.release).state != "proven":
+            reason = str(error).splitlines()[0] if str(error) else "interrupted"
+            layout.mark(self.release, "failed", reason)
+
+
+class _LogMarks:
+    """Where a release's logs ended before it was started, to show what it wrote since."""
+
+    def __init__(self, layout: Layout, release: str) -> None:
+        self._folder, self._suffix = layout.logs, f"-{release}.log"
+        self._sizes = {path: os.path.getsize(path) for path in self._paths()}
+
+    def _paths(self) -> list[str]:
+        with contextlib.suppress(FileNotFoundError):
+            names = sorted(os.listdir(self._folder))
+            return [f"{self._folder}/{name}" for name in names if name.endswith(self._suffix)]
+        return []
+
+    def tail(self) -> str:
+        text = ""
+        for path in self._paths():
+            with open(path, "rb") as file:
+                file.seek(self._sizes.get(path, 0))
+                lines = system.tail(file.read()[-100_000:], _LOG_LINES)
+            if lines:
+                name = os.path.basename(path).removesuffix(self._suffix)
+                text += f"\nlast lines of {name}'s log:\n{lines}"
+        return text
+
+
+def _is_web(process: dict[str, object]) -> bool:
+    return str(process["name"]) == "web"
+
+
+def _socket_problem(path: str) -> str | None:
+    return None if os.path.exists(path) else "it does not listen on its socket yet"
+
+
+def drain(path: str, timeout: float) -> int:
+    """Wait until nobody is connected to a Unix socket any more, or the time is up.
+
+    New connections go elsewhere already. Those that wait to be accepted count: the kernel lists them, too.
+
+    :returns: how many are left.
+    """
+    deadline = time.monotonic() + timeout
+    while (left := _connections(path)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return left
+
+
+def _connections(path: str) -> int:
+    """Connections to a listening Unix socket, from the kernel's table (proc(5), /proc/net/unix)."""
+    count = 0
+    with open("/proc/net/unix", encoding="utf-8", errors="replace") as table:
+        for line in table:
+            columns = line.split(None, 7)
+            if len(columns) == 8 and columns[7].rstrip("\n") == path and not int(columns[3], 16) & _LISTENING:
+                count += 1
+    return count

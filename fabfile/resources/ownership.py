@@ -1,0 +1,33 @@
+"""Mode and owner of a path, compared and set: shared by the resources that make folders and data."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from ..agent import system
+from .base import ResourceError
+
+
+def differences(status: os.stat_result, mode: int | None, owner: str | None, group: str | None) -> list[str]:
+    """What differs between a path as found and as asked for; None asks for nothing."""
+    found = []
+    if mode is not None and stat.S_IMODE(status.st_mode) != mode:
+        found.append(f"mode {stat.S_IMODE(status.st_mode):04o} -> {mode:04o}")
+    if owner is not None and system.uid(owner) != status.st_uid:
+        found.append(f"owner -> {owner}")
+    if group is not None and system.gid(group) != status.st_gid:
+        found.append(f"group -> {group}")
+    return found
+
+
+def set_owner(path: str, owner: str | None, group: str | None) -> None:
+    """Give a path to a user and group; None leaves that half as it is.
+
+    :raises ResourceError: there is no such user or group.
+    """
+    uid = system.passwd(owner).pw_uid if owner is not None else -1
+    gid = system.gid(group) if group is not None else -1
+    if gid is None:
+        raise ResourceError(f"there is no group {group!r} on this host")
+    os.chown(path, uid, gid)

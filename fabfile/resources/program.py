@@ -1,0 +1,96 @@
+"""A program that supervisord keeps running."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from ..agent import supervisord
+from .base import Change, Resource, ResourceError
+from .file import File
+
+_FOLDER = "/etc/supervisor/conf.d"
+
+
+@dataclass(frozen=True)
+class Program(Resource):
+    """A program that supervisord keeps running; a change of its configuration restarts it, and nothing else.
+
+    :param name: its name, for supervisord and for its configuration file.
+    :param command: command line; words are split as a shell does, but no shell takes part.
+    :param user: user to run as.
+    :param directory: folder to run in.
+    :param environment: environment variables to add.
+    :param stop_seconds: how long it may take to stop when asked, before it is killed.
+    :param log: file for its output; None: supervisord chooses.
+    """
+
+    name: str
+    command: str
+    user: str | None = None
+    directory: str | None = None
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
+    stop_seconds: int = 10
+    log: str | None = None
+
+    def describe(self) -> str:
+        return f"program {self.name}"
+
+    def check(self) -> Change | None:
+        file = File(f"{_FOLDER}/{self.name}.conf", self._configuration(), mode=0o600)
+        change = file.check()
+        if change is None and self._runs():
+            return None
+        had_one = os.path.exists(file.path)
+
+        def apply() -> None:
+            if change:
+                change.apply()
+            self._start_anew()
+
+        def undo() -> None:
+            if change and change.undo:
+                change.undo()
+            supervisord.stop_group(self.name)
+            if had_one:
+                supervisord.start_group(self.name)
+
+        # The file may hold secrets in its environment, so it has no diff.
+        return Change(change.summary if change else "started", apply, undo)
+
+    def _runs(self) -> bool:
+        found = supervisord.processes(self.name)
+        return bool(found) and all(process["statename"] in {"RUNNING", "STARTING"} for process in found)
+
+    def _start_anew(self) -> None:
+        supervisord.read_configuration()
+        supervisord.stop_group(self.name)
+        supervisord.start_group(self.name)
+
+    def _configuration(self) -> str:
+        pairs = ",".join(f'{key}="{_quoted(value)}"' for key, value in self.environment.items())
+        lines = [
+            f"[program:{self.name}]",
+            f"command={_percent(self.command)}",
+            f"user={self.user}" if self.user else "",
+            f"directory={_percent(self.directory)}" if self.directory else "",
+            f"environment={pairs}" if pairs else "",
+            "autorestart=true",
+            f"stopwaitsecs={self.stop_seconds}",
+            "stopasgroup=true",
+            "killasgroup=true",
+            "redirect_stderr=true",
+            f"stdout_logfile={_percent(self.log)}" if self.log else "",
+        ]
+        if any("\n" in line for line in lines):
+            raise ResourceError(f"program {self.name}: a line break cannot be written in supervisord's configuration")
+        return "".join(f"{line}\n" for line in lines if line)
+
+
+def _percent(text: str) -> str:
+    """supervisord expands %(name)s everywhere."""
+    return text.replace("%", "%%")
+
+
+def _quoted(value: str) -> str:
+    return _percent(value).replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,170 @@
+"""The parts of an app's release, before it goes live: its record, its code, its virtualenv; and which are kept."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, field
+
+from ..agent import supervisord, system, venv
+from ..agent.events import note
+from ..agent.git import Repository
+from ..agent.layout import Layout, Record
+from .base import Change, Resource, ResourceError
+
+
+@dataclass(frozen=True)
+class ReleaseRecord(Resource):
+    """A release's folder with its record: a release exists from here on, in the state "building"."""
+
+    app: str
+    record: Record
+
+    def describe(self) -> str:
+        return f"release {self.record.id}"
+
+    def check(self) -> Change | None:
+        layout = Layout(self.app)
+        folder = layout.release(self.record.id)
+        if os.path.exists(f"{folder}/release.json"):
+            return None
+
+        def create() -> None:
+            os.makedirs(folder, mode=0o755, exist_ok=True)
+            layout.write_record(self.record)
+
+        return Change("created", create, lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@dataclass(frozen=True)
+class ReleaseCode(Resource):
+    """A release's code.
+
+    :param name: commit or tree to write out.
+    :param url: repository that the commit is fetched from when the host does not have it; None when `pack` brings it.
+    :param pack: git pack with what the host lacks.
+    """
+
+    app: str
+    release: str
+    name: str
+    url: str | None = None
+    pack: bytes = field(default=b"", repr=False)
+
+    def describe(self) -> str:
+        return f"code {self.name[:12]}"
+
+    def check(self) -> Change | None:
+        folder = f"{Layout(self.app).release(self.release)}/code"
+        if os.path.isdir(folder):
+            return None
+        return Change("checked out", self._apply, lambda: shutil.rmtree(folder, ignore_errors=True))
+
+    def _apply(self) -> None:
+        layout = Layout(self.app)
+        repository = Repository(layout.repository, layout.ssh)
+        repository.create()
+        if self.pack:
+            repository.receive(self.pack)
+        if self.url is not None and not repository.has(f"{self.name}^{{commit}}"):
+            repository.fetch(self.url)
+        repository.keep(self.name, self.release)
+        folder = f"{layout.release(self.release)}/code"
+        os.mkdir(folder, 0o755)
+        repository.export(self.name, folder)
+
+
+@dataclass(frozen=True)
+class ReleaseVenv(Resource):
+    """A release's virtualenv: one per fingerprint of interpreter and requirements, shared by the releases that agree.
+
+    :param requirements: requirement files, relative to the code.
+    :param tools: packages with a program of their own name, installed unless a requirement brought them.
+    """
+
+    app: str
+    release: str
+    python: str
+    requirements: tuple[str, ...]
+    tools: tuple[str, ...] = ()
+
+    def describe(self) -> str:
+        return "virtualenv"
+
+    def check(self) -> Change | None:
+        link = f"{Layout(self.app).release(self.release)}/venv"
+        if os.path.islink(link) and os.path.isdir(link):
+            return None
+        return Change("ready", self._apply)
+
+    def _apply(self) -> None:
+        layout = Layout(self.app)
+        folder = layout.release(self.release)
+        files = [f"{folder}/code/{name}" for name in self.requirements]
+        key = venv.fingerprint(self.python, files, self.tools, local_key=self.release)
+        path = f"{layout.venvs}/{key}"
+        if not venv.complete(path, key):
+            note(f"building a virtualenv: {', '.join(self.requirements) or 'no requirements'}")
+            os.makedirs(layout.venvs, mode=0o755, exist_ok=True)
+            venv.build(path, key, self.python, files, self.tools)
+        system.symlink_atomic(f"../../venvs/{key}", f"{folder}/venv")
+
+
+@dataclass(frozen=True)
+class Pruned(Resource):
+    """Only so many releases: the live one, the newest proven ones, and the newest that never was, for looking into.
+
+    :param keep: how many proven releases stay, the live one among them.
+    """
+
+    app: str
+    keep: int
+
+    def describe(self) -> str:
+        return f"keep {self.keep} releases"
+
+    def check(self) -> Change | None:
+        layout = Layout(self.app)
+        going = outdated(layout.records(), layout.live(), self.keep)
+        if not going:
+            return None
+        return Change(f"pruned {', '.join(record.id for record in going)}", lambda: self._prune(layout, going))
+
+    def _prune(self, layout: Layout, going: list[Record]) -> None:
+        repository = Repository(layout.repository)
+        processes = {process["group"] for process in supervisord.processes()}
+        for record in going:
+            if layout.group(record.id) in processes:
+                supervisord.stop_group(layout.group(record.id))
+            shutil.rmtree(layout.release(record.id))
+            repository.release(record.id)
+            for name in os.listdir(layout.logs):
+                if f"-{record.id}.log" in name:
+                    os.unlink(f"{layout.logs}/{name}")
+        self._prune_venvs(layout)
+
+    @staticmethod
+    def _prune_venvs(layout: Layout) -> None:
+        used = set()
+        for record in layout.records():
+            link = f"{layout.release(record.id)}/venv"
+            if os.path.islink(link):
+                used.add(os.path.basename(os.readlink(link)))
+        for name in set(os.listdir(layout.venvs)) - used:
+            shutil.rmtree(f"{layout.venvs}/{name}")
+
+
+def outdated(records: list[Record], live: str | None, keep: int) -> list[Record]:
+    """Which releases go, oldest first.
+
+    A release that failed never takes the place of one that can be gone back to.
+
+    :raises ResourceError: keep is less than 1.
+    """
+    if keep < 1:
+        raise ResourceError(f"expected at least 1 release to keep, found {keep}")
+    others = [record for record in records if record.id != live]
+    proven = [record for record in others if record.state == "proven"]
+    unproven = [record for record in others if record.state != "proven"]
+    staying = set(proven[max(0, len(proven) - (keep - 1)) :]) | set(unproven[-1:])
+    return [record for record in others if record not in staying]

@@ -1,0 +1,53 @@
+"""A virtualenv with what requirement files ask for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+
+from ..agent import venv
+from .base import Change, Resource
+
+
+@dataclass(frozen=True)
+class Virtualenv(Resource):
+    """A virtualenv, built again from nothing when its interpreter or its requirements change.
+
+    :param path: where it is.
+    :param requirements: absolute paths of requirement files on the host.
+    :param packages: packages that have a program of their own name in bin/, installed unless a requirement brought
+        them.
+    :param python: name or path of the interpreter.
+    """
+
+    path: str
+    requirements: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    python: str = "python3"
+
+    def describe(self) -> str:
+        return f"virtualenv {self.path}"
+
+    def check(self) -> Change | None:
+        key = venv.fingerprint(self.python, self.requirements, self.packages, local_key=self.path)
+        if venv.complete(self.path, key):
+            return None
+        aside = f"{self.path}.before"
+        had_one = os.path.isdir(self.path)
+
+        def apply() -> None:
+            if had_one:
+                shutil.rmtree(aside, ignore_errors=True)
+                os.rename(self.path, aside)
+            venv.build(self.path, key, self.python, self.requirements, self.packages)
+            shutil.rmtree(aside, ignore_errors=True)
+
+        def undo() -> None:
+            if os.path.isdir(aside):
+                shutil.rmtree(self.path, ignore_errors=True)
+                os.rename(aside, self.path)
+            elif not had_one:
+                shutil.rmtree(self.path, ignore_errors=True)
+
+        return Change("rebuilt" if had_one else "built", apply, undo)

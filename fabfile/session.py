@@ -1,0 +1,196 @@
+"""A run on one host: one SSH channel to the agent, frames down, events up."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import getpass
+import json
+import re
+import socket
+import threading
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import paramiko.agent
+
+from . import pack
+from .agent import wire
+from .agent.events import RECORD_SEPARATOR
+from .errors import AgentError, ConnectError, LockedError
+from .ssh import opened
+
+if TYPE_CHECKING:
+    from fabric import Connection
+
+    from .resources.base import Resource
+
+Event = dict[str, Any]
+_CHANNEL_TIMEOUT = 30
+_ERROR_LINES = 20
+
+
+class Session:
+    """The agent on a host, as root, for the length of a `with` block; all that is asked of it shares one channel.
+
+    :raises ConnectError: no connection, or no way to become root.
+    :raises AgentError: the agent could not be started, or died.
+    """
+
+    def __init__(self, c: Connection) -> None:
+        self.host = str(c.original_host)
+        self._c = opened(c)
+        self._channel = self._open_channel()
+        self._errors: collections.deque[str] = collections.deque(maxlen=200)
+        self._noise: collections.deque[str] = collections.deque(maxlen=_ERROR_LINES)
+        self._events = self._read_events()
+        threading.Thread(target=self._drain_errors, daemon=True).start()
+
+    def _open_channel(self) -> paramiko.Channel:
+        password = self._c.config.sudo.password
+        try:
+            channel: paramiko.Channel = self._c.transport.open_session(timeout=_CHANNEL_TIMEOUT)
+            if self._c.forward_agent:
+                paramiko.agent.AgentRequestHandler(channel)
+            channel.exec_command(pack.start_command(bool(password)))
+            code = pack.agent_zip()
+            # sudo takes the first line when it asks for a password; when it does not, the agent passes over it.
+            first = f"{password}\n".encode() if password else b""
+            channel.sendall(first + b"hostsmith\n%d\n" % len(code) + code)
+        except (paramiko.SSHException, OSError) as error:
+            raise ConnectError(f"{self.host}: the connection broke: {error or type(error).__name__}") from None
+        return channel
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the run; waits until the agent has ended, and so has freed the host's lock.
+
+        An agent that is amid a resource puts it back first.
+        """
+        with contextlib.suppress(paramiko.SSHException, OSError, EOFError):
+            self._channel.shutdown_write()
+            self._channel.status_event.wait(_CHANNEL_TIMEOUT)
+            self._channel.close()
+
+    def lock(self, what: str, wait: float, on_event: Callable[[Event], None]) -> None:
+        """Take the host's lock until the session ends.
+
+        :param what: what is being done, for others to read.
+        :param wait: seconds to wait for another run.
+        :raises LockedError: the other run was not done in time.
+        """
+        holder = {"who": whoami(), "what": what}
+        done = self._request({"op": "lock", "holder": holder, "wait": wait}, on_event)
+        if "locked" in done:
+            raise LockedError(
+                f"{self.host} is held by {done['locked']}; wait for it to end, or break its lock with "
+                f"`fab -H {self.host} unlock`"
+            )
+        self._check(done)
+
+    def converge(self, resources: Sequence[Resource], on_event: Callable[[Event], None]) -> bool:
+        """Bring the host to the desired state.
+
+        :param on_event: called with each event as it arrives.
+        :returns: whether all of it was done.
+        """
+        return self._send_resources("converge", resources, on_event)
+
+    def plan(self, resources: Sequence[Resource], on_event: Callable[[Event], None]) -> bool:
+        """Have the host say what `converge` would change, touching nothing."""
+        return self._send_resources("plan", resources, on_event)
+
+    def ask(self, query: str, on_event: Callable[[Event], None] = lambda event: None, **arguments: Any) -> Any:
+        """Ask the host something.
+
+        :param query: a function of `agent.queries`.
+        :raises AgentError: it cannot answer, with the reason.
+        """
+        done = self._request({"op": "ask", "query": query, "arguments": arguments}, on_event)
+        self._check(done)
+        return done["answer"]
+
+    def _send_resources(self, op: str, resources: Sequence[Resource], on_event: Callable[[Event], None]) -> bool:
+        frame = {"op": op, "resources": wire.dump(list(resources)), "modules": pack.own_modules(resources)}
+        done = self._request(frame, on_event)
+        if "ok" not in done or "error" in done:
+            self._check(done)
+        return bool(done["ok"])
+
+    def _check(self, done: Event) -> None:
+        if not done["ok"]:
+            raise AgentError(f"{self.host}: {done.get('error', 'interrupted')}")
+
+    def _request(self, frame: dict[str, Any], on_event: Callable[[Event], None]) -> Event:
+        data = zlib.compress(json.dumps(frame).encode())
+        try:
+            self._channel.sendall(b"%d\n" % len(data) + data)
+            for event in self._events:
+                if event["event"] == "done":
+                    return event
+                on_event(event)
+        except (paramiko.SSHException, OSError) as error:
+            # A channel that the far side closed says so on sending; why, it says on standard error.
+            if self._c.transport.is_active():
+                raise self._died() from None
+            raise AgentError(f"{self.host}: the connection was lost: {error or type(error).__name__}") from None
+        raise self._died()
+
+    def _read_events(self) -> Iterator[Event]:
+        rest = b""
+        while data := self._channel.recv(65536):
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                # A login shell may print before us, on the same line.
+                noise, separator, text = line.partition(RECORD_SEPARATOR)
+                if noise.strip():
+                    self._noise.append(noise.decode("utf-8", "replace"))
+                if separator:
+                    yield json.loads(text)
+
+    def _drain_errors(self) -> None:
+        with contextlib.suppress(OSError), self._channel.makefile_stderr("rb") as stream:
+            for line in stream:
+                self._errors.append(line.decode("utf-8", "replace").rstrip())
+
+    def _died(self) -> Exception:
+        """Why the agent ended before it was done: from its exit status and what it wrote on standard error."""
+        self._channel.status_event.wait(_CHANNEL_TIMEOUT)
+        status = self._channel.exit_status
+        if not self._c.transport.is_active():
+            return AgentError(f"{self.host}: the connection was lost; the host puts back what was half-way")
+        text = "\n".join(list(self._errors)[-_ERROR_LINES:] or self._noise)
+        if problem := _sudo_problem(text):
+            return ConnectError(f"{self._c.user}@{self.host}: cannot become root: {problem}")
+        if status == pack.OLD_PYTHON:
+            return ConnectError(f"{self.host}: {text}")
+        if status == pack.NO_PYTHON:
+            return ConnectError(f"{self.host}: Python 3 is not on the host and could not be installed:\n{text}")
+        return AgentError(f"{self.host}: the agent ended with status {status} before it was done\n{text}".rstrip())
+
+
+def _sudo_problem(text: str) -> str | None:
+    """What to do about sudo's own errors; None when there is none."""
+    problems = {
+        r"a password is required|a terminal is required": "sudo wants a password; run fab with "
+        "--prompt-for-sudo-password",
+        r"incorrect password|Sorry, try again|no password was provided": "sudo does not accept the password",
+        r"not in the sudoers file|not allowed to": "the user may not use sudo; add it to the group sudo",
+        r"sudo: not installed": "sudo is not installed and the user is not root; log in as root",
+        r"you must have a tty": "sudo asks for a terminal; remove `requiretty` from the host's sudoers",
+    }
+    return next((advice for pattern, advice in problems.items() if re.search(pattern, text)), None)
+
+
+def whoami() -> str:
+    """Who runs this, for records and locks: user@machine."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"

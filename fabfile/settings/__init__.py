@@ -1,0 +1,29 @@
+"""Fabric's configuration and the Procfile as validated, typed settings.
+
+Importing this package is cheap: pydantic and the schema are loaded with the first settings.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .fabric_config import adopt_running_program
+from .load import load, load_settings
+from .procfile import load_procfile
+
+if TYPE_CHECKING:
+    from .schema import Settings as Settings
+
+__all__ = ["Settings", "load", "load_procfile", "load_settings"]
+
+# `fab` imports the fabfile, and so us, before it reads the project's files: from here on what is wrong with
+# them is said in one line.
+adopt_running_program()
+
+
+def __getattr__(name: str) -> Any:
+    if name != "Settings":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .schema import Settings
+
+    return Settings

@@ -1,0 +1,91 @@
+"""Settings from the shell's environment: `FABRIC_<KEY>` for every key of the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from invoke.util import yaml  # type: ignore[attr-defined]
+from pydantic import BaseModel
+
+from .kinds import Kind, ListOf, MappingOf
+from .schema import Settings
+
+VARIABLE_PREFIX = "FABRIC_ENVIRONMENT_"
+
+Key = tuple[str, ...]
+
+
+def variable(key: Key) -> str:
+    """The variable for a key: `FABRIC_HEALTH_PATH` for `health.path`."""
+    return "_".join(("fabric", *key)).upper()
+
+
+def kinds(model: type[BaseModel] = Settings, at: Key = ()) -> Iterator[tuple[Key, Kind]]:
+    """Every key of the schema, a mapping before the keys in it, with the kind of its value."""
+    for name, info in model.model_fields.items():
+        key = (*at, name)
+        yield key, next(note for note in info.metadata if isinstance(note, Kind))
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            yield from kinds(info.annotation, key)
+
+
+@dataclass
+class Overlay:
+    """What the environment sets.
+
+    :param values: by key, the general before the particular.
+    :param names: the variable that each value is from.
+    :param problems: variables that cannot be read, one message each.
+    """
+
+    values: dict[Key, Any] = field(default_factory=dict)
+    names: dict[Key, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def over(self, data: dict[str, Any]) -> None:
+        """Put the values into nested settings; where no mapping is, the schema will say so."""
+        for key, value in self.values.items():
+            place: Any = data
+            for name in key[:-1]:
+                place = place.setdefault(name, {}) if isinstance(place, dict) else None
+            if isinstance(place, dict):
+                place[key[-1]] = value
+
+
+def read(environ: Mapping[str, str]) -> Overlay:
+    """Read the variables for our keys: single values as they are, lists comma-separated, mappings as YAML.
+
+    An empty variable counts as not set; `FABRIC_ENVIRONMENT_<NAME>` sets one variable of the app, and may
+    be empty.
+    """
+    overlay = Overlay()
+    for key, kind in kinds():
+        name = variable(key)
+        text = environ.get(name, "").strip()
+        if not text:
+            continue
+        try:
+            overlay.values[key] = _convert(kind, text)
+            overlay.names[key] = name
+        except yaml.YAMLError:
+            overlay.problems.append(
+                f"{name} in the environment: {'.'.join(key)}: found no valid YAML, expected {kind.text}"
+            )
+    for name, text in environ.items():
+        key = ("environment", name.removeprefix(VARIABLE_PREFIX))
+        if name.startswith(VARIABLE_PREFIX) and key[1]:
+            overlay.values[key] = text
+            overlay.names[key] = name
+    return overlay
+
+
+def _convert(kind: Kind, text: str) -> Any:
+    if isinstance(kind, MappingOf):
+        return yaml.safe_load(text)  # type: ignore[no-untyped-call]
+    if isinstance(kind, ListOf):
+        if text.startswith("["):
+            return yaml.safe_load(text)  # type: ignore[no-untyped-call]
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return text

@@ -1,0 +1,147 @@
+"""From Fabric's configuration, the environment and the Procfile to valid settings, or one error."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invoke.config import copy_dict
+
+from ..errors import SettingsError
+from .fabric_config import layers, running_program, shown
+from .procfile import load_procfile
+
+if TYPE_CHECKING:
+    from fabric import Config
+    from invoke.collection import Collection
+    from invoke.context import Context
+
+    from .problems import Whereabouts
+    from .schema import Settings
+
+
+def load(c: Context) -> Settings:
+    """The settings of the project that a task runs in, with the processes of its Procfile.
+
+    The Procfile is that of the source when this is a local folder, else that of the project folder.
+
+    :raises SettingsError: all that is wrong, a line each.
+    """
+    found = _read(c.config)
+    procfile, problems = _procfile(found)
+    settings = _valid(found, problems).placed(found.project, procfile)
+    if "web" not in settings.processes:
+        raise SettingsError(_no_web(settings, found.whereabouts.default))
+    return settings
+
+
+def load_settings(config: Config) -> Settings:
+    """The settings alone, without source and Procfile: enough to know the hosts.
+
+    :raises SettingsError: all that is wrong, a line each.
+    """
+    found = _read(config)
+    return _valid(found, []).placed(found.project, {})
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the configuration says: settings, or problems, or both when these are about other keys."""
+
+    project: Path
+    data: Mapping[str, Any]
+    settings: Settings | None
+    problems: list[str]
+    whereabouts: Whereabouts
+
+
+def _valid(found: _Found, problems: list[str]) -> Settings:
+    if found.settings is None or found.problems or problems:
+        raise SettingsError("\n".join(found.problems + problems))
+    return found.settings
+
+
+def _read(config: Config) -> _Found:
+    from pydantic import ValidationError
+
+    from . import environment
+    from .problems import Whereabouts, explain, unknown_key
+    from .schema import Settings
+    from .values import app_name_like
+
+    _check_runtime_file(config)
+    project = Path(config._project_prefix or Path.cwd()).absolute()
+    overlay = environment.read(os.environ)
+    whereabouts = Whereabouts(layers(config), overlay, _file_to_write(config))
+    given = {key: value for key, value in config._config.items() if value is not None}
+    ours = copy_dict({key: value for key, value in given.items() if key in Settings.model_fields})
+    overlay.over(ours)
+    theirs = {*config.global_defaults(), *_configured_keys(config)}
+    problems = overlay.problems + [
+        unknown_key(key, whereabouts.of([key]), theirs)
+        for key in given
+        if key not in ours and key not in theirs and not str(key).startswith("x-")
+    ]
+    settings = None
+    try:
+        settings = Settings(**ours)
+    except ValidationError as error:
+        problems += explain(error, whereabouts, app_name_like(project.name) or "blog")
+    return _Found(project, ours, settings, problems, whereabouts)
+
+
+def _check_runtime_file(config: Config) -> None:
+    """Fabric passes over a missing `-f` file in silence, and would use the settings of another stage."""
+    path = config._runtime_path
+    if path and not Path(path).expanduser().exists():
+        raise SettingsError(f"{path}: found no such file, expected the settings file given with -f")
+
+
+def _file_to_write(config: Config) -> str:
+    """Where a missing key belongs; without any project file Fabric says it found an empty `fabric.py`."""
+    path = config._project_path
+    if path and Path(path).exists():
+        return shown(path)
+    return shown(str(Path(config._project_prefix or "", "fabric.yaml"))) + " (no such file yet)"
+
+
+def _configured_keys(config: Config) -> set[str]:
+    """Keys that other tasks beside ours have: those given to `configure()` in the fabfile."""
+    program = running_program()
+    keys = set(config._collection)
+    return keys | _keys_below(program.collection) if program and hasattr(program, "collection") else keys
+
+
+def _keys_below(collection: Collection) -> set[str]:
+    below = (_keys_below(other) for other in collection.collections.values())
+    return set(collection._configuration).union(*below)
+
+
+def _procfile(found: _Found) -> tuple[dict[str, str], list[str]]:
+    """The Procfile's processes, and what is wrong with it or with a local source."""
+    from .problems import told
+    from .values import SOURCE, is_git_url
+
+    source = found.data.get("source", ".")
+    folder = found.project
+    if isinstance(source, str) and not is_git_url(source):
+        folder = found.project / Path(source).expanduser()
+        if not folder.is_dir():
+            where = found.whereabouts.of(["source"])
+            seen_from = f"seen from {found.project}"
+            return {}, [f"{where}: source: found {told(source)}, which is no folder {seen_from}; expected {SOURCE}"]
+    try:
+        return load_procfile(folder), []
+    except SettingsError as error:
+        return {}, [str(error)]
+
+
+def _no_web(settings: Settings, file: str) -> str:
+    folder = settings.source_folder if settings.source_is_local else settings.project
+    return (
+        f"{file}: processes: found no process `web`, neither here nor in {shown(str(folder / 'Procfile'))}; "
+        "expected the command that serves the site, such as `processes: {web: gunicorn app:app}`"
+    )

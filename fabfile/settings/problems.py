@@ -1,0 +1,146 @@
+"""What is wrong with settings, told in one line each: where it stands, what was found, what is expected."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from .environment import Overlay, kinds
+from .fabric_config import Layer
+from .kinds import UnexpectedError
+from .schema import Settings
+
+_LONGEST = 80
+
+
+class Whereabouts:
+    """Tells which file or variable a key's value is from.
+
+    :param layers: the files, the weakest first.
+    :param overlay: the environment, stronger than all of them.
+    :param default: the file that a key belongs into that is nowhere.
+    """
+
+    def __init__(self, layers: Sequence[Layer], overlay: Overlay, default: str) -> None:
+        self._layers = layers
+        self._overlay = overlay
+        self.default = default
+
+    def of(self, path: Sequence[Any]) -> str:
+        """The label of the strongest place that has the key, or a variable's name."""
+        for end in range(len(path), 0, -1):
+            if name := self._overlay.names.get(tuple(path[:end])):
+                return f"{name} in the environment"
+        for layer in reversed(self._layers):
+            if _stands_in(layer.data, path):
+                return layer.label
+        return self.default
+
+
+def _stands_in(data: Any, path: Sequence[Any]) -> bool:
+    """Whether nested mappings have a path; where they end, as at a list, the rest is taken as given."""
+    for key in path:
+        if not isinstance(data, Mapping):
+            return True
+        found = [value for name, value in data.items() if name == key or str(name) == key]
+        if not found:
+            return False
+        data = found[0]
+    return True
+
+
+def unknown_key(key: object, where: str, others: Iterable[str] = ()) -> str:
+    """The line for a top-level key that nobody knows; its value is not told, for it may be a secret.
+
+    :param others: keys that are valid here beside those of the schema.
+    """
+    dotted = {".".join(known): known for known, _ in kinds()}
+    near = _nearest(str(key), [*dotted, *others])
+    if near:
+        return f"{where}: {key}: found an unknown key{_did_you_mean(near)}"
+    return (
+        f"{where}: {key}: found an unknown key, expected one of: {', '.join(Settings.model_fields)}; "
+        "keys of your own begin with x-"
+    )
+
+
+def explain(error: ValidationError, whereabouts: Whereabouts, example_app: str) -> list[str]:
+    """One line for each thing that pydantic has against the settings.
+
+    :param example_app: name for the line that says that `app` is missing.
+    """
+    return [_explain(detail, whereabouts, example_app) for detail in error.errors(include_url=False)]
+
+
+def _explain(detail: ErrorDetails, whereabouts: Whereabouts, example_app: str) -> str:
+    path = [part for part in detail["loc"] if part != "[key]"]
+    where = whereabouts.of(path)
+    key = written(path)
+    if detail["type"] == "missing":
+        expected = dict(kinds())[tuple(map(str, path))].text
+        return f"{where}: {key}: missing, expected {expected}; write for instance `app: {example_app}`"
+    if detail["type"] == "extra_forbidden":
+        return f"{where}: {key}: found an unknown key{_instead(path)}"
+    value = detail["input"]
+    cause = detail.get("ctx", {}).get("error")
+    if not isinstance(cause, UnexpectedError):
+        cause = UnexpectedError(detail["msg"])
+    found = cause.found or told(value)
+    if detail["loc"][-1] == "[key]":
+        key, found = written(path[:-1]), f"the name {told(value)}"
+    elif path[0] == "environment":
+        found = _kind_of(value)
+    hint = f"; {cause.hint}" if cause.hint else ""
+    return f"{where}: {key}: found {found}, expected {cause.expected}{hint}"
+
+
+def written(path: Sequence[Any]) -> str:
+    """A key as it is written about: `health.path`, `domains[0]`, `static['/static/']`."""
+    text = ""
+    for part in path:
+        plain = isinstance(part, str) and re.fullmatch(r"[\w-]+", part)
+        text += (f".{part}" if text else part) if plain else f"[{part!r}]"
+    return text
+
+
+def told(value: Any) -> str:
+    """A value as a message tells it: cut when long, without a URL's password, containers by kind."""
+    if isinstance(value, str):
+        text = re.sub(r"(?<=://)[^/@\s]*@", "***@", value)
+        return repr(text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "...")
+    if value is None or isinstance(value, list | dict):
+        return _kind_of(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _kind_of(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    kinds_of: dict[type, str] = {list: "a list", dict: "a mapping"}
+    return kinds_of.get(type(value), "a value that is not shown")
+
+
+def _instead(path: Sequence[Any]) -> str:
+    model: type[BaseModel] = Settings
+    for part in path[:-1]:
+        annotation = model.model_fields[str(part)].annotation
+        assert isinstance(annotation, type)
+        model = annotation
+    near = _nearest(str(path[-1]), model.model_fields)
+    return _did_you_mean(near) if near else f", expected one of: {', '.join(model.model_fields)}"
+
+
+def _nearest(key: str, valid: Iterable[str]) -> str | None:
+    names = list(valid)
+    plain = key.lower().replace("-", "_")
+    longer = [name for name in names if len(plain) > 2 and name.startswith(plain)]
+    return next(iter(difflib.get_close_matches(plain, names, n=1) or longer), None)
+
+
+def _did_you_mean(key: str) -> str:
+    return f"; did you mean {key}?"

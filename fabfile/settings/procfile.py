@@ -1,0 +1,51 @@
+"""The Procfile: which processes the application consists of, one `name: command` a line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ..errors import SettingsError
+
+PROCESS_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+
+
+def load_procfile(folder: Path) -> dict[str, str]:
+    """Read `Procfile` in a folder; without one there are no processes.
+
+    Blank lines and lines that begin with `#` say nothing.
+
+    :returns: command by process name, in the order of the file.
+    :raises SettingsError: all lines that are wrong, each with its number.
+    """
+    try:
+        lines = (folder / "Procfile").read_text(encoding="utf-8-sig").splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except UnicodeDecodeError:
+        raise SettingsError("Procfile: found bytes that are no UTF-8 text, expected lines `name: command`") from None
+    except OSError as error:
+        raise SettingsError(f"Procfile: cannot be read: {error.strerror}") from None
+    commands: dict[str, str] = {}
+    first_line: dict[str, int] = {}
+    problems = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, _, command = (part.strip() for part in line.partition(":"))
+        if not PROCESS_NAME.fullmatch(name) or not command:
+            problems.append(
+                f"Procfile: line {number}: found {line.strip()!r}, expected `name: command`, "
+                "such as `web: gunicorn app:app`"
+            )
+        elif name in commands:
+            problems.append(
+                f"Procfile: line {number}: found {name!r} again, already on line {first_line[name]}, "
+                "expected each process once"
+            )
+        else:
+            commands[name] = command
+            first_line[name] = number
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return commands

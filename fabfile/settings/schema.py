@@ -1,0 +1,210 @@
+"""The settings of a project: every key with its type, its default and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+
+from . import values as kind
+from .kinds import ListOf, MappingOf, Number, OneOrList, UnexpectedError
+
+_DOMAINS = "a list of domain names such as [example.com]"
+
+
+def _first_domain_is_a_name(domains: list[str]) -> list[str]:
+    if domains and domains[0].startswith("*"):
+        raise UnexpectedError(
+            "a plain name as the first of the domains, since the site is asked by it",
+            found=f"{domains[0]!r} first",
+            hint=f"write [{domains[0][2:]}, '{domains[0]}']",
+        )
+    return domains
+
+
+def _static_shorthand(value: Any) -> Any:
+    return {"/static/": value} if isinstance(value, str) else value
+
+
+def _without_blank_roles(value: Any) -> Any:
+    """`web:` with nothing after it is a role without hosts."""
+    return {name: [] if hosts is None else hosts for name, hosts in value.items()} if isinstance(value, dict) else value
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Health(_Model):
+    """How a new release is asked whether it is well."""
+
+    path: kind.UrlPath = Field("/", description="Page of the app that is asked. Redirects are not followed.")
+    host: kind.HostName = Field(
+        None, description="`Host` header of the request. Default: the first domain, else `localhost`."
+    )
+    timeout: kind.Positive = Field(
+        60, description="Seconds that a new release has to become healthy before it is given up."
+    )
+    statuses: Annotated[
+        list[kind.StatusRange],
+        Field(min_length=1),
+        OneOrList("a list of HTTP statuses and ranges, such as [200-299]"),
+    ] = Field(
+        default_factory=lambda: ["200-299"],
+        description="HTTP statuses that mean healthy. Add `301` when the page redirects, say to HTTPS.",
+    )
+
+    @property
+    def status_ranges(self) -> list[tuple[int, int]]:
+        """First and last status of each range that means healthy."""
+        return [(int(status[:3]), int(status[-3:])) for status in self.statuses]
+
+
+class Settings(_Model):
+    """All settings of one project, valid as a whole."""
+
+    app: kind.AppName = Field(
+        description="Name of the app: of its system user, its folder `/srv/<app>` and its services."
+    )
+    source: kind.Source = Field(
+        ".",
+        description="Where the code is: a git URL, pulled by the host, or a local folder in a git repository "
+        "(seen from the project folder), pushed from here.",
+    )
+    revision: kind.Revision = Field(
+        "HEAD", description="Branch, tag or commit that is deployed when `--revision` is not given."
+    )
+    domains: Annotated[
+        list[kind.Domain],
+        AfterValidator(kind.once_each("each domain once")),
+        AfterValidator(_first_domain_is_a_name),
+        ListOf(_DOMAINS),
+    ] = Field(
+        default_factory=list,
+        description="Domains of the site, the canonical one first; `*.example.com` may follow. "
+        "Without any, the site answers to every host name.",
+    )
+    www_redirect: kind.Flag = Field(
+        True,
+        description="Answer `www.<domain>`, or the bare domain when the listed one begins with `www.`, with "
+        "a redirect to the listed one, unless both are listed.",
+    )
+    roles: Annotated[
+        dict[
+            kind.RoleName,
+            Annotated[list[kind.HostSpec], ListOf("a list of hosts such as [root@web1.example.com]")],
+        ],
+        MappingOf("role names with their hosts, such as {web: [root@web1.example.com]}"),
+        BeforeValidator(_without_blank_roles),
+    ] = Field(
+        default_factory=dict,
+        description="Hosts of each role: `[user@]host[:port]`, `[user@][ipv6]:port` or a name from the SSH "
+        "configuration. A host given only with `-H` plays every role.",
+    )
+    python: kind.Interpreter = Field(
+        "python3",
+        description="Interpreter on the host that makes the virtualenv: a name or an absolute path.",
+    )
+    requirements: Annotated[
+        list[kind.SourcePath],
+        AfterValidator(kind.once_each("each file once")),
+        OneOrList("a requirements file in the source, or a list of them"),
+    ] = Field(
+        default_factory=lambda: ["requirements.txt"],
+        description="Files in the source that are given to `pip install -r`; `[]` for none.",
+    )
+    processes: Annotated[
+        dict[kind.ProcessName, kind.ProcessCommand],
+        MappingOf("process names with their commands, such as {worker: python worker.py}"),
+    ] = Field(
+        default_factory=dict,
+        description="Command of each process, over and above those of the Procfile. `web` serves the site; "
+        "`release` is run once before a release goes live, to migrate the database for instance.",
+    )
+    workers: Annotated[Annotated[int, Field(ge=1)] | None, Number("a whole number, 1 or more")] = Field(
+        None, description="Worker processes of gunicorn. Default: 2 for each CPU of the host, and 1."
+    )
+    threads: kind.Positive = Field(1, description="Threads in each worker of gunicorn.")
+    web_timeout: kind.Positive = Field(
+        30, description="Seconds that a request may take before gunicorn ends its worker."
+    )
+    health: Annotated[Health, MappingOf("a mapping such as {path: /healthz, timeout: 60}")] = Field(
+        default_factory=Health,
+        description="How a new release is asked whether it is well before it goes live.",
+    )
+    keep_releases: kind.Positive = Field(5, description="Releases that are kept on a host to go back to.")
+    environment: Annotated[
+        dict[kind.VariableName, kind.VariableValue],
+        MappingOf("variable names with their values, such as {DEBUG: false}"),
+    ] = Field(
+        default_factory=dict,
+        description="Environment variables of all processes. Their values are never shown. "
+        "`FABRIC_ENVIRONMENT_<NAME>` sets a single one, so that a secret need not stand in a file.",
+    )
+    client_max_body_size: kind.Size = Field(
+        "10m",
+        description="Largest body of a request, such as an upload, in nginx's notation; `0` for any size.",
+    )
+    static: Annotated[
+        dict[kind.UrlPrefix, kind.SourcePath],
+        MappingOf("URL paths with folders in the source, such as {/static/: static}"),
+        BeforeValidator(_static_shorthand),
+    ] = Field(
+        default_factory=dict,
+        description="Folders in the source whose files nginx serves itself, by URL path. "
+        "A single folder is short for `{/static/: folder}`.",
+    )
+    release_timeout: kind.Positive = Field(600, description="Seconds that the `release` process may take.")
+    drain_timeout: kind.NotNegative = Field(
+        30, description="Seconds that the old processes have to finish their requests after the switch."
+    )
+    lock_timeout: kind.NotNegative = Field(
+        30, description="Seconds to wait for another run on the same host before giving up."
+    )
+    packages: Annotated[
+        list[kind.PackageName],
+        AfterValidator(kind.once_each("each package once")),
+        ListOf("a list of apt packages such as [libpq5]"),
+    ] = Field(default_factory=list, description="Further apt packages for the host.")
+
+    _project: Path = PrivateAttr(default_factory=Path.cwd)
+
+    @property
+    def project(self) -> Path:
+        """The project folder: where the fabfile and its `fabric.yaml` are."""
+        return self._project
+
+    @property
+    def source_is_local(self) -> bool:
+        """Whether the code is pushed from a folder here, and not pulled from a git URL."""
+        return not kind.is_git_url(self.source)
+
+    @property
+    def source_folder(self) -> Path:
+        """The folder of a local source."""
+        return self._project / Path(self.source).expanduser()
+
+    @property
+    def health_host(self) -> str:
+        """The `Host` header that the health page is asked with."""
+        return self.health.host or next(iter(self.domains), "localhost")
+
+    @property
+    def redirects(self) -> dict[str, str]:
+        """Domains that are only redirected, each with the listed domain it leads to."""
+        if not self.www_redirect:
+            return {}
+        pairs = {_www_twin(domain): domain for domain in self.domains if not domain.startswith("*")}
+        return {twin: domain for twin, domain in pairs.items() if twin not in self.domains}
+
+    def placed(self, project: Path, procfile: Mapping[str, str]) -> Settings:
+        """These settings in their project folder, with the Procfile's processes beneath their own."""
+        settings = self.model_copy(update={"processes": {**procfile, **self.processes}})
+        settings._project = project
+        return settings
+
+
+def _www_twin(domain: str) -> str:
+    return domain.removeprefix("www.") if domain.startswith("www.") else f"www.{domain}"

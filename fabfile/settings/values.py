@@ -1,0 +1,202 @@
+"""The types of the single settings: an app's name, a domain, a folder in the source, and so on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator
+
+from ..resources.secret import Secret
+from ..roles import HOST_FORM, Host, read_host
+from .kinds import Number, Scalar, Text, UnexpectedError
+from .procfile import PROCESS_NAME
+
+# Users that Debian's base-passwd and the packages that every host gets have made already: an app of that name
+# would be given their account.
+_SYSTEM_USERS = """
+root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc gnats nobody sshd messagebus
+polkitd syslog ubuntu debian
+"""
+_APP_NAME = "a name of lower-case letters, digits and hyphens that begins with a letter, at most 31 characters"
+
+
+def _app_name(value: str) -> str:
+    if value in _SYSTEM_USERS.split():
+        raise UnexpectedError(
+            f"{_APP_NAME}, and is no system user", f"every host has a user {value} already; say {value}-app"
+        )
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", value):
+        near = app_name_like(value)
+        raise UnexpectedError(_APP_NAME, f"did you mean {near}?" if near else "")
+    return value
+
+
+def app_name_like(text: str) -> str:
+    """The valid app name nearest to any text; empty when there is none."""
+    name = re.sub(r"[^a-z0-9]+", "-", text.lower()).lstrip("-0123456789")[:31].strip("-")
+    return f"{name[:27]}-app" if name in _SYSTEM_USERS.split() else name
+
+
+AppName = Annotated[str, AfterValidator(_app_name), Text(_APP_NAME)]
+
+_DOMAIN = "a domain name such as www.example.com"
+_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+# Mapped to other letters by the IDNA of 2003, which Python has, but not by that of 2008, which browsers use.
+_IDNA_DEVIATIONS = re.compile("[\u00df\u03c2\u200c\u200d]")
+
+
+def _domain(value: str) -> str:
+    if _IDNA_DEVIATIONS.search(value):
+        raise UnexpectedError(_DOMAIN, "write its punycode form, which begins with xn--")
+    ascii_name = _ascii_domain(value)
+    if ascii_name is None:
+        inner = _ascii_domain(re.sub(r"^[a-z]+://|[/:].*$", "", value.strip(), flags=re.IGNORECASE))
+        raise UnexpectedError(_DOMAIN, f"did you mean {inner}?" if inner else "")
+    if ascii_name.rpartition(".")[2].isdigit():
+        raise UnexpectedError(f"{_DOMAIN}, no address", "without domains the site answers to every name and address")
+    return ascii_name
+
+
+def _ascii_domain(value: str) -> str | None:
+    """The name in lower case and punycode; None when it is no domain name."""
+    star, name = ("*.", value[2:]) if value.startswith("*.") else ("", value)
+    try:
+        name = name.lower().removesuffix(".").encode("idna").decode("ascii")
+    except UnicodeError:
+        return None
+    labels = name.split(".")
+    valid = len(name) <= 253 and all(_LABEL.fullmatch(label) for label in labels)
+    return star + name if valid and (not star or len(labels) > 1) else None
+
+
+Domain = Annotated[str, AfterValidator(_domain), Text(_DOMAIN)]
+
+HostName = Annotated[
+    str | None, Text("a host name such as www.example.com", r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
+]
+
+_GIT_URL = re.compile(r"(https?|ssh|git|file)://[^\s]+|([\w.+-]+@)?[\w.-]+:[^:\s][^\s]*", re.IGNORECASE)
+SOURCE = "a git URL (https://, ssh://, git://, file://, git@host:path) or a local folder"
+
+
+def is_git_url(source: str) -> bool:
+    """Whether a source is a repository to pull from, and not a local folder."""
+    return bool(_GIT_URL.fullmatch(source))
+
+
+Source = Annotated[str, Text(SOURCE, r"(?!-)(?!\s)[^\x00-\x1f]+(?<!\s)")]
+Revision = Annotated[str, Text("a branch, tag or commit", r"(?!-)(?!.*\.\.)[^\s~^:?*\[\\]+([~^][0-9]*)*")]
+_INTERPRETER = "a program on the host, such as python3.12 or /opt/python/bin/python3"
+
+
+def _interpreter(value: Any) -> Any:
+    if isinstance(value, int | float):
+        raise UnexpectedError(_INTERPRETER, "write the program's whole name")
+    return value
+
+
+Interpreter = Annotated[str, Text(_INTERPRETER, r"[A-Za-z][\w.+-]*|/[\w./+-]+"), BeforeValidator(_interpreter)]
+
+SourcePath = Annotated[
+    str,
+    Text(
+        "a path inside the source, such as assets/static",
+        r"(?![/~-])(?!(.*/)?\.\.(/|$))[^\s\"';{}$\x00-\x1f]+",
+    ),
+]
+UrlPrefix = Annotated[
+    str,
+    Text(
+        "a URL path that begins and ends with a slash and is not the whole site, such as /static/",
+        r"/([\w.~%+@-]+/)+",
+    ),
+]
+UrlPath = Annotated[str, Text("a path that begins with a slash, such as /healthz", r"/[^\s\"'#\x00-\x1f]*")]
+
+RoleName = Annotated[str, Text("a role name of letters, digits, - and _, such as web", r"[A-Za-z][A-Za-z0-9_-]*")]
+
+
+def _host(value: Any) -> Host:
+    if isinstance(value, Host):
+        return value
+    if not isinstance(value, str):
+        raise UnexpectedError(HOST_FORM)
+    try:
+        return read_host(value)
+    except ValueError as error:
+        raise UnexpectedError(HOST_FORM, str(error)) from None
+
+
+HostSpec = Annotated[Host, PlainValidator(_host), PlainSerializer(str, when_used="json"), Scalar(HOST_FORM)]
+
+ProcessName = Annotated[str, Text("a process name of letters, digits, - and _, such as web", PROCESS_NAME.pattern)]
+_COMMAND = "a command on one line, such as gunicorn app:app"
+
+
+def _command(value: str) -> str:
+    command = value.strip()
+    if not command or re.search(r"[\x00-\x1f]", command):
+        raise UnexpectedError(_COMMAND)
+    return command
+
+
+ProcessCommand = Annotated[str, AfterValidator(_command), Text(_COMMAND)]
+
+VariableName = Annotated[
+    str, Text("a variable name of letters, digits and _, such as DATABASE_URL", r"[A-Za-z_][A-Za-z0-9_]*")
+]
+_VARIABLE = "a text, a number, true or false"
+
+
+def _secret(value: Any) -> Secret:
+    if isinstance(value, Secret):
+        return value
+    if isinstance(value, bool):
+        value = str(value).lower()
+    if not isinstance(value, str | int | float):
+        raise UnexpectedError(_VARIABLE, 'write "" for an empty text' if value is None else "")
+    if "\0" in str(value):
+        raise UnexpectedError(f"{_VARIABLE}, without NUL")
+    return Secret(str(value))
+
+
+VariableValue = Annotated[Secret, PlainValidator(_secret), PlainSerializer(str, when_used="json"), Scalar(_VARIABLE)]
+
+_STATUS = "an HTTP status such as 200, or a range of them such as 200-299"
+
+
+def _status_range(value: Any) -> str:
+    text = str(value)
+    if not re.fullmatch(r"[1-5][0-9]{2}(-[1-5][0-9]{2})?", text) or text[-3:] < text[:3]:
+        raise UnexpectedError(_STATUS)
+    return text
+
+
+StatusRange = Annotated[str, BeforeValidator(_status_range), Scalar(_STATUS)]
+
+_SIZE = "a size as nginx writes it: a number, with k, m or g after it, such as 10m"
+
+
+def _size(value: Any) -> Any:
+    return str(value) if type(value) is int else value
+
+
+Size = Annotated[str, Text(_SIZE, r"[0-9]{1,9}[kKmMgG]?"), BeforeValidator(_size)]
+PackageName = Annotated[str, Text("the name of an apt package, such as libpq5", r"[a-z0-9][a-z0-9+.-]+")]
+Flag = Annotated[bool, Scalar("true or false")]
+Positive = Annotated[int, Field(ge=1), Number("a whole number, 1 or more")]
+NotNegative = Annotated[int, Field(ge=0), Number("a whole number, 0 or more")]
+
+
+def once_each(phrase: str) -> Callable[[list[str]], list[str]]:
+    """A check that no member of a list stands there twice."""
+
+    def check(values: list[str]) -> list[str]:
+        for index, value in enumerate(values):
+            if value in values[:index]:
+                raise UnexpectedError(phrase, found=f"{value!r} twice")
+        return values
+
+    return check

@@ -1,0 +1,1 @@
+"""What `fab --list` shows: one thin module for each verb or noun."""
