@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import calendar
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from .agent.layout import Record
 from .errors import ReleaseError
 from .source import Source
 
+_STAMP = "%Y%m%d-%H%M%S"
 
-def new_record(source: Source, who: str, now: float) -> Record:
+
+def new_record(source: Source, who: str, now: float, existing: Iterable[str]) -> Record:
     """The record of a new release.
 
     :param who: user@machine that deploys.
-    :param now: seconds since the epoch; the id begins with it, so that ids sort by time.
+    :param now: seconds since the epoch; the id begins with it.
+    :param existing: ids of the releases on all hosts. The new id sorts after them, also when two are made within a
+        second, or by machines whose clocks differ.
     """
+    newest = max(existing, default="")[: len("YYYYMMDD-HHMMSS")]
+    if newest:
+        now = max(now, calendar.timegm(time.strptime(newest, _STAMP)) + 1)
     moment = time.gmtime(now)
     return Record(
-        id=f"{time.strftime('%Y%m%d-%H%M%S', moment)}-{source.short}",
+        id=f"{time.strftime(_STAMP, moment)}-{source.short}",
         revision=source.revision,
         subject=source.subject,
         who=who,

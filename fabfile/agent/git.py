@@ -102,9 +102,9 @@ class Repository:
     def export(self, name: str, folder: str) -> None:
         """Write the files of a commit or tree into a folder, without a .git of its own."""
         with tempfile.TemporaryDirectory(prefix="hostsmith-") as scratch:
-            env = {"GIT_INDEX_FILE": f"{scratch}/index"}
+            env = {"GIT_INDEX_FILE": f"{scratch}/index", "GIT_WORK_TREE": folder}
             self.git("read-tree", "--end-of-options", name, env=env)
-            self.git("checkout-index", "--all", "--force", f"--prefix={folder}/", env=env)
+            self.git("checkout-index", "--all", "--force", env=env)
 
     def _env(self) -> dict[str, str]:
         env = {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1"}

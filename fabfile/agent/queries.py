@@ -19,9 +19,11 @@ def releases(app: str) -> dict[str, Any]:
     return {"live": layout.live(), "records": [asdict(record) for record in layout.records()]}
 
 
-def objects(app: str) -> list[str]:
-    """Commits and trees that the host has from earlier releases: what need not be sent again."""
-    return Repository(_provisioned(app).repository).objects()
+def before_deploy(app: str) -> dict[str, list[str]]:
+    """Ids of the releases on the host, and of the commits and trees that it has from them and need not be sent."""
+    layout = _provisioned(app)
+    ids = [record.id for record in layout.records()]
+    return {"releases": ids, "objects": Repository(layout.repository).objects()}
 
 
 def resolve(app: str, url: str, revision: str) -> dict[str, str]:

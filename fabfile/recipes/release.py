@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..agent.health import HealthCheck
 from ..agent.layout import Layout, Record
 from ..errors import SettingsError
-from ..resources import Command, Directory, File, Resource, Secret
+from ..resources import Command, Directory, File, Resource, Secret, Validated
 from ..resources.live import Live
 from ..resources.release import Pruned, ReleaseCode, ReleaseRecord, ReleaseVenv
 from ..templating import Template
@@ -37,7 +37,7 @@ def release(
         ReleaseRecord(settings.app, record),
         code,
         virtualenv(settings, record.id),
-        *configuration(settings, roles, record.id),
+        configuration(settings, roles, record.id),
         *(release_command(settings, record.id) if first else []),
         live(settings, roles, record.id),
         Pruned(settings.app, settings.keep_releases),
@@ -50,7 +50,7 @@ def virtualenv(settings: Settings, release_id: str) -> Resource:
     return ReleaseVenv(settings.app, release_id, settings.python, tuple(settings.requirements), tools)
 
 
-def configuration(settings: Settings, roles: Container[str], release_id: str) -> list[Resource]:
+def configuration(settings: Settings, roles: Container[str], release_id: str) -> Resource:
     """The files that a release is run with, all inside of it, so that a rollback brings them back."""
     layout = Layout(settings.app)
     folder = layout.release(release_id)
@@ -69,7 +69,7 @@ def configuration(settings: Settings, roles: Container[str], release_id: str) ->
         "logs": layout.logs,
         "stop_seconds": settings.web_timeout + 5,
     }
-    resources: list[Resource] = [
+    files: list[Resource] = [
         File(f"{folder}/env", environment(settings, release_id), mode=0o640, owner="root", group=settings.app),
         Template(f"{folder}/gunicorn.conf.py", "gunicorn/gunicorn.conf.py.j2", {**common, **gunicorn}, mode=0o644),
         Template(f"{folder}/supervisor.conf", "supervisor/app.conf.j2", {**common, **supervisor}, mode=0o644),
@@ -78,8 +78,8 @@ def configuration(settings: Settings, roles: Container[str], release_id: str) ->
     ]  # fmt: skip
     if "web" in here:
         # The app makes its socket here, and nginx connects to it; nobody else comes in.
-        resources.append(Directory(f"{folder}/run", mode=0o750, owner=settings.app, group="www-data"))
-    return resources
+        files.append(Directory(f"{folder}/run", mode=0o750, owner=settings.app, group="www-data"))
+    return Validated("configuration", tuple(files))
 
 
 def environment(settings: Settings, release_id: str) -> Secret:

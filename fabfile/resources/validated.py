@@ -18,12 +18,13 @@ class Validated(Resource):
 
     :param name: what to call the group in a report, such as "nginx site hello".
     :param resources: what it is made of, in order.
-    :param validate: argv of the program that must end with status 0, such as `["nginx", "-t"]`.
+    :param validate: argv of the program that must end with status 0, such as `["nginx", "-t"]`; None when the
+        resources only belong together.
     """
 
     name: str
     resources: tuple[Resource, ...]
-    validate: list[str]
+    validate: list[str] | None = None
 
     def describe(self) -> str:
         return self.name
@@ -38,7 +39,7 @@ class Validated(Resource):
         if not changes:
             return None
         undo = Undo()
-        summary = "; ".join(f"{resource.describe()}: {change.summary}" for resource, change in changes)
+        summary = ", ".join(dict.fromkeys(resource.describe().rpartition("/")[2] for resource, _ in changes))
         return Change(summary, lambda: self._apply(undo), undo.run, "".join(change.diff for _, change in changes))
 
     def _apply(self, undo: Undo) -> None:
@@ -48,6 +49,8 @@ class Validated(Resource):
             if change:
                 undo.register(change.undo)
                 change.apply()
+        if self.validate is None:
+            return
         try:
             system.run(self.validate)
         except system.CommandError as error:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class FleetTask(fabric.Task):
+class FleetTask(fabric.Task):  # type: ignore[misc]
     """A task that is called once with all hosts.
 
     Fabric calls a task again for each host of `-H`, one after another, and knows no roles; then no host could wait

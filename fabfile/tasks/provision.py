@@ -39,7 +39,7 @@ def provision(c: Context, dry_run: bool = False, check: bool = False, json: bool
         print_json([report.to_json() for report in reports])
     for report in reports:
         if not report.ok:
-            raise ConvergeError(f"provision failed on {report.host}: {report.problem()}")
+            raise ConvergeError(f"provision failed on {report.host}; `fab provision` again goes on from there")
     if check and any(report.changed for report in reports):
         raise DriftError(f"not as it should be: {', '.join(report.host for report in reports if report.changed)}")
     return reports

@@ -43,7 +43,7 @@ def rollback(c: Context, to: str | None = None, json: bool = False) -> list[Repo
         print_json({"release": record.id if record else None, "hosts": [report.to_json() for report in reports]})
     for report in reports:
         if not report.ok:
-            raise ConvergeError(f"rollback failed on {report.host}; what was live is live still\n{report.problem()}")
+            raise ConvergeError(f"rollback failed on {report.host}; what was live before is live still")
     if record:
         console.say(f"{settings.app}: release {record.id} is live again ({record.subject})", style="bold green")
         console.say("Database migrations are not undone: the code went back, the data did not.")
