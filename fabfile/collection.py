@@ -11,4 +11,4 @@ from .tasks.rollback import rollback
 from .tasks.status import status
 from .tasks.unlock import unlock
 
-ns = Collection(provision, deploy, rollback, releases, status, unlock)
+ns = Collection("hostsmith", provision, deploy, rollback, releases, status, unlock)

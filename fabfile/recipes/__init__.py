@@ -1,11 +1,11 @@
 """Recipes: pure functions from settings to resources, one module per thing that a host runs.
 
-Each can be called, extended and replaced on its own; `provision` and `release` put them together.
+Each can be called, extended and replaced on its own; `provision` and `release.release` put them together.
 """
 
 from __future__ import annotations
 
-from .release import release
+from . import app, nginx, python, release, roles, supervisor, system
 from .roles import provision
 
-__all__ = ["provision", "release"]
+__all__ = ["app", "nginx", "provision", "python", "release", "roles", "supervisor", "system"]

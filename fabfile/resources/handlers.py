@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..agent import system
+from ..agent.systemd import systemctl
 from .base import Handler
 
 
@@ -18,7 +18,7 @@ class Reload(Handler):
         return f"reload {self.service}"
 
     def run(self) -> None:
-        system.run(["systemctl", "reload-or-restart", "--", self.service])
+        systemctl("reload-or-restart", self.service)
 
 
 @dataclass(frozen=True)
@@ -31,4 +31,4 @@ class Restart(Handler):
         return f"restart {self.service}"
 
     def run(self) -> None:
-        system.run(["systemctl", "restart", "--", self.service])
+        systemctl("restart", self.service)

@@ -111,6 +111,9 @@ class Live(Resource):
         """Make the release live and verify it the way a visitor comes; the caller's undo takes it back."""
         system.symlink_atomic(f"releases/{self.release}", layout.current)
         if self.health is not None and self.port is not None:
+            # Without a site of its own, another app's would answer for this one.
+            if not os.path.exists(f"/etc/nginx/sites-enabled/{self.app}"):
+                raise ResourceError(f"nginx has no site {self.app} on this host; run `fab provision`")
             problem = self.health.ask_port(self.port)
             if problem:
                 raise ResourceError(f"healthy on its own socket, but not through nginx: {problem}")

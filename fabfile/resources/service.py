@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..agent import system
+from ..agent.systemd import properties, systemctl
 from .base import Change, Resource, ResourceError
 
 _SETTLED = frozenset({"enabled", "enabled-runtime", "static", "alias", "indirect", "generated"})
@@ -43,13 +43,11 @@ class Service(Resource):
 
     def _state(self) -> dict[str, str]:
         """The unit's properties; a unit that is not there (yet) is neither active nor enabled."""
-        fields = "LoadState,ActiveState,UnitFileState"
-        out = system.run(["systemctl", "show", "--property", fields, "--", self.name]).stdout.decode()
-        state = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+        state = properties(self.name, "LoadState", "ActiveState", "UnitFileState")
         if state.get("LoadState") == "masked":
             raise ResourceError(f"service {self.name} is masked; `systemctl unmask {self.name}` first")
         return {"ActiveState": "inactive", "UnitFileState": "", **state}
 
     def _do(self, verbs: list[str]) -> None:
         for verb in verbs:
-            system.run(["systemctl", verb, "--", self.name])
+            systemctl(verb, self.name)

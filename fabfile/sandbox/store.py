@@ -133,9 +133,7 @@ class Store:
         try:
             return _parse(self.state_file)
         except FileNotFoundError:
-            raise SandboxError(
-                f"{self.project} has no sandbox hosts. Make one: fab sandbox.up"
-            ) from None
+            raise SandboxError(f"{self.project} has no sandbox hosts. Make one: fab sandbox.up") from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise SandboxError(
                 f"{self.state_file} cannot be read as a sandbox's state: {error}. "

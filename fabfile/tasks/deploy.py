@@ -12,7 +12,7 @@ from ..agent.layout import Record
 from ..console import Console, print_json
 from ..converge import run
 from ..errors import ConvergeError, UsageError
-from ..recipes import release as recipe
+from ..recipes.release import release as recipe
 from ..release import new_record
 from ..report import Report
 from ..resources.release import ReleaseCode

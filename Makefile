@@ -1,0 +1,41 @@
+# Everything one does in a checkout. `make` lists it.
+HOST_PACKAGES = git debootstrap systemd-container nftables iproute2 openssh-client rsync
+BIN = .venv/bin
+# The folders whose sandboxes the demo and the tests make.
+SANDBOXES = examples/flask-hello examples/own-fabfile tests/hosts
+
+.PHONY: help demo test test-unit lint types wheel clean-sandbox clean
+
+help:  ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+demo:  ## Boot a disposable host (or use HOST=user@host), put the example on it, ask it over HTTP
+	@HOST='$(HOST)' sh scripts/demo.sh
+
+test:  ## All tests, those on real disposable hosts too (root)
+	@[ "$$(id -u)" = 0 ] || { echo "The tests boot hosts, which takes root: sudo make test, or make test-unit" >&2; exit 1; }
+	@sh scripts/bootstrap.sh dev $(HOST_PACKAGES) wrk
+	$(BIN)/python -m pytest
+
+test-unit:  ## Tests that need neither root nor hosts: seconds
+	@sh scripts/bootstrap.sh dev git
+	$(BIN)/python -m pytest tests/unit
+
+lint:  ## ruff, and the docs that are generated are up to date
+	@sh scripts/bootstrap.sh dev git
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types:  ## mypy --strict on the library
+	@sh scripts/bootstrap.sh dev git
+	$(BIN)/mypy
+
+wheel:  ## Build the wheel, and check that it works in an empty virtualenv from an empty folder
+	@sh scripts/bootstrap.sh dev git
+	sh scripts/check-wheel.sh
+
+clean-sandbox:  ## Take away every host, bridge, firewall rule, mount and cache that demo and tests made
+	@for folder in $(SANDBOXES); do [ -d $$folder ] || continue; (cd $$folder && $(CURDIR)/$(BIN)/python -m hostsmith.sandbox destroy) || exit 1; done
+
+clean:  ## Take away what was built
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,53 @@
+"""A project with a fabfile of its own: hostsmith's tasks beside its own, a recipe extended, a template replaced."""
+
+import hostsmith
+from fabric import task
+from hostsmith import (
+    Package,
+    Restart,
+    Service,
+    Template,
+    Validated,
+    converge,
+    deploy,
+    load,
+    provision,
+    recipes,
+    role,
+    rollback,
+)
+from invoke import Collection
+from timezone import Timezone
+
+
+@task(hosts=role("web"))
+def thumbnails(c):
+    """Install the service that makes thumbnails."""
+    unit = Template("/etc/systemd/system/thumbd.service", "thumbd.service.j2")
+    config = Template("/etc/thumbd.conf", "thumbd.conf.j2", {"width": 320})
+    converge(
+        c,
+        [
+            Package("gifsicle"),
+            # Both files or none; the service is restarted only when the check passes.
+            Validated("thumbd", (unit, config), validate=["sh", "-n", "/etc/thumbd.conf"], notify=Restart("thumbd")),
+            Service("thumbd"),
+        ],
+    )
+
+
+@task(hosts=role("web"))
+def clock(c, dry_run=False):
+    """Set the hosts' time zone, with a resource of this project's own."""
+    converge(c, [Timezone("Europe/Lisbon")], dry_run=dry_run)
+
+
+@task(hosts=role("web"))
+def site(c):
+    """Put up the site's nginx configuration alone: one recipe of hostsmith's, called by itself."""
+    converge(c, [recipes.nginx.site(load(c))])
+
+
+ns = Collection(provision, deploy, rollback, thumbnails, clock, site)
+# All of hostsmith's tasks, also under a name of their own: `fab server.status`.
+ns.add_collection(hostsmith.ns, name="server")

@@ -1,0 +1,27 @@
+"""systemctl, with unit files that changed on disk read again first."""
+
+from __future__ import annotations
+
+from . import system
+
+
+def systemctl(verb: str, unit: str) -> None:
+    """Run `systemctl <verb> <unit>`.
+
+    :raises CommandError: it failed; with the unit's last log lines when it could not be started.
+    """
+    if properties(unit, "NeedDaemonReload").get("NeedDaemonReload") == "yes":
+        system.run(["systemctl", "daemon-reload"])
+    try:
+        system.run(["systemctl", verb, "--", unit])
+    except system.CommandError as error:
+        log = system.run(
+            ["journalctl", "--unit", unit, "--lines", "10", "--no-pager", "--output", "cat"], ok=range(256)
+        )
+        raise system.CommandError(f"{error}\n{system.tail(log.stdout)}".rstrip()) from error
+
+
+def properties(unit: str, *names: str) -> dict[str, str]:
+    """Properties of a unit, as `systemctl show` prints them; also for a unit that is not there."""
+    out = system.run(["systemctl", "show", "--property", ",".join(names), "--", unit]).stdout.decode()
+    return dict(line.split("=", 1) for line in out.splitlines() if "=" in line)

@@ -1,0 +1,330 @@
+"""One running host: a systemd-nspawn process that outlives the `fab` that started it.
+
+Everything of a host lives in a mount and a process namespace of its own (unshare(1)): its overlay mount is seen by
+nobody else and goes with its last process, and killing the namespace's first process kills all of them. So a crash
+leaves nothing behind but files.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import SandboxError
+from . import tools
+
+BOOT_TIMEOUT = 90.0  # seconds; a boot takes one or two
+STOP_TIMEOUT = 30.0  # seconds until a host that does not shut down is killed
+_POLL = 0.03
+_CGROUPS = Path("/sys/fs/cgroup")
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+# Joins the cgroups named before "--", records who it is, and becomes the rest of its arguments: the pid stays.
+_START = """
+set -e
+record=$1; shift
+while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs"; shift; done; shift
+{ cat /proc/sys/kernel/random/boot_id /proc/$$/stat; } > "$record.new"
+mv "$record.new" "$record"
+exec "$@"
+"""
+
+# The first process inside: mounts the disk and starts the host again whenever it asks for a reboot (nspawn's 133).
+_RUN = """
+mkdir -p /run/systemd/nspawn && mount -t tmpfs -o mode=0755 tmpfs /run/systemd/nspawn || exit
+mount -t overlay overlay -o "$1" "$2" || exit
+shift 2
+while :; do
+    "$@"
+    code=$?
+    [ "$code" = 133 ] || exit "$code"
+done
+"""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process that cannot be confused with a later one of the same pid."""
+
+    pid: int
+    started: str
+    boot: str
+
+    def alive(self) -> bool:
+        """Whether it runs; a zombie does not."""
+        found = _stat(self.pid)
+        return (
+            found is not None
+            and found.started == self.started
+            and found.status not in ("Z", "X")
+            and self.boot == _BOOT_ID.read_text().strip()
+        )
+
+
+@dataclass(frozen=True)
+class _Stat:
+    parent: int
+    status: str
+    started: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A host on this machine. `id` is its name among all machines: at most 12 characters, so that nspawn
+    derives the network interface `vb-<id>` from it without shortening.
+    """
+
+    id: str
+    folder: Path
+    hostname: str
+
+    @property
+    def console(self) -> Path:
+        return self.folder / "console.log"
+
+    @property
+    def record(self) -> Path:
+        return self.folder / "process"
+
+    def process(self) -> Process | None:
+        """The recorded process, if it runs."""
+        try:
+            boot, stat = self.record.read_text().splitlines()[:2]
+            process = Process(int(stat.split()[0]), _parse_stat(stat).started, boot)
+        except (OSError, ValueError, IndexError):
+            return None
+        return process if process.alive() else None
+
+    def launch(self, lower: Sequence[Path], bridge: str, binds: Sequence[Path]) -> None:
+        """Start the host; returns as soon as its process is known.
+
+        :param lower: the layers under its disk, topmost first.
+        :param binds: folders of this machine that it sees, read-only.
+        :raises SandboxError: it did not even start; with the last lines of its console.
+        """
+        self._clear_traces()
+        merged, work = self.folder / "merged", self.folder / "work"
+        merged.mkdir(exist_ok=True)
+        work.mkdir(exist_ok=True)
+        # redirect_dir: renaming a folder that comes from a layer works as on any disk, instead of EXDEV.
+        layers = ":".join(map(str, lower))
+        options = f"index=off,redirect_dir=on,lowerdir={layers},upperdir={self.folder / 'upper'},workdir={work}"
+        nspawn = [
+            *("systemd-nspawn", "--quiet", "--settings=no", "--boot", f"--directory={merged}"),
+            *(f"--machine={self.id}", f"--hostname={self.hostname}", f"--network-bridge={bridge}"),
+            *("--register=no", "--keep-unit", "--resolv-conf=off", "--timezone=off", "--link-journal=no"),
+            *(f"--bind-ro={_escaped(path)}" for path in binds),
+        ]
+        contained = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]
+        run = [*contained, "sh", "-c", _RUN, self.id, options, str(merged), *nspawn]
+        with self.console.open("wb") as console:
+            subprocess.run(
+                ["setsid", "--fork", "sh", "-c", _START, "sh", str(self.record), *self._cgroups(), "--"]
+                + self._scope()
+                + run,
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                env={"PATH": tools.environment()["PATH"], "LC_ALL": "C"},
+                cwd="/",
+                check=True,
+            )
+        self._await_record()
+
+    def _await_record(self) -> None:
+        deadline = time.monotonic() + 10
+        while not self.record.exists():
+            if time.monotonic() > deadline:
+                raise SandboxError(f"{self.hostname} did not start:\n{self.last_words()}")
+            time.sleep(_POLL)
+
+    def _cgroups(self) -> list[str]:
+        """Without systemd as init, make the cgroups that keep the host's services apart from everyone else's."""
+        if _systemd_runs():
+            return []
+        folders = _cgroup_folders(self.id)
+        for folder in folders:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise SandboxError(
+                    f"cannot make the cgroup {folder}: {error.strerror}. In a container, run it privileged"
+                ) from error
+        return [str(folder) for folder in folders]
+
+    def _scope(self) -> list[str]:
+        """With systemd as init, it makes them: a scope of the host's own, which outlives the user's session."""
+        if not _systemd_runs():
+            return []
+        scope = ["systemd-run", "--scope", "--quiet", "--collect", "--slice=machine.slice", "-p", "Delegate=yes"]
+        return [*scope, f"--unit=hostsmith-{self.id}", "--"]
+
+    def _clear_traces(self) -> None:
+        self.record.unlink(missing_ok=True)
+        for folder in _cgroup_folders(self.id):
+            _remove_cgroup(folder)
+        # The kernel takes a dead host's interface away in its own time.
+        interface = f"vb-{self.id}"
+        if Path(f"/sys/class/net/{interface}").exists():
+            tools.succeeds(["ip", "link", "delete", interface])
+
+    def ask_to_stop(self) -> None:
+        """Begin a clean shutdown: nspawn passes SIGTERM on to the host's systemd as a power-off request."""
+        process = self.process()
+        for pid in _descendants(process.pid) if process else []:
+            found = _stat(pid)
+            if found and found.name == "systemd-nspawn":
+                _signal(pid, signal.SIGTERM)
+                return
+
+    def await_stop(self, timeout: float = STOP_TIMEOUT) -> None:
+        """Wait until the host is off; one that will not go in time is killed."""
+        deadline = time.monotonic() + timeout
+        while self.process() is not None:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(_POLL)
+        self.kill()
+
+    def kill(self) -> None:
+        """Cut the power: nothing of the host runs any more when this returns."""
+        process = self.process()
+        if process is not None:
+            kill_tree(process.pid)
+        self._clear_traces()
+
+    def await_ssh(self, address: str, timeout: float = BOOT_TIMEOUT) -> None:
+        """Wait until the host's SSH server introduces itself.
+
+        :raises SandboxError: the host died or took too long; with the last lines of its console.
+        """
+        deadline = time.monotonic() + timeout
+        while not _ssh_banner(address):
+            if self.process() is None:
+                raise SandboxError(f"{self.hostname} stopped while booting. Its console said:\n{self.last_words()}")
+            if time.monotonic() > deadline:
+                raise SandboxError(
+                    f"{self.hostname} did not answer SSH on {address} within {timeout:.0f} s. "
+                    f"Its console said:\n{self.last_words()}"
+                )
+            time.sleep(_POLL)
+
+    def last_words(self, lines: int = 15) -> str:
+        """The end of the console, without colours."""
+        try:
+            text = self.console.read_text(errors="replace")
+        except OSError:
+            return "  (nothing)"
+        plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b.|\r", "", text)
+        kept = [line.rstrip() for line in plain.splitlines() if line.strip()][-lines:]
+        return "\n".join(f"  {line}" for line in kept) or "  (nothing)"
+
+
+def kill_tree(pid: int) -> None:
+    """Kill a process and all below it, and wait until they are gone."""
+    tree = [(pid, _stat(pid)), *((child, _stat(child)) for child in _descendants(pid))]
+    for member, _ in tree:
+        _signal(member, signal.SIGKILL)
+    for member, before in tree:
+        while before is not None:
+            now = _stat(member)
+            if now is None or now.started != before.started or now.status in ("Z", "X"):
+                break
+            time.sleep(_POLL)
+
+
+def strays(sandbox: str, known: set[int]) -> list[int]:
+    """The first processes of a sandbox's hosts that no record speaks of (their records were deleted)."""
+    found = []
+    mark = re.compile(rb"--machine=%s-\d+" % sandbox.encode())
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            argv = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        pid = int(folder.name)
+        if Path(os.fsdecode(argv[0])).name == "unshare" and any(map(mark.fullmatch, argv)) and pid not in known:
+            found.append(pid)
+    return found
+
+
+def _ssh_banner(address: str) -> bool:
+    try:
+        with socket.create_connection((address, 22), timeout=1) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+
+def _systemd_runs() -> bool:
+    """sd_booted(3): whether systemd is this machine's init."""
+    return Path("/run/systemd/system").is_dir()
+
+
+def _cgroup_folders(machine: str) -> list[Path]:
+    """The host's cgroup in each hierarchy that systemd looks at: v2 alone, or v1 with both (hybrid)."""
+    if (_CGROUPS / "cgroup.procs").exists():
+        roots = [_CGROUPS]
+    else:
+        roots = [root for name in ("systemd", "unified") if (root := _CGROUPS / name).is_dir()]
+    return [root / "hostsmith" / machine for root in roots]
+
+
+def _remove_cgroup(folder: Path) -> None:
+    """Remove an empty cgroup and the empty ones in it; one in use stays."""
+    for path, _, _ in os.walk(folder, topdown=False):
+        try:
+            Path(path).rmdir()
+        except OSError:
+            return
+    try:
+        folder.parent.rmdir()
+    except OSError:
+        return  # other hosts are in it, or it is not there
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace("\\", "\\\\").replace(":", "\\:")
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _descendants(pid: int) -> list[int]:
+    parents: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        found = _stat(int(folder.name))
+        if found:
+            parents.setdefault(found.parent, []).append(int(folder.name))
+    todo, below = [pid], []
+    while todo:
+        children = parents.get(todo.pop(), [])
+        todo += children
+        below += children
+    return below
+
+
+def _stat(pid: int) -> _Stat | None:
+    try:
+        return _parse_stat(Path(f"/proc/{pid}/stat").read_text(errors="replace"))
+    except (OSError, IndexError):
+        return None
+
+
+def _parse_stat(line: str) -> _Stat:
+    """proc_pid_stat(5): the name stands in parentheses and may hold anything, so the rest is read from its end."""
+    name, _, rest = line.partition("(")[2].rpartition(")")
+    fields = rest.split()
+    return _Stat(parent=int(fields[1]), status=fields[0], started=fields[19], name=name)

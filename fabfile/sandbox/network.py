@@ -1,0 +1,193 @@
+"""The hosts' network: one bridge on a free private subnet, and one firewall table that lets the hosts out.
+
+Names carry the sandbox's id, so the sandboxes of two projects never touch each other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from ..errors import SandboxError
+from . import tools
+from .store import STATE_ROOT, State, write_file
+
+# Where free subnets are looked for, the range used least by others first.
+_POOLS = (IPv4Network("10.77.0.0/16"), IPv4Network("172.29.0.0/16"), IPv4Network("192.168.192.0/18"))
+# More than about 15 systemd hosts run into the kernel's default of 128 inotify instances.
+_SYSCTLS = {"net/ipv4/ip_forward": 1, "fs/inotify/max_user_instances": 8192}
+_PROC_SYS = Path("/proc/sys")
+
+
+@dataclass(frozen=True)
+class Network:
+    """One sandbox's network."""
+
+    id: str
+    subnet: IPv4Network
+
+    @property
+    def bridge(self) -> str:
+        return bridge_name(self.id)
+
+    @property
+    def gateway(self) -> str:
+        return str(self.subnet.network_address + 1)
+
+    def address(self, octet: int) -> str:
+        return str(self.subnet.network_address + octet)
+
+    def free_address(self, taken: Iterable[str]) -> str:
+        """:raises SandboxError: all 253 are taken."""
+        used = set(taken)
+        for octet in range(2, 255):
+            if self.address(octet) not in used:
+                return self.address(octet)
+        raise SandboxError(f"all addresses of {self.subnet} are taken; remove hosts: fab sandbox.destroy --name ...")
+
+    def set_up(self) -> None:
+        """Make bridge and firewall rules, whatever is there of them already."""
+        if not Path(f"/sys/class/net/{self.bridge}").exists():
+            tools.call(["ip", "link", "add", self.bridge, "type", "bridge"], what="making the sandbox's bridge")
+        address = f"{self.gateway}/{self.subnet.prefixlen}"
+        tools.call(["ip", "address", "replace", address, "dev", self.bridge], what="giving the bridge its address")
+        tools.call(["ip", "link", "set", self.bridge, "up"], what="bringing the bridge up")
+        tools.call(["nft", "-f", "-"], what="letting the hosts out", stdin=self._rules())
+        self._pass_forward_chain()
+
+    def _rules(self) -> str:
+        table = f"ip {table_name(self.id)}"
+        return (
+            f"add table {table}\n"
+            f"delete table {table}\n"
+            f"table {table} {{\n"
+            "  chain postrouting {\n"
+            "    type nat hook postrouting priority srcnat;\n"
+            f'    ip saddr {self.subnet} oifname != "{self.bridge}" masquerade\n'
+            "  }\n"
+            "}\n"
+        )
+
+    def _pass_forward_chain(self) -> None:
+        """Docker and ufw drop what they do not know in iptables' FORWARD chain: let our bridge through there too."""
+        clear_forward_chain(self.id)
+        for chain in _dropping_forward_chains():
+            for side in ("iifname", "oifname"):
+                rule = [*chain, side, self.bridge, "counter", "accept", "comment", f'"{table_name(self.id)}"']
+                tools.call(["nft", "insert", "rule", *rule], what="passing the machine's FORWARD chain")
+
+
+def bridge_name(sandbox: str) -> str:
+    return f"hs-{sandbox}"
+
+
+def table_name(sandbox: str) -> str:
+    return f"hostsmith_{sandbox}"
+
+
+def tear_down(sandbox: str) -> None:
+    """Remove bridge and rules, whatever is there of them."""
+    if Path(f"/sys/class/net/{bridge_name(sandbox)}").exists():
+        tools.call(["ip", "link", "delete", bridge_name(sandbox)], what="removing the sandbox's bridge")
+    if tools.succeeds(["nft", "list", "table", "ip", table_name(sandbox)]):
+        tools.call(["nft", "delete", "table", "ip", table_name(sandbox)], what="removing the firewall table")
+    clear_forward_chain(sandbox)
+
+
+def clear_forward_chain(sandbox: str) -> None:
+    for rule in _objects("rule", "ruleset"):
+        if rule.get("comment") == table_name(sandbox):
+            place = [rule["family"], rule["table"], rule["chain"], "handle", str(rule["handle"])]
+            tools.call(["nft", "delete", "rule", *place], what="clearing the machine's FORWARD chain")
+
+
+def _dropping_forward_chains() -> Iterator[list[str]]:
+    for chain in _objects("chain", "chains"):
+        if chain["family"] in ("ip", "inet") and chain.get("hook") == "forward" and chain.get("policy") == "drop":
+            yield [chain["family"], chain["table"], chain["name"]]
+
+
+def _objects(kind: str, listing: str) -> Iterator[dict[str, str]]:
+    document = json.loads(tools.call(["nft", "-j", "list", listing], what="reading the firewall") or "{}")
+    for item in document.get("nftables", []):
+        if kind in item:
+            yield item[kind]
+
+
+def choose_subnet(taken: Iterable[IPv4Network]) -> IPv4Network:
+    """The first /24 of our pools that overlaps none of those taken.
+
+    :raises SandboxError: there is none.
+    """
+    used = list(taken)
+    for pool in _POOLS:
+        for subnet in pool.subnets(new_prefix=24):
+            if not any(subnet.overlaps(other) for other in used):
+                return subnet
+    raise SandboxError(
+        f"no free /24 subnet for the sandbox: this machine's routes cover {', '.join(map(str, _POOLS))}. "
+        "Remove sandboxes of other projects: fab sandbox.destroy"
+    )
+
+
+def taken_subnets(states: Iterable[State]) -> list[IPv4Network]:
+    """What this machine routes or has addresses in, and what other sandboxes (running or not) own."""
+    routes = tools.call(["ip", "-j", "route", "show", "table", "all"], what="reading the routes")
+    addresses = tools.call(["ip", "-j", "-4", "address"], what="reading the addresses")
+    return [*networks_in(routes, addresses), *(IPv4Network(state.subnet) for state in states)]
+
+
+def networks_in(routes: str, addresses: str) -> list[IPv4Network]:
+    """The networks that the JSON of `ip route` and `ip address` name; default routes are passed over."""
+    found = []
+    for route in json.loads(routes or "[]"):
+        destination = route.get("dst", "default")
+        if destination[:1].isdigit() and ":" not in destination and destination != "0.0.0.0/0":
+            found.append(IPv4Network(destination, strict=False))
+    for link in json.loads(addresses or "[]"):
+        for info in link.get("addr_info", []):
+            found.append(IPv4Network(f"{IPv4Address(info['local'])}/{info['prefixlen']}", strict=False))
+    return found
+
+
+def set_kernel(root: Path = STATE_ROOT) -> None:
+    """Set the kernel's switches that hosts need, and remember what they were. Call it with the machine's lock held."""
+    record = root / "kernel.json"
+    earlier = _earlier(record)
+    for name, wanted in _SYSCTLS.items():
+        path = _PROC_SYS / name
+        found = path.read_text().strip()
+        if int(found) < wanted:
+            earlier.setdefault(name, found)
+            write_file(record, json.dumps({"boot": _boot_id(), "earlier": earlier}).encode(), 0o644)
+            try:
+                path.write_text(f"{wanted}\n")
+            except OSError as error:
+                raise SandboxError(
+                    f"cannot set {name.replace('/', '.')} to {wanted}: {error.strerror}. Hosts need it; in a "
+                    "container, run it privileged, or set it on the machine outside"
+                ) from error
+
+
+def restore_kernel(root: Path = STATE_ROOT) -> None:
+    """Put the kernel's switches back as they were before the machine's first sandbox."""
+    record = root / "kernel.json"
+    for name, value in _earlier(record).items():
+        (_PROC_SYS / name).write_text(f"{value}\n")
+    record.unlink(missing_ok=True)
+
+
+def _earlier(record: Path) -> dict[str, str]:
+    """The remembered values; those from before the machine's last boot mean nothing any more."""
+    try:
+        document = json.loads(record.read_text())
+    except (OSError, ValueError):
+        return {}
+    return dict(document["earlier"]) if document.get("boot") == _boot_id() else {}
+
+
+def _boot_id() -> str:
+    return (_PROC_SYS / "kernel/random/boot_id").read_text().strip()
