@@ -9,6 +9,7 @@
     +-- ConvergeError         a resource could not be brought to its desired state
     +-- DriftError            `--check` found a difference; exit code 2
     +-- LockedError           another run holds the host
+    +-- InterruptedRunError   Ctrl-C; the host has put back what was half-way
     +-- SourceError           the code to deploy could not be found, or the tree is dirty
     +-- ReleaseError          there is no such release, or none to go back to
     +-- SandboxError          a disposable host could not be made, started or removed
@@ -75,6 +76,10 @@ class DriftError(HostsmithError):
 
 class LockedError(HostsmithError):
     """Another run holds the host."""
+
+
+class InterruptedRunError(HostsmithError):
+    """Ctrl-C ended the run; the host has put back what was half-way."""
 
 
 class SourceError(HostsmithError):

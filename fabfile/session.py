@@ -12,15 +12,15 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import paramiko.agent
 
 from . import pack
 from .agent import wire
 from .agent.events import RECORD_SEPARATOR
-from .errors import AgentError, ConnectError, LockedError
-from .ssh import opened
+from .errors import AgentError, ConnectError, InterruptedRunError, LockedError
+from .ssh import label, opened
 
 if TYPE_CHECKING:
     from fabric import Connection
@@ -40,7 +40,7 @@ class Session:
     """
 
     def __init__(self, c: Connection) -> None:
-        self.host = str(c.original_host)
+        self.host = label(c)
         self._c = opened(c)
         self._channel = self._open_channel()
         self._errors: collections.deque[str] = collections.deque(maxlen=200)
@@ -134,16 +134,34 @@ class Session:
         data = zlib.compress(json.dumps(frame).encode())
         try:
             self._channel.sendall(b"%d\n" % len(data) + data)
-            for event in self._events:
-                if event["event"] == "done":
-                    return event
-                on_event(event)
+            done = self._dispatch(on_event)
+            if done is not None:
+                return done
+        except KeyboardInterrupt:
+            self._interrupt(on_event)
         except (paramiko.SSHException, OSError) as error:
             # A channel that the far side closed says so on sending; why, it says on standard error.
             if self._c.transport.is_active():
                 raise self._died() from None
             raise AgentError(f"{self.host}: the connection was lost: {error or type(error).__name__}") from None
         raise self._died()
+
+    def _dispatch(self, on_event: Callable[[Event], None]) -> Event | None:
+        """Hand on events up to the one that ends a request; None when the agent ended before."""
+        for event in self._events:
+            if event["event"] == "done":
+                return event
+            on_event(event)
+        return None
+
+    def _interrupt(self, on_event: Callable[[Event], None]) -> NoReturn:
+        """Have the agent stop and put back what is half-way, and listen until it did; a second Ctrl-C does not wait."""
+        with contextlib.suppress(paramiko.SSHException, OSError, ValueError):
+            self._channel.shutdown_write()
+            # The exception has ended the iterator that it passed through.
+            self._events = self._read_events()
+            self._dispatch(on_event)
+        raise InterruptedRunError(f"{self.host}: interrupted; what was half-way has been put back")
 
     def _read_events(self) -> Iterator[Event]:
         rest = b""
@@ -170,7 +188,7 @@ class Session:
             return AgentError(f"{self.host}: the connection was lost; the host puts back what was half-way")
         text = "\n".join(list(self._errors)[-_ERROR_LINES:] or self._noise)
         if problem := _sudo_problem(text):
-            return ConnectError(f"{self._c.user}@{self.host}: cannot become root: {problem}")
+            return ConnectError(f"{self.host}: cannot become root: {problem}")
         if status == pack.OLD_PYTHON:
             return ConnectError(f"{self.host}: {text}")
         if status == pack.NO_PYTHON:

@@ -138,6 +138,13 @@ def _detect_dead_peer(c: Connection) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, option, DEAD_PEER_TIMEOUT * 1000)
 
 
+def label(c: Connection) -> str:
+    """A connection's host as one would write it after `-H`."""
+    user = f"{c.user}@" if c.user != c.config.user else ""
+    host = f"[{c.original_host}]" if ":" in c.original_host else c.original_host
+    return user + host + (f":{c.port}" if c.port != 22 else "")
+
+
 def fingerprint(key: paramiko.PKey) -> str:
     """A key's type and SHA-256 fingerprint, as OpenSSH prints it."""
     digest = base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")

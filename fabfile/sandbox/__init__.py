@@ -1,5 +1,32 @@
-from pathlib import Path
+"""Disposable local VPSes: full systemd + sshd Debian/Ubuntu hosts on this machine, each up in a second or two.
+
+    from hostsmith.sandbox import Sandbox, lookup
+
+    host, = Sandbox(Path.cwd()).up()            # sandbox-1, at an address of its own
+    target = lookup(Path.cwd(), "sandbox-1")    # how to reach it over SSH, host key known
+
+A host is a systemd-nspawn machine on an overlay of a base made once by debootstrap. It shares this machine's kernel
+and is no boundary against hostile code: it stands in for a server, for rehearsals and tests.
+
+`lookup` reads one small file, needs no root, and importing this package stays cheap: `Sandbox` is loaded when it is
+first asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .store import Host, SshTarget, lookup
+
+if TYPE_CHECKING:
+    from .lifecycle import Sandbox, abandoned
+
+__all__ = ["Host", "Sandbox", "SshTarget", "abandoned", "lookup"]
 
 
-def lookup(project: Path, host: str) -> None:
-    return None
+def __getattr__(name: str) -> Any:
+    if name in ("Sandbox", "abandoned"):
+        from . import lifecycle
+
+        return getattr(lifecycle, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

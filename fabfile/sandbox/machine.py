@@ -291,6 +291,13 @@ def _remove_cgroup(folder: Path) -> None:
         return  # other hosts are in it, or it is not there
 
 
+def remove_cgroups(sandbox: str) -> None:
+    """Remove the cgroups of a sandbox's hosts once they are dead."""
+    for folder in _cgroup_folders("*"):
+        for found in folder.parent.glob(f"{sandbox}-*"):
+            _remove_cgroup(found)
+
+
 def _escaped(path: Path) -> str:
     return str(path).replace("\\", "\\\\").replace(":", "\\:")
 

@@ -1,0 +1,73 @@
+"""A host's disk: what is written to its topmost layer before it boots, to make it this host and no other.
+
+Files are put straight into the upper folder of the overlay, so nothing has to be mounted for it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from . import inherit
+from .inherit import File
+from .keys import KeyPair
+from .store import write_file
+
+
+def identity(name: str, address: str, subnet: IPv4Network, host_key: KeyPair, authorized_key: str) -> list[File]:
+    """The files that differ from host to host."""
+    network = (
+        "[Match]\nName=host0\n\n"
+        f"[Network]\nAddress={address}/{subnet.prefixlen}\nGateway={subnet.network_address + 1}\n"
+        "LinkLocalAddressing=no\nIPv6AcceptRA=no\n"
+    )
+    return [
+        File("/etc/hostname", f"{name}\n".encode()),
+        File("/etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {name}\n::1 localhost ip6-localhost\n".encode()),
+        File("/etc/machine-id", f"{uuid.uuid4().hex}\n".encode(), 0o444),
+        File("/etc/systemd/network/10-host0.network", network.encode()),
+        File("/etc/ssh/ssh_host_ed25519_key", host_key.private, 0o600),
+        File("/etc/ssh/ssh_host_ed25519_key.pub", f"{host_key.public}\n".encode()),
+        File("/root/.ssh/authorized_keys", f"{authorized_key}\n".encode(), 0o600),
+        File("/etc/resolv.conf", inherit.resolv_conf().encode()),
+    ]
+
+
+def environment(lower: Sequence[Path], gateway: str) -> list[File]:
+    """The proxies of this machine, added to what the base's own /etc/environment says."""
+    lines = inherit.environment_lines(gateway)
+    own = next((path for layer in lower if (path := layer / "etc/environment").is_file()), None)
+    return [File("/etc/environment", ((own.read_text() if own else "") + lines).encode())] if lines else []
+
+
+def put(upper: Path, lower: Sequence[Path], files: Sequence[File]) -> None:
+    """Write files to a disk that is not in use; folders keep the owner and mode they have below."""
+    for file in files:
+        target = upper / file.path.lstrip("/")
+        _make_folder(upper, lower, target.parent)
+        write_file(target, file.data, file.mode)
+
+
+def refresh_resolv_conf(upper: Path) -> None:
+    """This machine may have moved to another network since the host last ran."""
+    path = upper / "etc/resolv.conf"
+    if path.is_file() and not path.is_symlink():
+        text = inherit.resolv_conf().encode()
+        if path.read_bytes() != text:
+            write_file(path, text, 0o644)
+
+
+def _make_folder(upper: Path, lower: Sequence[Path], folder: Path) -> None:
+    if folder == upper or folder.is_dir():
+        return
+    _make_folder(upper, lower, folder.parent)
+    folder.mkdir(mode=0o700 if folder.name == ".ssh" else 0o755)
+    below = next((path for layer in lower if (path := layer / folder.relative_to(upper)).is_dir()), None)
+    if below is not None:
+        shutil.copystat(below, folder)
+        owner = below.stat()
+        os.chown(folder, owner.st_uid, owner.st_gid)
