@@ -46,7 +46,8 @@ class Session:
         self._errors: collections.deque[str] = collections.deque(maxlen=200)
         self._noise: collections.deque[str] = collections.deque(maxlen=_ERROR_LINES)
         self._events = self._read_events()
-        threading.Thread(target=self._drain_errors, daemon=True).start()
+        self._drain = threading.Thread(target=self._drain_errors, daemon=True)
+        self._drain.start()
 
     def _open_channel(self) -> paramiko.Channel:
         password = self._c.config.sudo.password
@@ -183,6 +184,7 @@ class Session:
     def _died(self) -> Exception:
         """Why the agent ended before it was done: from its exit status and what it wrote on standard error."""
         self._channel.status_event.wait(_CHANNEL_TIMEOUT)
+        self._drain.join(_CHANNEL_TIMEOUT)
         status = self._channel.exit_status
         if not self._c.transport.is_active():
             return AgentError(f"{self.host}: the connection was lost; the host puts back what was half-way")

@@ -14,7 +14,7 @@ from ..agent.layout import Layout
 from .base import Change, Resource, ResourceError
 
 _DEAD = frozenset({"BACKOFF", "EXITED", "FATAL", "STOPPED"})
-_LOG_LINES = 25
+_LOG_LINES = 50
 _LISTENING = 0x10000  # __SO_ACCEPTCON of linux/net.h, in the Flags column of /proc/net/unix
 
 

@@ -1,0 +1,268 @@
+"""Fixtures for tests on real hosts: machines cloned from a shared image, and projects to put on them."""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import testinfra
+from hostsmith.sandbox import Sandbox, SshTarget, lookup
+
+HERE = Path(__file__).parent
+EXAMPLES = HERE.parent.parent / "examples"
+FAB = Path(sys.executable).with_name("fab")
+
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Vps:
+    """A disposable host, and ways to look at it that do not go through hostsmith."""
+
+    name: str
+    target: SshTarget
+    sandbox: Sandbox
+    user: str = "root"
+
+    @property
+    def address(self) -> str:
+        return self.target.address
+
+    @property
+    def spec(self) -> str:
+        return f"{self.user}@{self.address}"
+
+    def run(self, command: str, *, ok: bool = True, stdin: str = "") -> str:
+        """What a command prints, run by root over OpenSSH."""
+        options = ["-oBatchMode=yes", f"-oUserKnownHostsFile={self.target.known_hosts}"]
+        argv = ["ssh", *options, "-i", self.target.key_filename, f"root@{self.address}", command]
+        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False)
+        if ok:
+            assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def http(
+        self, path: str = "/", *, host: str | None = None, headers: dict[str, str] | None = None, body: str = ""
+    ) -> Answer:
+        """Ask the site with curl, from outside the host."""
+        argv = ["curl", "-sS", "-i", "--max-time", "10", f"http://{self.address}{path}"]
+        for name, value in {**({"Host": host} if host else {}), **(headers or {})}.items():
+            argv += ["-H", f"{name}: {value}"]
+        if body:
+            argv += ["--data-binary", body, "-H", "Expect:"]
+        done = subprocess.run(argv, capture_output=True, text=True, check=True)
+        head, _, body = done.stdout.partition("\n\n") if "\r" not in done.stdout else done.stdout.partition("\r\n\r\n")
+        status, *lines = head.splitlines()
+        pairs = (line.partition(":") for line in lines)
+        return Answer(int(status.split()[1]), {name.lower(): value.strip() for name, _, value in pairs}, body)
+
+    @property
+    def infra(self) -> Any:
+        """The host for pytest-testinfra."""
+        options = f"-o UserKnownHostsFile={self.target.known_hosts}"
+        return testinfra.get_host(
+            f"ssh://root@{self.address}", ssh_identity_file=self.target.key_filename, ssh_extra_args=options
+        )
+
+    def wait_for_site(self) -> None:
+        """Wait until the app answers after a boot: sshd is there before supervisord has started it."""
+        self.run(
+            "for i in $(seq 200); do python3 -c 'import urllib.request as u; u.urlopen(\"http://localhost/healthz\")' 2>/dev/null && exit 0; sleep 0.1; done; exit 1"
+        )
+
+    def wait_for_file(self, path: str) -> None:
+        """Wait until something on the host has made a file."""
+        self.run(f"for i in $(seq 300); do [ -e {path} ] && exit 0; sleep 0.1; done; exit 1")
+
+    def sessions(self) -> int:
+        """How many sessions (SSH channels with a command) sshd has served so far."""
+        return self.run("journalctl -u ssh --output cat").count("Starting session:")
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: str
+
+
+@dataclass
+class Project:
+    """A project's folder on this machine, with the git repository that it is deployed from."""
+
+    folder: Path
+    home: Path
+    vps: Vps
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def write(self, name: str, text: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def settings(self, **changes: Any) -> None:
+        """Write fabric.yaml anew (JSON is YAML)."""
+        base = {"app": "hello", "health": {"path": "/healthz"}, "static": "static"}
+        self.write("fabric.yaml", json.dumps({**base, **changes}))
+
+    def commit(self, message: str) -> str:
+        """Commit everything; returns the commit's id."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", message)
+        return self.git("rev-parse", "HEAD").strip()
+
+    def git(self, *arguments: str) -> str:
+        argv = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-C", str(self.folder), *arguments]
+        done = subprocess.run(argv, capture_output=True, text=True, env=self.env(), check=False)
+        assert done.returncode == 0, f"git {arguments[0]}: {done.stderr}"
+        return done.stdout
+
+    def env(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        return {**kept, "HOME": str(self.home), **self.environment}
+
+    def argv(self, *arguments: str) -> list[str]:
+        return [str(FAB), "-i", self.vps.target.key_filename, "-H", self.vps.spec, *arguments]
+
+    def fab(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run fab on the host as a user would; its exit status must be the one expected."""
+        done = subprocess.run(
+            self.argv(*arguments), cwd=self.folder, env=self.env(), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == status, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start fab and go on."""
+        return subprocess.Popen(
+            self.argv(*arguments),
+            cwd=self.folder,
+            env=self.env(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def json(self, *arguments: str, status: int = 0) -> Any:
+        return json.loads(self.fab(*arguments, "--json", status=status).stdout)
+
+    def releases(self) -> list[dict[str, str]]:
+        """All releases on the host, oldest first."""
+        (found,) = self.json("releases").values()
+        return found
+
+    def live(self) -> str:
+        """Id of the live release."""
+        (release,) = [row["id"] for row in self.releases() if row["state"] == "live"]
+        return release
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """The tests' own sandbox; what an earlier, killed run left in it goes first, the cached base stays."""
+    if os.geteuid() != 0 or sys.platform != "linux":
+        pytest.skip("booting hosts takes root on Linux")
+    box = Sandbox(HERE)
+    folder = os.open(HERE, os.O_RDONLY)
+    # Two runs of the tests in one checkout take turns.
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    for host in box.hosts():
+        box.destroy(host.name)
+    yield box
+    for host in box.hosts():
+        box.destroy(host.name)
+    os.close(folder)
+
+
+@pytest.fixture(scope="session")
+def boot(sandbox: Sandbox) -> Callable[..., Vps]:
+    """Make and boot a host, of an image or fresh."""
+
+    def make(image: str | None = None, suite: str | None = None) -> Vps:
+        name = f"{image or suite or 'bare'}-{next(_numbers)}"
+        sandbox.create(name, image=image, suite=suite)
+        target = lookup(HERE, name)
+        assert target is not None
+        return Vps(name, target, sandbox)
+
+    return make
+
+
+def make_project(folder: Path, vps: Vps, example: str = "flask-hello") -> Project:
+    """A copy of an example, committed, with settings that name no host."""
+    shutil.copytree(EXAMPLES / example, folder / "project", ignore=shutil.ignore_patterns("__pycache__"))
+    home = folder / "home"
+    (home / ".ssh").mkdir(parents=True, mode=0o700)
+    shutil.copy(vps.target.known_hosts, home / ".ssh" / "known_hosts")
+    project = Project(folder / "project", home, vps)
+    if example == "flask-hello":
+        project.settings()
+    project.git("init", "--quiet")
+    project.commit("the example")
+    return project
+
+
+@pytest.fixture(scope="session")
+def provisioned_image(sandbox: Sandbox, boot: Callable[..., Vps], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An image of a host after `fab provision`."""
+    vps = boot()
+    # Each session is then a line in the journal: how the tests count SSH channels.
+    vps.run("echo 'LogLevel VERBOSE' > /etc/ssh/sshd_config.d/log.conf && systemctl restart ssh")
+    make_project(tmp_path_factory.mktemp("provisioned"), vps).fab("provision")
+    sandbox.snapshot(vps.name, "provisioned")
+    sandbox.destroy(vps.name)
+    return "provisioned"
+
+
+@pytest.fixture(scope="session")
+def deployed_image(
+    sandbox: Sandbox, boot: Callable[..., Vps], provisioned_image: str, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """An image of a host with a live release of examples/flask-hello."""
+    vps = boot(provisioned_image)
+    make_project(tmp_path_factory.mktemp("deployed"), vps).fab("deploy")
+    sandbox.snapshot(vps.name, "deployed")
+    sandbox.destroy(vps.name)
+    return "deployed"
+
+
+@pytest.fixture
+def bare(boot: Callable[..., Vps]) -> Iterator[Vps]:
+    """A fresh host."""
+    vps = boot()
+    yield vps
+    vps.sandbox.destroy(vps.name)
+
+
+@pytest.fixture
+def provisioned(boot: Callable[..., Vps], provisioned_image: str, tmp_path: Path) -> Iterator[Project]:
+    """A project with a host of its own that is provisioned for it."""
+    vps = boot(provisioned_image)
+    yield make_project(tmp_path, vps)
+    vps.sandbox.destroy(vps.name)
+
+
+@pytest.fixture
+def deployed(boot: Callable[..., Vps], deployed_image: str, tmp_path: Path) -> Iterator[Project]:
+    """A project with a host of its own on which its first release is live."""
+    vps = boot(deployed_image)
+    vps.wait_for_site()
+    yield make_project(tmp_path, vps)
+    vps.sandbox.destroy(vps.name)
+
+
+@pytest.fixture
+def bare_project(bare: Vps, tmp_path: Path) -> Project:
+    """A project with a fresh host of its own."""
+    return make_project(tmp_path, bare)
