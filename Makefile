@@ -1,10 +1,8 @@
 # Everything one does in a checkout. `make` lists it.
 HOST_PACKAGES = git debootstrap systemd-container nftables iproute2 openssh-client rsync
 BIN = .venv/bin
-# The folders whose sandboxes the demo and the tests make.
-SANDBOXES = examples/flask-hello examples/own-fabfile tests/hosts
 
-.PHONY: help demo test test-unit lint types wheel clean-sandbox clean
+.PHONY: help demo test test-unit lint types wheel bench clean-sandbox clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -34,8 +32,13 @@ wheel:  ## Build the wheel, and check that it works in an empty virtualenv from 
 	@sh scripts/bootstrap.sh dev git
 	sh scripts/check-wheel.sh
 
+bench:  ## What the main jobs cost, beside pyinfra on the same host (root, minutes)
+	@sh scripts/bootstrap.sh dev $(HOST_PACKAGES)
+	$(BIN)/python benchmarks/core.py
+
 clean-sandbox:  ## Take away every host, bridge, firewall rule, mount and cache that demo and tests made
-	@for folder in $(SANDBOXES); do [ -d $$folder ] || continue; (cd $$folder && $(CURDIR)/$(BIN)/python -m hostsmith.sandbox destroy) || exit 1; done
+	@sh scripts/bootstrap.sh -
+	@$(BIN)/python scripts/clean_sandbox.py
 
 clean:  ## Take away what was built
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -8,7 +8,9 @@ from .tasks.deploy import deploy
 from .tasks.provision import provision
 from .tasks.releases import releases
 from .tasks.rollback import rollback
+from .tasks.sandbox import ns as sandbox
 from .tasks.status import status
 from .tasks.unlock import unlock
 
 ns = Collection("hostsmith", provision, deploy, rollback, releases, status, unlock)
+ns.add_collection(sandbox, name="sandbox")

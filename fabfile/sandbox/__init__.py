@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 from .store import Host, SshTarget, lookup
 
 if TYPE_CHECKING:
-    from .lifecycle import Sandbox, abandoned
+    from .lifecycle import Sandbox, abandoned, remove_unused_bases
 
-__all__ = ["Host", "Sandbox", "SshTarget", "abandoned", "lookup"]
+__all__ = ["Host", "Sandbox", "SshTarget", "abandoned", "lookup", "remove_unused_bases"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Sandbox", "abandoned"):
+    if name in ("Sandbox", "abandoned", "remove_unused_bases"):
         from . import lifecycle
 
         return getattr(lifecycle, name)

@@ -9,6 +9,7 @@ certificates makes a new one.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from ..errors import SandboxError
 from . import inherit, sources, tools
-from .store import CACHE_ROOT, STATE_ROOT, all_states, locked
+from .store import CACHE_ROOT, STATE_ROOT, all_states, locked, write_file
 from .tools import Progress
 
 _RECIPE = 1  # raise it when `_set_up` changes what is in a base
@@ -65,7 +66,7 @@ def ready(suite: str | None, progress: Progress, cache: Path = CACHE_ROOT) -> It
     with locked(cache / f"{name}.lock", waiting):
         if not (cache / name).exists():
             _make(cache / name, plan, architecture, trusted, progress)
-            remove_unused(cache, keep=name)
+            remove_unused(f"{plan.suite}-", keep=name, cache=cache)
         yield name, plan
 
 
@@ -73,16 +74,20 @@ def rootfs(name: str, cache: Path = CACHE_ROOT) -> Path:
     return cache / name
 
 
-def remove_unused(cache: Path = CACHE_ROOT, states: Path = STATE_ROOT, keep: str = "") -> None:
-    """Remove the bases that no project's hosts or images stand on, and what killed runs left of half-made ones."""
-    for lock in sorted(cache.glob("*.lock")):
+def remove_unused(prefix: str = "", keep: str = "", cache: Path = CACHE_ROOT, states: Path = STATE_ROOT) -> None:
+    """Remove the bases that no project's hosts or images stand on, and what killed runs left of half-made ones.
+
+    :param prefix: look only at bases whose name begins so ("bookworm-").
+    :param keep: the one whose lock the caller holds.
+    """
+    for lock in sorted(cache.glob(f"{prefix}*.lock")):
         name = lock.name.removesuffix(".lock")
         if name == keep:
             continue
         with locked_if_free(lock) as free:
             if not free:
                 continue
-            used = {r.base for state in all_states(states) for r in (*state.hosts.values(), *state.images.values())}
+            used = {base for state in all_states(states) for base in state.bases()}
             _clear(cache / f"{name}.partial")
             if name not in used:
                 # Renamed first: a base is either whole or known to be none.
@@ -90,7 +95,7 @@ def remove_unused(cache: Path = CACHE_ROOT, states: Path = STATE_ROOT, keep: str
                     (cache / name).rename(cache / f"{name}.partial")
                     _clear(cache / f"{name}.partial")
                 lock.unlink()
-    if cache.exists() and not any(cache.iterdir()):
+    with contextlib.suppress(OSError):  # not empty, or a disk of its own is mounted there
         cache.rmdir()
 
 
@@ -127,7 +132,8 @@ def _make(target: Path, plan: sources.Plan, architecture: str, trusted: set[str]
         progress(f"{plan.suite}: clearing a half-made base that a killed run left")
         _clear(partial)
     progress(f"{plan.suite}: making the base (once for each suite, about a minute)")
-    partial.mkdir(mode=0o755)
+    partial.mkdir()
+    partial.chmod(0o755)  # becomes the hosts' "/"
     try:
         _debootstrap(partial, plan, architecture, progress)
         _set_up(partial, plan, trusted, progress)
@@ -164,15 +170,20 @@ def _debootstrap(root: Path, plan: sources.Plan, architecture: str, progress: Pr
         text=True,
         errors="replace",
         env=tools.environment(),
+        umask=0o022,
     ) as process:
         assert process.stdout is not None
-        for line in process.stdout:
-            last = [*last, line.strip()][-5:]
-            words = line.split()
-            now = _PHASES.get(words[1], "") if len(words) > 1 and words[0] == "I:" else ""
-            if now and now != phase:
-                phase = now
-                progress(f"{plan.suite}: {phase}")
+        try:
+            for line in process.stdout:
+                last = [*last, line.strip()][-5:]
+                words = line.split()
+                now = _PHASES.get(words[1], "") if len(words) > 1 and words[0] == "I:" else ""
+                if now and now != phase:
+                    phase = now
+                    progress(f"{plan.suite}: {phase}")
+        except BaseException:
+            process.kill()  # Ctrl-C does not reach it: it is the first process of its namespace
+            raise
     if process.returncode != 0:
         said = "\n  ".join([*last, *_log_tail(root)])
         raise SandboxError(f"debootstrap could not make a {plan.suite} base from {plan.mirror}:\n  {said}")
@@ -204,9 +215,7 @@ def _set_up(root: Path, plan: sources.Plan, trusted: set[str], progress: Progres
     for file in [*inherit.apt_files(plan, None), inherit.File("/etc/resolv.conf", inherit.resolv_conf().encode())]:
         path = root / file.path.lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        path.touch(mode=file.mode)
-        path.write_bytes(file.data)
+        write_file(path, file.data, file.mode)
     _trust(root, plan, trusted)
     progress(f"{plan.suite}: installing updates")
     _inside(root, ["apt-get", "-q", "update"], "reading the package lists")
@@ -228,9 +237,10 @@ def _trust(root: Path, plan: sources.Plan, trusted: set[str]) -> None:
     held = bundle.read_text(errors="replace") if bundle.exists() else ""
     folder = root / "usr/local/share/ca-certificates"
     folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
     for block in inherit.missing_certificates(held, trusted):
         name = hashlib.sha256(block.encode()).hexdigest()[:16]
-        (folder / f"machine-{name}.crt").write_text(block + "\n")
+        write_file(folder / f"machine-{name}.crt", f"{block}\n".encode(), 0o644)
     _inside(root, ["update-ca-certificates"], f"setting up the certificates of {plan.suite}")
 
 

@@ -25,6 +25,8 @@ def identity(name: str, address: str, subnet: IPv4Network, host_key: KeyPair, au
         f"[Network]\nAddress={address}/{subnet.prefixlen}\nGateway={subnet.network_address + 1}\n"
         "LinkLocalAddressing=no\nIPv6AcceptRA=no\n"
     )
+    # Until that service has run, pam_nologin(8) lets nobody in but root: an SSH server that answers earlier misleads.
+    late_ssh = b"[Unit]\nAfter=systemd-user-sessions.service\n"
     return [
         File("/etc/hostname", f"{name}\n".encode()),
         File("/etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {name}\n::1 localhost ip6-localhost\n".encode()),
@@ -32,6 +34,7 @@ def identity(name: str, address: str, subnet: IPv4Network, host_key: KeyPair, au
         File("/etc/systemd/network/10-host0.network", network.encode()),
         File("/etc/ssh/ssh_host_ed25519_key", host_key.private, 0o600),
         File("/etc/ssh/ssh_host_ed25519_key.pub", f"{host_key.public}\n".encode()),
+        File("/etc/systemd/system/ssh.service.d/sandbox.conf", late_ssh),
         File("/root/.ssh/authorized_keys", f"{authorized_key}\n".encode(), 0o600),
         File("/etc/resolv.conf", inherit.resolv_conf().encode()),
     ]
@@ -52,6 +55,12 @@ def put(upper: Path, lower: Sequence[Path], files: Sequence[File]) -> None:
         write_file(target, file.data, file.mode)
 
 
+def new(upper: Path) -> None:
+    """Make an empty disk."""
+    upper.mkdir(parents=True, exist_ok=True)
+    upper.chmod(0o755)  # the host's "/", whatever the umask
+
+
 def refresh_resolv_conf(upper: Path) -> None:
     """This machine may have moved to another network since the host last ran."""
     path = upper / "etc/resolv.conf"
@@ -65,7 +74,8 @@ def _make_folder(upper: Path, lower: Sequence[Path], folder: Path) -> None:
     if folder == upper or folder.is_dir():
         return
     _make_folder(upper, lower, folder.parent)
-    folder.mkdir(mode=0o700 if folder.name == ".ssh" else 0o755)
+    folder.mkdir()
+    folder.chmod(0o700 if folder.name == ".ssh" else 0o755)  # whatever the umask
     below = next((path for layer in lower if (path := layer / folder.relative_to(upper)).is_dir()), None)
     if below is not None:
         shutil.copystat(below, folder)

@@ -159,8 +159,8 @@ def pip_options(etc: Path = Path("/etc"), home: Path | None = None) -> dict[str,
     for variable, value in os.environ.items():
         if variable.startswith("PIP_") and variable != "PIP_CONFIG_FILE" and value:
             name = variable[4:].lower().replace("_", "-")
-            for section in options.values():
-                section.pop(name, None)
+            for others in options.values():
+                others.pop(name, None)
             options.setdefault("global", {})[name] = value
     return options
 

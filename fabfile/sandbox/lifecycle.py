@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import re
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 from uuid import uuid4
 
 from ..errors import SandboxError
-from . import base, disk, inherit, machine, network, tools
-from .keys import new_key
-from .machine import Machine
+from . import base, build, disk, inherit, leftovers, machine, network, tools
 from .network import Network
-from .store import (
-    CACHE_ROOT,
-    STATE_ROOT,
-    Host,
-    HostRecord,
-    ImageRecord,
-    State,
-    Store,
-    all_states,
-    locked,
-    write_file,
-)
+from .store import STATE_ROOT, Host, HostRecord, ImageRecord, State, Store, all_states
 from .tools import Progress
 
 
@@ -44,6 +30,10 @@ class Sandbox:
 
     def __init__(self, project: Path) -> None:
         self._store = Store(project)
+
+    @property
+    def project(self) -> Path:
+        return self._store.project
 
     # -- what there is
 
@@ -74,7 +64,8 @@ class Sandbox:
         self._refuse_other_suite(state, names, suite)
         for name in names:
             if name not in state.hosts:
-                self._make(name, suite, None, progress)
+                with contextlib.suppress(build.HostExistsError):  # another run made it meanwhile
+                    build.from_base(self._store, name, suite, progress)
         self._boot(names, progress)
         records = self._store.read().hosts
         return [self._host(records[name]) for name in names]
@@ -96,7 +87,10 @@ class Sandbox:
                 f"{name!r} cannot be a host's name: expected lower-case letters, digits and '-', like web-1"
             )
         self._open(progress)
-        self._make(name, suite, image, progress)
+        if image is None:
+            build.from_base(self._store, name, suite, progress)
+        else:
+            build.from_image(self._store, name, suite, image)
         self._boot([name], progress)
         return self._host(self._record(name))
 
@@ -115,7 +109,7 @@ class Sandbox:
     def kill(self, name: str) -> None:
         """Cut a host's power: no process of it gets to say goodbye. Its disk stays."""
         tools.require_machine()
-        self._machine(self._record(name)).kill()
+        machine.of(self._store, self._record(name)).kill()
 
     def reboot(self, name: str) -> None:
         """Shut a host down cleanly and boot it again."""
@@ -141,18 +135,17 @@ class Sandbox:
         with self._store.lock():
             state = self._store.read()
             record = state.hosts[name]
-            if self._machine(record).process() is not None:
+            if machine.of(self._store, record).process() is not None:
                 raise SandboxError(f"{name} was started again while its image was being made; try again")
-            layer = uuid4().hex[:12]
+            layer = f"{name}-{uuid4().hex[:12]}"
             self._store.layers.mkdir(mode=0o700, exist_ok=True)
-            # The state comes first: were we killed between the two, both names stand on an empty layer's place,
-            # which `_settle` fills from the disk that is still there.
+            # The state comes first: were we killed after it, `finish_snapshots` finds the disk and goes on.
             layers = (layer, *record.layers)
             state.images[image] = ImageRecord(record.suite, record.base, layers)
             state.hosts[name] = replace(record, layers=layers)
             self._store.write(state)
-            self._settle(state)
-            self._remove_unused_layers(state)
+            leftovers.finish_snapshots(self._store, state)
+            leftovers.remove_unused_layers(self._store, state)
 
     # -- removing
 
@@ -160,24 +153,22 @@ class Sandbox:
         """Remove one host, or the whole sandbox with all that it put on this machine.
 
         With the last sandbox of the machine, its kernel settings go back to what they were before the first one.
+        Bases stay, for the next sandbox: `remove_unused_bases` is for those.
         """
         tools.require_machine()
         if name is not None:
             self._destroy_host(name)
             return
         with self._store.lock():
-            known = self._kill_all()
-            for pid in machine.strays(self._store.id, known):
-                machine.kill_tree(pid)
+            leftovers.kill_all(self._store)
             network.tear_down(self._store.id)
             self._store.state_file.unlink(missing_ok=True)
             if self._store.folder.exists():
                 shutil.rmtree(self._store.folder)
-            with self._machine_lock():
+            with self._store.machine_lock():
                 if not any(self._store.root.glob("*/state.json")):
                     network.restore_kernel()
             (self._store.root / f"{self._store.id}.lock").unlink()
-        base.remove_unused()
         self._remove_empty_roots()
 
     # -- the steps of the above
@@ -186,90 +177,40 @@ class Sandbox:
         """Bring everything but the hosts into being, and clear what a killed run or a reboot left."""
         tools.require_machine()
         with self._store.lock():
-            state = self._store.read() if self._store.exists() else self._found()
-            with self._machine_lock():
+            state = self._store.read() if self._store.exists() else build.found(self._store)
+            with self._store.machine_lock():
                 network.set_kernel()
-            self._clear_leftovers(state, progress)
-            if not any(self._machine(record).process() for record in state.hosts.values()):
-                self._network(state).set_up()
+            leftovers.clear(self._store, state, progress)
+            machines = (machine.of(self._store, record) for record in state.hosts.values())
+            self._network(state).set_up(one.id for one in machines if one.process() is not None)
         return state
-
-    def _found(self) -> State:
-        """Begin a sandbox: its folder, its key, and a subnet that nobody has."""
-        _public_folder(self._store.root.parent)
-        _public_folder(self._store.root)
-        _public_folder(self._store.folder)
-        self._store.machines.mkdir(mode=0o700, exist_ok=True)
-        network.tear_down(self._store.id)
-        key = new_key("hostsmith-sandbox")
-        write_file(self._store.key, key.private, 0o600)
-        write_file(self._store.key.with_suffix(".pub"), f"{key.public}\n".encode(), 0o644)
-        if "SUDO_UID" in os.environ:  # `sudo fab sandbox.up`, then `fab -H sandbox-1 deploy` as oneself
-            os.chown(self._store.key, int(os.environ["SUDO_UID"]), int(os.environ.get("SUDO_GID", "-1")))
-        with self._machine_lock():
-            others = all_states(self._store.root)
-            subnet = network.choose_subnet(network.taken_subnets(others))
-            state = State(project=str(self._store.project), subnet=str(subnet))
-            self._store.write(state)
-        return state
-
-    def _make(self, name: str, suite: str | None, image: str | None, progress: Progress) -> None:
-        """Put a host's disk together and note it in the state; it does not boot yet."""
-        if image is not None:
-            with self._store.lock():
-                self._place(self._from_image(name, suite, image), self._store.read(), [])
-            return
-        with base.ready(suite, progress) as (base_name, plan), self._store.lock():
-            state = self._store.read()
-            record = self._new_record(state, name, plan.suite, base_name)
-            gateway = self._network(state).gateway
-            lower = [base.rootfs(base_name)]
-            self._place(record, state, [*inherit.files(plan, gateway), *disk.environment(lower, gateway)])
-
-    def _from_image(self, name: str, suite: str | None, image: str) -> HostRecord:
-        state = self._store.read()
-        if image not in state.images:
-            known = ", ".join(sorted(state.images)) or "none"
-            raise SandboxError(f"there is no image {image!r}; this sandbox has: {known}")
-        found = state.images[image]
-        if suite not in (None, found.suite):
-            raise SandboxError(f"image {image!r} is of {found.suite}, not {suite}")
-        record = self._new_record(state, name, found.suite, found.base)
-        return replace(record, image=image, layers=found.layers)
-
-    def _new_record(self, state: State, name: str, suite: str, base_name: str) -> HostRecord:
-        if name in state.hosts:
-            raise SandboxError(f"there is a host {name} already. Remove it first: fab sandbox.destroy --name {name}")
-        address = self._network(state).free_address(record.address for record in state.hosts.values())
-        return HostRecord(name=name, address=address, suite=suite, base=base_name, host_key="")
-
-    def _place(self, record: HostRecord, state: State, files: list[inherit.File]) -> None:
-        """Write the disk, then the state: a disk that no state speaks of is a killed run's, and is cleared."""
-        host_key = new_key(record.name)
-        authorized = self._store.key.with_suffix(".pub").read_text().strip()
-        subnet = IPv4Network(state.subnet)
-        files = [*files, *disk.identity(record.name, record.address, subnet, host_key, authorized)]
-        folder = self._store.machines / record.name
-        if folder.exists():
-            shutil.rmtree(folder)
-        self._store.upper(record.name).mkdir(mode=0o755, parents=True)
-        disk.put(self._store.upper(record.name), self._lower(record), files)
-        key = " ".join(host_key.public.split()[:2])
-        state.hosts[record.name] = replace(record, host_key=key)
-        self._store.write(state)
 
     def _boot(self, names: Sequence[str], progress: Progress) -> None:
+        state = self._store.read()
+        launched = {name for name in names if self._launch(name, progress)}
+        for name in names:
+            host, address = machine.of(self._store, state.hosts[name]), state.hosts[name].address
+            try:
+                host.await_ssh(address)
+            except SandboxError:
+                if name in launched or host.process() is not None:
+                    raise
+                self._launch(name, progress)  # it was shutting itself down when we came
+                host.await_ssh(address)
+
+    def _launch(self, name: str, progress: Progress) -> bool:
+        """Start a host that does not run; returns whether it was started."""
         with self._store.lock():
             state = self._store.read()
-            for name in names:
-                record, host = state.hosts[name], self._machine(state.hosts[name])
-                if host.process() is None:
-                    progress(f"{name}: booting {record.suite} on {record.address}")
-                    self._require_base(record)
-                    disk.refresh_resolv_conf(self._store.upper(name))
-                    host.launch(self._lower(record), self._network(state).bridge, inherit.binds())
-        for name in names:
-            self._machine(state.hosts[name]).await_ssh(state.hosts[name].address)
+            record = state.hosts[name]
+            host = machine.of(self._store, record)
+            if host.process() is not None:
+                return False
+            progress(f"{name}: booting {record.suite} on {record.address}")
+            self._require_base(record)
+            disk.refresh_resolv_conf(self._store.upper(name))
+            host.launch(self._store.lower(record), self._network(state).bridge, inherit.binds())
+            return True
 
     def _require_base(self, record: HostRecord) -> None:
         if not base.rootfs(record.base).exists():
@@ -280,7 +221,7 @@ class Sandbox:
 
     def _stop(self, records: list[HostRecord]) -> None:
         tools.require_machine()
-        machines = [self._machine(record) for record in records]
+        machines = [machine.of(self._store, record) for record in records]
         for one in machines:
             one.ask_to_stop()
         for one in machines:
@@ -289,50 +230,12 @@ class Sandbox:
     def _destroy_host(self, name: str) -> None:
         record = self._record(name)
         with self._store.lock():
-            self._machine(record).kill()
+            machine.of(self._store, record).kill()
             state = self._store.read()
             state.hosts.pop(name, None)
             self._store.write(state)
             shutil.rmtree(self._store.machines / name)
-            self._remove_unused_layers(state)
-
-    def _kill_all(self) -> set[int]:
-        """Kill by the records in the folders, not by the state: the state may be damaged."""
-        known = set()
-        for record in self._store.machines.glob("*/process"):
-            one = Machine(id=f"{self._store.id}-0", folder=record.parent, hostname=record.parent.name)
-            process = one.process()
-            if process is not None:
-                known.add(process.pid)
-                machine.kill_tree(process.pid)
-        machine.remove_cgroups(self._store.id)
-        return known
-
-    def _clear_leftovers(self, state: State, progress: Progress) -> None:
-        processes = [self._machine(record).process() for record in state.hosts.values()]
-        known = {process.pid for process in processes if process is not None}
-        for pid in machine.strays(self._store.id, known):
-            progress(f"clearing a host that a killed run left (process {pid})")
-            machine.kill_tree(pid)
-        for folder in self._store.machines.glob("*"):
-            if folder.name not in state.hosts:
-                progress(f"clearing the half-made host {folder.name} that a killed run left")
-                shutil.rmtree(folder)
-        self._settle(state)
-        self._remove_unused_layers(state)
-
-    def _settle(self, state: State) -> None:
-        """Finish snapshots: the disk of a host whose topmost layer is not there yet becomes that layer."""
-        for name, record in state.hosts.items():
-            if record.layers and not (self._store.layers / record.layers[0]).exists():
-                self._store.upper(name).rename(self._store.layers / record.layers[0])
-            self._store.upper(name).mkdir(mode=0o755, exist_ok=True)
-
-    def _remove_unused_layers(self, state: State) -> None:
-        used = {layer for r in (*state.hosts.values(), *state.images.values()) for layer in r.layers}
-        for folder in self._store.layers.glob("*"):
-            if folder.name not in used:
-                shutil.rmtree(folder)
+            leftovers.remove_unused_layers(self._store, state)
 
     def _refuse_other_suite(self, state: State, names: Sequence[str], suite: str | None) -> None:
         for name in names:
@@ -344,18 +247,12 @@ class Sandbox:
 
     def _remove_empty_roots(self) -> None:
         root = self._store.root
-        with self._machine_lock():
+        with self._store.machine_lock():
             if not any(path for path in root.iterdir() if path.name != "machine.lock"):
                 (root / "machine.lock").unlink()
                 root.rmdir()
-        if root.parent.exists() and not any(root.parent.iterdir()):
+        with contextlib.suppress(OSError):  # not empty, or a disk of its own is mounted there
             root.parent.rmdir()
-
-    @contextmanager
-    def _machine_lock(self) -> Iterator[None]:
-        """Guards what all sandboxes of the machine share: the choice of subnets, and the kernel's settings."""
-        with locked(self._store.root / "machine.lock"):
-            yield
 
     def _record(self, name: str) -> HostRecord:
         hosts = self._store.read().hosts
@@ -364,31 +261,24 @@ class Sandbox:
             raise SandboxError(f"there is no sandbox host {name!r}; there are: {known}")
         return hosts[name]
 
-    def _machine(self, record: HostRecord) -> Machine:
-        octet = record.address.rpartition(".")[2]
-        return Machine(f"{self._store.id}-{octet}", self._store.machines / record.name, record.name)
-
     def _host(self, record: HostRecord) -> Host:
-        running = self._machine(record).process() is not None
+        running = machine.of(self._store, record).process() is not None
         return Host(record.name, record.address, record.suite, "running" if running else "stopped", record.image)
 
     def _network(self, state: State) -> Network:
         return Network(self._store.id, IPv4Network(state.subnet))
 
-    def _lower(self, record: HostRecord) -> list[Path]:
-        return [*(self._store.layers / layer for layer in record.layers), base.rootfs(record.base, CACHE_ROOT)]
+
+def remove_unused_bases() -> None:
+    """Remove the cached bases that no sandbox on the machine stands on."""
+    tools.require_machine()
+    base.remove_unused()
 
 
 def abandoned() -> list[Sandbox]:
     """The sandboxes of project folders that are no more: nobody else can ever remove them."""
     projects = [Path(state.project) for state in all_states(STATE_ROOT)]
     return [Sandbox(project) for project in projects if not project.exists()]
-
-
-def _public_folder(path: Path) -> None:
-    """State is read without root, so its folders are open whatever the umask."""
-    path.mkdir(parents=True, exist_ok=True)
-    path.chmod(0o755)
 
 
 def _by_number(state: State) -> list[HostRecord]:

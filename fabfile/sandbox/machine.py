@@ -16,15 +16,18 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from ..errors import SandboxError
+from . import process as processes
 from . import tools
+from .network import interface_exists
+from .store import HostRecord, Store
 
 BOOT_TIMEOUT = 90.0  # seconds; a boot takes one or two
 STOP_TIMEOUT = 30.0  # seconds until a host that does not shut down is killed
 _POLL = 0.03
 _CGROUPS = Path("/sys/fs/cgroup")
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 # Joins the cgroups named before "--", records who it is, and becomes the rest of its arguments: the pid stays.
 _START = """
@@ -50,33 +53,6 @@ done
 
 
 @dataclass(frozen=True)
-class Process:
-    """A process that cannot be confused with a later one of the same pid."""
-
-    pid: int
-    started: str
-    boot: str
-
-    def alive(self) -> bool:
-        """Whether it runs; a zombie does not."""
-        found = _stat(self.pid)
-        return (
-            found is not None
-            and found.started == self.started
-            and found.status not in ("Z", "X")
-            and self.boot == _BOOT_ID.read_text().strip()
-        )
-
-
-@dataclass(frozen=True)
-class _Stat:
-    parent: int
-    status: str
-    started: str
-    name: str
-
-
-@dataclass(frozen=True)
 class Machine:
     """A host on this machine. `id` is its name among all machines: at most 12 characters, so that nspawn
     derives the network interface `vb-<id>` from it without shortening.
@@ -84,6 +60,7 @@ class Machine:
 
     id: str
     folder: Path
+    record: Path
     hostname: str
 
     @property
@@ -91,17 +68,18 @@ class Machine:
         return self.folder / "console.log"
 
     @property
-    def record(self) -> Path:
-        return self.folder / "process"
+    def stopping(self) -> Path:
+        """Where the record goes when the host is asked to stop, so that no other run takes it for a running one."""
+        return self.record.with_name(f"{self.record.name}.stopping")
 
-    def process(self) -> Process | None:
-        """The recorded process, if it runs."""
-        try:
-            boot, stat = self.record.read_text().splitlines()[:2]
-            process = Process(int(stat.split()[0]), _parse_stat(stat).started, boot)
-        except (OSError, ValueError, IndexError):
-            return None
-        return process if process.alive() else None
+    def process(self) -> processes.Process | None:
+        """The recorded process, if it runs and has not been asked to stop."""
+        return processes.running(self.record)
+
+    def pids(self) -> set[int]:
+        """What runs of this host, shutting down or not."""
+        found = [processes.running(record) for record in (self.record, self.stopping)]
+        return {process.pid for process in found if process is not None}
 
     def launch(self, lower: Sequence[Path], bridge: str, binds: Sequence[Path]) -> None:
         """Start the host; returns as soon as its process is known.
@@ -110,8 +88,9 @@ class Machine:
         :param binds: folders of this machine that it sees, read-only.
         :raises SandboxError: it did not even start; with the last lines of its console.
         """
-        self._clear_traces()
+        self.await_stop()
         merged, work = self.folder / "merged", self.folder / "work"
+        self.record.parent.mkdir(mode=0o755, exist_ok=True)
         merged.mkdir(exist_ok=True)
         work.mkdir(exist_ok=True)
         # redirect_dir: renaming a folder that comes from a layer works as on any disk, instead of EXDEV.
@@ -135,6 +114,7 @@ class Machine:
                 stderr=subprocess.STDOUT,
                 env={"PATH": tools.environment()["PATH"], "LC_ALL": "C"},
                 cwd="/",
+                umask=0o022,
                 check=True,
             )
         self._await_record()
@@ -165,40 +145,44 @@ class Machine:
         if not _systemd_runs():
             return []
         scope = ["systemd-run", "--scope", "--quiet", "--collect", "--slice=machine.slice", "-p", "Delegate=yes"]
-        return [*scope, f"--unit=hostsmith-{self.id}", "--"]
+        described = f"--description=hostsmith sandbox host {self.hostname}"
+        # A name of its own for each start: systemd forgets the scope of a killed host in its own time.
+        return [*scope, f"--unit=hostsmith-{self.id}-{uuid4().hex[:8]}", described, "--"]
 
     def _clear_traces(self) -> None:
         self.record.unlink(missing_ok=True)
+        self.stopping.unlink(missing_ok=True)
         for folder in _cgroup_folders(self.id):
             _remove_cgroup(folder)
         # The kernel takes a dead host's interface away in its own time.
         interface = f"vb-{self.id}"
-        if Path(f"/sys/class/net/{interface}").exists():
+        if interface_exists(interface):
             tools.succeeds(["ip", "link", "delete", interface])
 
     def ask_to_stop(self) -> None:
         """Begin a clean shutdown: nspawn passes SIGTERM on to the host's systemd as a power-off request."""
-        process = self.process()
-        for pid in _descendants(process.pid) if process else []:
-            found = _stat(pid)
+        running = self.process()
+        if running is None:
+            return
+        self.record.replace(self.stopping)
+        for pid in processes.descendants(running.pid):
+            found = processes.stat(pid)
             if found and found.name == "systemd-nspawn":
-                _signal(pid, signal.SIGTERM)
+                processes.send(pid, signal.SIGTERM)
                 return
+        processes.kill_tree(running.pid)  # between two boots: nothing runs that could be asked
 
     def await_stop(self, timeout: float = STOP_TIMEOUT) -> None:
-        """Wait until the host is off; one that will not go in time is killed."""
+        """Wait until a host that was asked to stop is off; one that will not go in time is killed."""
         deadline = time.monotonic() + timeout
-        while self.process() is not None:
-            if time.monotonic() > deadline:
-                break
+        while processes.running(self.stopping) is not None and time.monotonic() < deadline:
             time.sleep(_POLL)
         self.kill()
 
     def kill(self) -> None:
         """Cut the power: nothing of the host runs any more when this returns."""
-        process = self.process()
-        if process is not None:
-            kill_tree(process.pid)
+        for pid in self.pids():
+            processes.kill_tree(pid)
         self._clear_traces()
 
     def await_ssh(self, address: str, timeout: float = BOOT_TIMEOUT) -> None:
@@ -228,37 +212,11 @@ class Machine:
         return "\n".join(f"  {line}" for line in kept) or "  (nothing)"
 
 
-def kill_tree(pid: int) -> None:
-    """Kill a process and all below it, and wait until they are gone."""
-    tree = [(pid, _stat(pid)), *((child, _stat(child)) for child in _descendants(pid))]
-    for member, _ in tree:
-        _signal(member, signal.SIGKILL)
-    for member, before in tree:
-        while before is not None:
-            now = _stat(member)
-            if now is None or now.started != before.started or now.status in ("Z", "X"):
-                break
-            time.sleep(_POLL)
-
-
-def strays(sandbox: str, known: set[int]) -> list[int]:
-    """The first processes of a sandbox's hosts that no record speaks of (their records were deleted)."""
-    found = []
-    mark = re.compile(rb"--machine=%s-\d+" % sandbox.encode())
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            argv = (folder / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        pid = int(folder.name)
-        if Path(os.fsdecode(argv[0])).name == "unshare" and any(map(mark.fullmatch, argv)) and pid not in known:
-            found.append(pid)
-    return found
-
-
 def _ssh_banner(address: str) -> bool:
     try:
-        with socket.create_connection((address, 22), timeout=1) as connection:
+        # A lost SYN is sent again after a second; a new attempt is sooner.
+        with socket.create_connection((address, 22), timeout=0.2) as connection:
+            connection.settimeout(1)
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False
@@ -291,6 +249,17 @@ def _remove_cgroup(folder: Path) -> None:
         return  # other hosts are in it, or it is not there
 
 
+def of(store: Store, record: HostRecord) -> Machine:
+    """The machine that a host of a sandbox runs as."""
+    octet = record.address.rpartition(".")[2]
+    return Machine(
+        id=f"{store.id}-{octet}",
+        folder=store.machines / record.name,
+        record=store.processes / record.name,
+        hostname=record.name,
+    )
+
+
 def remove_cgroups(sandbox: str) -> None:
     """Remove the cgroups of a sandbox's hosts once they are dead."""
     for folder in _cgroup_folders("*"):
@@ -300,38 +269,3 @@ def remove_cgroups(sandbox: str) -> None:
 
 def _escaped(path: Path) -> str:
     return str(path).replace("\\", "\\\\").replace(":", "\\:")
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
-
-
-def _descendants(pid: int) -> list[int]:
-    parents: dict[int, list[int]] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        found = _stat(int(folder.name))
-        if found:
-            parents.setdefault(found.parent, []).append(int(folder.name))
-    todo, below = [pid], []
-    while todo:
-        children = parents.get(todo.pop(), [])
-        todo += children
-        below += children
-    return below
-
-
-def _stat(pid: int) -> _Stat | None:
-    try:
-        return _parse_stat(Path(f"/proc/{pid}/stat").read_text(errors="replace"))
-    except (OSError, IndexError):
-        return None
-
-
-def _parse_stat(line: str) -> _Stat:
-    """proc_pid_stat(5): the name stands in parentheses and may hold anything, so the rest is read from its end."""
-    name, _, rest = line.partition("(")[2].rpartition(")")
-    fields = rest.split()
-    return _Stat(parent=int(fields[1]), status=fields[0], started=fields[19], name=name)

@@ -5,7 +5,9 @@ Names carry the sandbox's id, so the sandboxes of two projects never touch each 
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
@@ -48,13 +50,22 @@ class Network:
                 return self.address(octet)
         raise SandboxError(f"all addresses of {self.subnet} are taken; remove hosts: fab sandbox.destroy --name ...")
 
-    def set_up(self) -> None:
-        """Make bridge and firewall rules, whatever is there of them already."""
-        if not Path(f"/sys/class/net/{self.bridge}").exists():
+    def set_up(self, machines: Iterable[str] = ()) -> None:
+        """Make bridge and firewall rules, whatever is there of them already.
+
+        :param machines: running ones, whose interfaces a new bridge takes back.
+        """
+        if not interface_exists(self.bridge):
             tools.call(["ip", "link", "add", self.bridge, "type", "bridge"], what="making the sandbox's bridge")
+            for machine in machines:
+                port = ["ip", "link", "set", f"vb-{machine}", "master", self.bridge, "up"]
+                tools.call(port, what="putting a running host back on the bridge")
         address = f"{self.gateway}/{self.subnet.prefixlen}"
         tools.call(["ip", "address", "replace", address, "dev", self.bridge], what="giving the bridge its address")
         tools.call(["ip", "link", "set", self.bridge, "up"], what="bringing the bridge up")
+        # Until a booting host answers ARP, the kernel asks for it once a second: most of the wait for its SSH server.
+        with contextlib.suppress(OSError):  # not to be written in some containers; costs but that second
+            (_PROC_SYS / f"net/ipv4/neigh/{self.bridge}/retrans_time_ms").write_text("50\n")
         tools.call(["nft", "-f", "-"], what="letting the hosts out", stdin=self._rules())
         self._pass_forward_chain()
 
@@ -80,6 +91,11 @@ class Network:
                 tools.call(["nft", "insert", "rule", *rule], what="passing the machine's FORWARD chain")
 
 
+def interface_exists(name: str) -> bool:
+    """Whether this machine has a network interface of that name."""
+    return any(found == name for _, found in socket.if_nameindex())
+
+
 def bridge_name(sandbox: str) -> str:
     return f"hs-{sandbox}"
 
@@ -90,7 +106,7 @@ def table_name(sandbox: str) -> str:
 
 def tear_down(sandbox: str) -> None:
     """Remove bridge and rules, whatever is there of them."""
-    if Path(f"/sys/class/net/{bridge_name(sandbox)}").exists():
+    if interface_exists(bridge_name(sandbox)):
         tools.call(["ip", "link", "delete", bridge_name(sandbox)], what="removing the sandbox's bridge")
     if tools.succeeds(["nft", "list", "table", "ip", table_name(sandbox)]):
         tools.call(["nft", "delete", "table", "ip", table_name(sandbox)], what="removing the firewall table")

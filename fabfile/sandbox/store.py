@@ -3,7 +3,8 @@
     /var/lib/hostsmith/sandbox/<id>/     one folder for each project folder; <id> is a hash of its path
         state.json                       the hosts and images; readable by all, holds no secret
         id_ed25519  known_hosts          the key to every host, and each host's own key
-        machines/<name>/                 upper/ (the disk), console.log, process (the running one)
+        processes/<name>                 which process a running host is (<name>.stopping: one shutting down)
+        machines/<name>/                 upper/ (the disk), console.log
         layers/<id>/                     the disks that images are made of
 
 Nothing here needs root to read except the disks, and importing it costs next to nothing: every `fab` run asks
@@ -81,6 +82,15 @@ class State:
     hosts: dict[str, HostRecord] = field(default_factory=dict)
     images: dict[str, ImageRecord] = field(default_factory=dict)
 
+    def bases(self) -> set[str]:
+        """The bases that hosts and images stand on."""
+        return {host.base for host in self.hosts.values()} | {image.base for image in self.images.values()}
+
+    def layers(self) -> set[str]:
+        """The image layers that hosts and images stand on."""
+        used = [host.layers for host in self.hosts.values()] + [image.layers for image in self.images.values()]
+        return {layer for layers in used for layer in layers}
+
 
 def sandbox_id(project: Path) -> str:
     """Eight hex digits that stand for a project folder in names of bridges, tables and machines."""
@@ -103,7 +113,7 @@ def lookup(project: Path, host: str, root: Path = STATE_ROOT) -> SshTarget | Non
                     key_filename=str(folder / "id_ed25519"),
                     known_hosts=str(folder / "known_hosts"),
                 )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # no sandbox here, or not a readable one: `fab sandbox.list` is where that is an error
     return None
 
@@ -117,8 +127,10 @@ class Store:
         self.root = root
         self.folder = root / self.id
         self.key = self.folder / "id_ed25519"
+        self.public_key = self.folder / "id_ed25519.pub"
         self.known_hosts = self.folder / "known_hosts"
         self.machines = self.folder / "machines"
+        self.processes = self.folder / "processes"
         self.layers = self.folder / "layers"
 
     @property
@@ -154,8 +166,19 @@ class Store:
         with locked(self.root / f"{self.id}.lock"):
             yield
 
+    @contextmanager
+    def machine_lock(self) -> Iterator[None]:
+        """Guards what all sandboxes of the machine share: the choice of subnets, and the kernel's settings."""
+        with locked(self.root / "machine.lock"):
+            yield
+
     def upper(self, name: str) -> Path:
+        """A host's disk: the topmost layer, the only one it writes to."""
         return self.machines / name / "upper"
+
+    def lower(self, record: HostRecord) -> list[Path]:
+        """What lies under a host's disk, topmost first."""
+        return [*(self.layers / layer for layer in record.layers), CACHE_ROOT / record.base]
 
 
 def all_states(root: Path = STATE_ROOT) -> Iterator[State]:
@@ -185,6 +208,12 @@ def _parse(path: Path) -> State:
     )
 
 
+def public_folder(path: Path) -> None:
+    """State is read without root, so its folders are open whatever the umask."""
+    path.mkdir(parents=True, exist_ok=True)
+    path.chmod(0o755)
+
+
 def write_file(path: Path, data: bytes, mode: int) -> None:
     """Replace a file in one step, with its mode from the first byte."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
@@ -212,7 +241,10 @@ def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[No
     """
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            continue  # the last sandbox just took the folder away
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

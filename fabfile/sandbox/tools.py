@@ -69,6 +69,7 @@ def call(argv: Sequence[str], *, what: str, stdin: str | None = None) -> str:
             text=True,
             errors="replace",
             env=environment(),
+            umask=0o022,  # what a base is made of must be readable in it, whatever our caller's umask
             check=False,
         )
     except OSError as error:

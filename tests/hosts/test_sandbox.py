@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from hostsmith.errors import SandboxError
-from hostsmith.sandbox import Sandbox, SshTarget, lookup, machine
+from hostsmith.sandbox import Sandbox, SshTarget, abandoned, lookup, machine
 from hostsmith.sandbox.store import Store
 
 pytestmark = pytest.mark.skipif(
@@ -117,11 +117,8 @@ def test_up_again_changes_nothing_and_adds_what_is_missing(sandbox: Sandbox) -> 
     keys = [ssh(reach(sandbox, host.name), "cat /etc/ssh/ssh_host_ed25519_key.pub") for host in again]
     assert keys[0] != keys[1]
     assert ssh(reach(sandbox), f"exec 3<>/dev/tcp/{again[1].address}/22; head -c 4 <&3") == "SSH-"
-
-
-def test_a_host_of_another_suite_is_not_replaced_behind_your_back(sandbox: Sandbox) -> None:
-    (host,) = sandbox.up()
-    with pytest.raises(SandboxError, match=f"sandbox-1 runs {host.suite}, not forky"):
+    # Nor is a host of another suite replaced behind one's back.
+    with pytest.raises(SandboxError, match=f"sandbox-1 runs {first[0].suite}, not forky"):
         sandbox.up(suite="forky")
 
 
@@ -167,7 +164,7 @@ def test_up_while_the_hosts_shut_down_boots_them_again(sandbox: Sandbox) -> None
     # One is asked by a run that dies before it is off; the other turns itself off, and takes its time.
     store = Store(sandbox.project)
     machine.of(store, store.read().hosts["sandbox-1"]).ask_to_stop()
-    slow = "systemd-run -q -p RemainAfterExit=yes -p ExecStop='/bin/sleep 2' true"
+    slow = "systemd-run -q -p RemainAfterExit=yes -p ExecStop='/bin/sleep 1' true"
     ssh(reach(sandbox, "sandbox-2"), f"{slow}; systemctl stop ssh; systemctl poweroff --no-block", ok=False)
     assert sandbox.up(2) == hosts
     for host in hosts:
@@ -318,6 +315,15 @@ def test_destroy_leaves_nothing(sandbox: Sandbox) -> None:
     assert lookup(sandbox.project, "sandbox-1") is None
     sandbox.destroy()  # safe to repeat
     assert traces(store) == []
+
+
+def test_hosts_of_a_project_that_was_deleted_are_found(sandbox: Sandbox) -> None:
+    sandbox.up()
+    assert sandbox.project not in [other.project for other in abandoned()]
+    sandbox.project.rmdir()
+    (lost,) = [other for other in abandoned() if other.project == sandbox.project]
+    lost.destroy()
+    assert traces(Store(sandbox.project)) == []
 
 
 def test_a_host_that_cannot_boot_shows_what_its_console_said(sandbox: Sandbox) -> None:

@@ -1,0 +1,52 @@
+"""What killed runs leave of a sandbox, and how it is finished or cleared."""
+
+from __future__ import annotations
+
+import shutil
+
+from . import disk, machine, process
+from .store import State, Store
+from .tools import Progress
+
+
+def clear(store: Store, state: State, progress: Progress) -> None:
+    """Make the files and processes agree with the state. Call it with the sandbox's lock held."""
+    known = {pid for record in state.hosts.values() for pid in machine.of(store, record).pids()}
+    for pid in process.strays(store.id, known):
+        progress(f"clearing a host that a killed run left (process {pid})")
+        process.kill_tree(pid)
+    for folder in store.machines.glob("*"):
+        if folder.name not in state.hosts:
+            progress(f"clearing the half-made host {folder.name} that a killed run left")
+            shutil.rmtree(folder)
+    finish_snapshots(store, state)
+    remove_unused_layers(store, state)
+
+
+def finish_snapshots(store: Store, state: State) -> None:
+    """The disk of a host whose own layer is noted but not there yet becomes that layer."""
+    for name, record in state.hosts.items():
+        own = [layer for layer in record.layers[:1] if layer.rpartition("-")[0] == name]
+        for layer in own:
+            if not (store.layers / layer).exists():
+                store.upper(name).rename(store.layers / layer)
+        disk.new(store.upper(name))
+
+
+def remove_unused_layers(store: Store, state: State) -> None:
+    """Remove the image layers that no host and no image stands on any more."""
+    used = state.layers()
+    for folder in store.layers.glob("*"):
+        if folder.name not in used:
+            shutil.rmtree(folder)
+
+
+def kill_all(store: Store) -> None:
+    """Kill every host of a sandbox: those that have a record, whatever the state says, and those that have none."""
+    for record in store.processes.glob("*"):
+        running = process.running(record)
+        if running is not None:
+            process.kill_tree(running.pid)
+    for pid in process.strays(store.id, set()):
+        process.kill_tree(pid)
+    machine.remove_cgroups(store.id)

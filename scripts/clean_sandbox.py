@@ -1,0 +1,32 @@
+"""Take away every disposable host that this checkout's demo, tests and benchmarks made, and what they stood on."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from hostsmith.errors import HostsmithError
+from hostsmith.sandbox import Sandbox, abandoned, remove_unused_bases
+
+FOLDERS = ("examples/flask-hello", "examples/own-fabfile", "tests/hosts", "benchmarks")
+
+
+def main() -> int:
+    """Remove them, with those whose project folder is gone, such as a test's temporary one.
+
+    :returns: exit status.
+    """
+    root = Path(__file__).parent.parent
+    try:
+        for sandbox in [*(Sandbox(root / folder) for folder in FOLDERS), *abandoned()]:
+            sandbox.destroy()
+        remove_unused_bases()
+    except HostsmithError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write("no sandbox hosts of this checkout are left\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
