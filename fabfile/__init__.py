@@ -29,6 +29,7 @@ from .resources.validated import Validated
 from .resources.virtualenv import Virtualenv
 from .roles import hosts_for, role
 from .settings import load
+from .tasks.base import own_task as task
 from .tasks.deploy import deploy
 from .tasks.provision import provision
 from .tasks.releases import releases
@@ -74,5 +75,6 @@ __all__ = [
     "role",
     "rollback",
     "status",
+    "task",
     "unlock",
 ]

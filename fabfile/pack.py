@@ -97,16 +97,23 @@ def own_modules(resources: Iterable[Resource]) -> dict[str, str]:
     """
     modules: dict[str, str] = {}
     for part in _parts(resources):
-        name = type(part).__module__
-        if name.split(".")[0] in {CANONICAL, __name__.split(".")[0]} and name != "fabfile":
-            continue
-        if name in ("fabfile", "__main__"):
-            raise UsageError(
-                f"the resource class {type(part).__name__} is defined in {name}, which cannot be sent to a host; "
-                "move it to a module of its own that imports only the standard library and hostsmith.resources"
-            )
-        modules[name] = inspect.getsource(sys.modules[name])
+        for cls in reversed(type(part).__mro__):
+            name = cls.__module__
+            if name == "builtins" or name.split(".")[0] == CANONICAL or _is_ours(name):
+                continue
+            if name in ("fabfile", "__main__"):
+                raise UsageError(
+                    f"the resource class {cls.__name__} is defined in {name}, which cannot be sent to a host; "
+                    "move it to a module of its own that imports only the standard library and hostsmith.resources"
+                )
+            modules[name] = inspect.getsource(sys.modules[name])
     return modules
+
+
+def _is_ours(module: str) -> bool:
+    """Whether a module is of this library, also when it is loaded by its name in a checkout."""
+    package = __name__.partition(".")[0]
+    return module.startswith(f"{package}.")
 
 
 def _parts(resources: Iterable[Resource]) -> Iterable[Resource | Handler]:

@@ -13,6 +13,8 @@ from pathlib import Path
 from .errors import SourceError
 
 _SHOWN_FILES = 10
+# What a folder that git does not look after, and so has no list of its own, holds besides the code.
+_NEVER_CODE = (".venv/", "venv/", "node_modules/", "__pycache__/", "*.pyc", ".env")
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class LocalSource:
         asked = "".join(f"{name}\n" for name in known).encode()
         found = self._git("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=asked).decode().splitlines()
         shared = [line.split()[0] for line in found if not line.endswith(" missing")]
-        wanted = "".join(f"{line}\n" for line in [self.source.name, *(f"^{name}" for name in shared)])
+        wanted = "".join(f"{line}\n" for line in [self.source.name, *(f"^{name}^{{tree}}" for name in shared)])
         argv = ("pack-objects", "--quiet", "--revs", "--stdout", "--thin", "--delta-base-offset")
         return self._git(*argv, stdin=wanted.encode())
 
@@ -78,6 +80,10 @@ class LocalSource:
             raise SourceError(f"source: {self._folder} is not a folder")
         if not self._is_in_repository():
             return self._take_plain_folder(stack)
+        if self._dirty and self._revision != "HEAD":
+            raise SourceError(
+                f"--dirty deploys what is checked out, with its changes; leave it out to deploy {self._revision!r}"
+            )
         changed = self._git("status", "--porcelain", "--", ".").decode().splitlines()
         if changed and self._dirty:
             return self._take_dirty_tree(stack)
@@ -124,6 +130,9 @@ class LocalSource:
         git_dir = stack.enter_context(tempfile.TemporaryDirectory(prefix="hostsmith-"))
         self._git("init", "--quiet", "--bare", git_dir)
         self._git_dir = git_dir
+        exclude = Path(git_dir, "info", "exclude")
+        exclude.parent.mkdir(exist_ok=True)
+        exclude.write_text("".join(f"{pattern}\n" for pattern in _NEVER_CODE), encoding="utf-8")
         self._git("add", "--all", "--", ".")
         tree = self._git("write-tree").decode().strip()
         return Source(tree, tree, "(a folder that is not in git)")
@@ -146,7 +155,9 @@ class LocalSource:
         argv = ["git", "-C", str(self._folder)]
         if self._git_dir is not None:
             argv += [f"--git-dir={self._git_dir}", f"--work-tree={self._folder}"]
-        environment = {**os.environ, "LC_ALL": "C.UTF-8", **(env or {})}
+        # In a git hook, git's own variables point to the repository that the hook belongs to.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        environment = {**inherited, "LC_ALL": "C.UTF-8", **(env or {})}
         try:
             done = subprocess.run([*argv, *arguments], input=stdin, env=environment, capture_output=True, check=False)
         except FileNotFoundError:

@@ -7,6 +7,7 @@ import base64
 import fcntl
 import hashlib
 import os
+import re
 import socket
 import sys
 from collections.abc import Callable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from fabric import Config
 
     from .roles import Host
+    from .sandbox import SshTarget
 
 KNOWN_HOSTS = "~/.ssh/known_hosts"
 # Seconds. A host that is down should cost seconds; Fabric alone would wait as long as TCP does.
@@ -85,16 +87,20 @@ def _use_sandbox(c: Connection) -> str | None:
 
     :returns: its known_hosts file; None when the host is none of the sandbox's.
     """
-    from .sandbox import lookup
-
-    target = lookup(Path(c.config._project_prefix or Path.cwd()), c.original_host)
+    target = _sandbox_target(c)
     if target is None:
         return None
     if c.user == c.config.user:
         c.user = target.user
     c.host = target.address
     c.connect_kwargs = {**c.connect_kwargs, "key_filename": target.key_filename, "look_for_keys": False}
-    return str(target.known_hosts)
+    return target.known_hosts
+
+
+def _sandbox_target(c: Connection) -> SshTarget | None:
+    from .sandbox import lookup
+
+    return lookup(Path(c.config._project_prefix or Path.cwd()), c.original_host)
 
 
 def _connect(c: Connection) -> None:
@@ -114,6 +120,8 @@ def _connect(c: Connection) -> None:
             "name the right user (user@host), or the key with `fab -i KEY`, or add yours to the host's authorized_keys"
         ) from None
     except (paramiko.SSHException, OSError, EOFError) as error:
+        if re.fullmatch(r"sandbox-\d+", c.host):
+            raise ConnectError(f"{c.host}: there is no such sandbox host here; `fab sandbox.up` boots it") from None
         raise ConnectError(
             f"{where}: no SSH connection: {_reason(error)}; check the name and port, and try `ssh {where}`"
         ) from None
@@ -136,6 +144,23 @@ def _detect_dead_peer(c: Connection) -> None:
         option = getattr(socket, "TCP_USER_TIMEOUT", None)
         if option is not None:
             sock.setsockopt(socket.IPPROTO_TCP, option, DEAD_PEER_TIMEOUT * 1000)
+
+
+def openssh_options(c: Connection) -> list[str]:
+    """The options with which OpenSSH's `ssh` reaches the host of a connection as the connection does."""
+    known_hosts = _use_sandbox(c)
+    keys = c.connect_kwargs.get("key_filename") or []
+    options = [f"-p{c.port}", "-oBatchMode=yes", f"-oConnectTimeout={c.connect_timeout or CONNECT_TIMEOUT}"]
+    for key in [keys] if isinstance(keys, str) else keys:
+        options += ["-i", key]
+    if known_hosts is not None:
+        options.append(f"-oUserKnownHostsFile={known_hosts}")
+    if isinstance(c.gateway, Connection):
+        user = f"{c.gateway.user}@" if c.gateway.user else ""
+        options.append(f"-oProxyJump={user}{c.gateway.host}:{c.gateway.port}")
+    elif c.gateway:
+        options.append(f"-oProxyCommand={c.gateway}")
+    return options
 
 
 def label(c: Connection) -> str:

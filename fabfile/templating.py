@@ -89,6 +89,10 @@ def render(project: Path, name: str, variables: dict[str, Any]) -> str:
         raise SettingsError(f"{error.filename or name}, line {error.lineno}: {error.message}") from None
     except jinja2.UndefinedError as error:
         raise SettingsError(f"template {name!r}: {error.message}; pass it in `variables`") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"template {name!r}: it is not UTF-8 text") from None
+    except Exception as error:  # what a template calls may raise anything
+        raise SettingsError(f"template {name!r}: {type(error).__name__}: {error}") from error
 
 
 @functools.cache
@@ -104,5 +108,5 @@ def _environment(project: Path) -> Any:
         # Configuration files, not HTML: what is quoted, and how, is the template's own business.
         autoescape=False,  # noqa: S701
     )
-    environment.filters["quote"] = shlex.quote
+    environment.filters["quote"] = lambda value: shlex.quote(str(value))
     return environment

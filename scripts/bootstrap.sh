@@ -42,6 +42,6 @@ if [ ! -e "$stamp" ] || [ setup.cfg -nt "$stamp" ]; then
     [ -x .venv/bin/python ] || "$python" -m venv .venv
     target=.
     [ "$extra" = - ] || target=".[$extra]"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable "$target"
+    .venv/bin/python -m pip install --quiet --no-warn-script-location --disable-pip-version-check --editable "$target"
     touch "$stamp"
 fi

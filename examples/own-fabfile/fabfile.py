@@ -1,7 +1,6 @@
 """A project with a fabfile of its own: hostsmith's tasks beside its own, a recipe extended, a template replaced."""
 
 import hostsmith
-from fabric import task
 from hostsmith import (
     Package,
     Restart,
@@ -15,6 +14,7 @@ from hostsmith import (
     recipes,
     role,
     rollback,
+    task,
 )
 from invoke import Collection
 from timezone import Timezone

@@ -6,7 +6,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 
-from ..resources.base import Change, Handler, Resource, ResourceError
+from ..resources.base import Change, Resource, ResourceError
 from . import events
 from .owed import Owed
 from .system import Interrupted
@@ -27,15 +27,11 @@ def converge(resources: Sequence[Resource], owed: Owed | None = None) -> bool:
         for index, resource in enumerate(resources):
             with _Timed(index, resource.describe()) as timed:
                 _converge_one(resource, owed, timed)
-        for handler in tuple(owed.handlers):
-            with _Timed(len(resources), handler.describe()) as timed:
-                handler.run()
-                owed.remove([handler])
-                timed.result("ran")
+        done = _run_handlers(owed, len(resources))
     except FailedError:
-        _say_owed(owed.handlers)
-        return False
-    return True
+        done = False
+    _say_owed(owed)
+    return done
 
 
 def plan(resources: Sequence[Resource], owed: Owed | None = None) -> bool:
@@ -80,6 +76,20 @@ def _converge_one(resource: Resource, owed: Owed, timed: _Timed) -> None:
             owed.remove(newly_owed)
         raise
     timed.result("changed", change)
+
+
+def _run_handlers(owed: Owed, index: int) -> bool:
+    """Run what is owed, each of it: a handler that never succeeds must keep no other from running."""
+    done = True
+    for handler in tuple(owed.handlers):
+        try:
+            with _Timed(index, handler.describe()) as timed:
+                handler.run()
+                owed.remove([handler])
+                timed.result("ran")
+        except FailedError:
+            done = False
+    return done
 
 
 def _put_back(undo: Undo, error: BaseException) -> None:
@@ -129,10 +139,13 @@ def message(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 
-def _say_owed(handlers: Sequence[Handler]) -> None:
-    if handlers:
-        names = ", ".join(handler.describe() for handler in handlers)
-        events.note(f"still owed, and done by the next run on this host: {names}")
+def _say_owed(owed: Owed) -> None:
+    if owed.handlers:
+        names = ", ".join(handler.describe() for handler in owed.handlers)
+        events.note(f"still owed, and done by the next run on this host: {names} (listed in {owed.path})")
+    if owed.unknown:
+        names = ", ".join(owed.unknown)
+        events.note(f"still owed, and done by the next run that brings its code: {names} (listed in {owed.path})")
 
 
 _nothing: Callable[[], None] = lambda: None  # noqa: E731

@@ -6,6 +6,8 @@ import json
 import os
 from typing import Any
 
+from .system import uninterrupted
+
 # Each event starts with this byte, so that nothing a login shell or a program prints is taken for one.
 RECORD_SEPARATOR = b"\x1e"
 
@@ -23,8 +25,9 @@ def open_stream() -> None:
     os.dup2(2, 1)
 
 
+@uninterrupted()
 def emit(kind: str, **fields: Any) -> None:
-    """Send one event.
+    """Send one event, whole.
 
     A controller that has gone away is no error here: the run finds out where it can stop cleanly.
     """

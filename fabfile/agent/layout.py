@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Literal
 
 from . import system
+
+_ID = re.compile(r"\d{8}-\d{6}-.")
 
 State = Literal["building", "proven", "failed", "bad"]
 
@@ -85,8 +88,11 @@ class Layout:
 
     @property
     def candidate_config(self) -> str:
-        """What supervisord reads of a release that is being tried; there for the moment of reading only."""
-        return f"/etc/supervisor/conf.d/{self.app}-candidate.conf"
+        """What supervisord reads of a release that is being tried; there for the moment of reading only.
+
+        No app's own `boot_config`, since app names have no dots.
+        """
+        return f"/etc/supervisor/conf.d/{self.app}.candidate.conf"
 
     def release(self, release_id: str) -> str:
         return f"{self.releases}/{release_id}"
@@ -109,12 +115,15 @@ class Layout:
             return None
 
     def records(self) -> list[Record]:
-        """All releases on the host, oldest first; one whose record was never written has only its id."""
+        """All releases on the host, oldest first; one whose record was never written has only its id.
+
+        What else lies in their folder, such as a file system's lost+found, is none of ours to list or to prune.
+        """
         try:
-            ids = sorted(os.listdir(self.releases))
+            names = sorted(os.listdir(self.releases))
         except FileNotFoundError:
             return []
-        return [self.record(release_id) for release_id in ids]
+        return [self.record(name) for name in names if _ID.match(name) and os.path.isdir(self.release(name))]
 
     def record(self, release_id: str) -> Record:
         """The record of one release."""

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from . import engine, events, lock, system, wire
+from .owed import FOLDER, Owed
 
 _HANGUP = signal.SIGHUP
 
@@ -24,7 +25,8 @@ def main(stdin: BinaryIO) -> None:
 
     A frame is a line with the length of what follows, then zlib-compressed JSON: {"op": ..., ...}. Each is answered
     by any number of events and one "done". A closed standard input ends the run: at once between frames, and as if
-    by SIGHUP inside one, so that whatever was half-way is put back.
+    by SIGHUP inside one, so that whatever was half-way is put back. A frame may say where the lock (`path`) and what
+    is owed (`folder`) are kept, so that the agent can be tried without root.
     """
     events.open_stream()
     for signum in (signal.SIGTERM, signal.SIGINT, _HANGUP):
@@ -34,26 +36,40 @@ def main(stdin: BinaryIO) -> None:
     os.umask(0o022)
     os.chdir("/")
     frames: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-    busy = threading.Event()
-    threading.Thread(target=_read, args=(stdin, frames, busy), daemon=True).start()
+    busy, gone = threading.Event(), threading.Event()
+    threading.Thread(target=_read, args=(stdin, frames, busy, gone), daemon=True).start()
     try:
         while (frame := frames.get()) is not None:
             busy.set()
+            # Set in this order and asked in the other one there, so that one of the two sees the other.
+            if gone.is_set():
+                raise system.Interrupted
             _serve(frame)
             busy.clear()
     except system.Interrupted:
         events.emit("done", ok=False, interrupted=True)
+        # The reader may still wait for the controller, and Python cannot shut down while a thread reads its input.
+        sys.stderr.flush()
+        os._exit(0)
 
 
-def _read(stdin: BinaryIO, frames: queue.SimpleQueue[dict[str, Any] | None], busy: threading.Event) -> None:
-    while header := stdin.readline():
-        data = stdin.read(int(header))
-        if len(data) < int(header):
-            break
-        frames.put(json.loads(zlib.decompress(data)))
-    frames.put(None)
-    if busy.is_set():
-        os.kill(os.getpid(), _HANGUP)
+def _read(
+    stdin: BinaryIO,
+    frames: queue.SimpleQueue[dict[str, Any] | None],
+    busy: threading.Event,
+    gone: threading.Event,
+) -> None:
+    try:
+        while header := stdin.readline():
+            data = stdin.read(int(header))
+            if len(data) < int(header):
+                break
+            frames.put(json.loads(zlib.decompress(data)))
+    finally:
+        gone.set()
+        frames.put(None)
+        if busy.is_set():
+            os.kill(os.getpid(), _HANGUP)
 
 
 def _serve(frame: dict[str, Any]) -> None:
@@ -66,19 +82,19 @@ def _serve(frame: dict[str, Any]) -> None:
         events.emit("done", ok=False, error=engine.message(error))
 
 
-def _lock(holder: dict[str, Any], wait: float) -> dict[str, Any]:
-    lock.acquire(holder, wait)
+def _lock(holder: dict[str, Any], wait: float, path: str = lock.PATH) -> dict[str, Any]:
+    lock.acquire(holder, wait, path)
     return {"ok": True}
 
 
-def _converge(resources: list[Any], modules: dict[str, str]) -> dict[str, Any]:
+def _converge(resources: list[Any], modules: dict[str, str], folder: str = FOLDER) -> dict[str, Any]:
     _install(modules)
-    return {"ok": engine.converge([wire.load(item) for item in resources])}
+    return {"ok": engine.converge([wire.load(item) for item in resources], Owed(folder))}
 
 
-def _plan(resources: list[Any], modules: dict[str, str]) -> dict[str, Any]:
+def _plan(resources: list[Any], modules: dict[str, str], folder: str = FOLDER) -> dict[str, Any]:
     _install(modules)
-    return {"ok": engine.plan([wire.load(item) for item in resources])}
+    return {"ok": engine.plan([wire.load(item) for item in resources], Owed(folder))}
 
 
 def _install(modules: dict[str, str]) -> None:

@@ -8,20 +8,35 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from typing import Any
 
-from ..resources.base import Handler
+from ..resources.base import Handler, ResourceError
 from . import system, wire
 
 FOLDER = "/var/lib/hostsmith"
 
 
 class Owed:
-    """The handlers owed on this host, in the order in which they came to be owed."""
+    """The handlers owed on this host, in the order in which they came to be owed.
+
+    A handler whose class this run does not bring, because it is another project's own, stays written down.
+    """
 
     def __init__(self, folder: str = FOLDER) -> None:
-        self._path = f"{folder}/owed.json"
-        text = system.read(self._path)
-        self.handlers: list[Handler] = [wire.load(item) for item in json.loads(text)] if text else []
+        self.path = f"{folder}/owed.json"
+        self.handlers: list[Handler] = []
+        self._unknown: list[dict[str, Any]] = []
+        text = system.read(self.path)
+        for item in json.loads(text) if text else []:
+            try:
+                self.handlers.append(wire.load(item))
+            except ResourceError:
+                self._unknown.append(item)
+
+    @property
+    def unknown(self) -> list[str]:
+        """Classes of the handlers that this run cannot load, as `wire.type_name` gives them."""
+        return [item["$type"] for item in self._unknown]
 
     def add(self, handlers: Iterable[Handler]) -> list[Handler]:
         """Write handlers down; a handler is owed once, however many changes owe it.
@@ -36,11 +51,12 @@ class Owed:
 
     def remove(self, handlers: Iterable[Handler]) -> None:
         """Cross handlers out: they ran, or the change that owed them was taken back."""
-        for handler in handlers:
-            self.handlers.remove(handler)
-        self._save()
+        gone = list(handlers)
+        if gone:
+            self.handlers = [handler for handler in self.handlers if handler not in gone]
+            self._save()
 
     def _save(self) -> None:
-        os.makedirs(os.path.dirname(self._path), mode=0o755, exist_ok=True)
-        text = json.dumps([wire.dump(handler) for handler in self.handlers])
-        system.write_atomic(self._path, text.encode(), mode=0o600)
+        os.makedirs(os.path.dirname(self.path), mode=0o755, exist_ok=True)
+        text = json.dumps([wire.dump(handler) for handler in self.handlers] + self._unknown)
+        system.write_atomic(self.path, text.encode(), mode=0o600)

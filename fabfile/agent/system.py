@@ -9,6 +9,7 @@ import pwd
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,11 @@ from ..resources.base import ResourceError
 # A non-interactive SSH session's PATH is whatever sshd was built with; sbin is often not on it.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ENVIRONMENT = {"PATH": PATH, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
-_ERROR_LINES = 25
+_ERROR_LINES = 50
+
+
+# Seconds by which an interruption of a program may be late.
+_SLICE = 0.1
 
 
 class CommandError(ResourceError):
@@ -52,9 +57,9 @@ def uninterrupted() -> Iterator[None]:
         yield
     finally:
         _Shield.depth -= 1
-    if not _Shield.depth and _Shield.pending:
-        _Shield.pending = False
-        raise Interrupted
+        if not _Shield.depth and _Shield.pending:
+            _Shield.pending = False
+            raise Interrupted
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -72,44 +77,69 @@ def run(
     user: str | None = None,
     timeout: float | None = None,
     ok: Sequence[int] = (0,),
+    label: str | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a program to its end, without a shell.
 
-    :param user: run as this user, with its groups; None: as root.
+    :param user: run as this user, with its groups and home; None: as root.
     :param timeout: seconds after which the program and its children are killed.
     :param ok: exit statuses that are not errors.
+    :param label: what an error calls it instead of by its command line.
     :raises CommandError: any other exit status, no such program, or time up; the message carries the program's
         own last lines.
     """
+    name = label or " ".join(argv)
+    process: subprocess.Popen[bytes] | None = None
     try:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment(env),
-            cwd=cwd,
-            # A session of its own, so that its children can be ended with it.
-            start_new_session=True,
-            **_identity(user),
-        )
-    except OSError as error:
-        raise CommandError(f"{argv[0]}: {error.strerror}") from error
-    try:
-        out, err = process.communicate(stdin, timeout)
-    except BaseException as error:
+        # An interruption between its start and the assignment would leave it running.
         with uninterrupted():
-            _end(process)
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment({**_home(user), **(env or {})}),
+                cwd=cwd,
+                # A session of its own, so that its children can be ended with it.
+                start_new_session=True,
+                **_identity(user),
+            )
+        out, err = _communicate(process, stdin, timeout)
+    except BaseException as error:
+        if process is not None and process.returncode is None:
+            with uninterrupted():
+                _end(process)
+        if isinstance(error, OSError):
+            # Either the program or the folder to run it in.
+            raise CommandError(f"{error.filename or argv[0]}: {error.strerror}") from error
         if isinstance(error, subprocess.TimeoutExpired):
-            raise CommandError(f"{' '.join(argv)}: still running after {timeout:g} s, stopped") from None
+            raise CommandError(f"{name}: still running after {timeout:g} s, stopped") from None
         raise
     if process.returncode not in ok:
         status = f"exit status {process.returncode}"
         if process.returncode < 0:
-            status = f"killed by {signal.Signals(-process.returncode).name}"
+            status = f"killed by signal {-process.returncode} ({signal.strsignal(-process.returncode)})"
         lines = tail(err or out)
-        raise CommandError(f"{' '.join(argv)}: {status}" + (f"\n{lines}" if lines else ""))
+        raise CommandError(f"{name}: {status}" + (f"\n{lines}" if lines else ""))
     return subprocess.CompletedProcess(argv, process.returncode, out, err)
+
+
+def _communicate(process: subprocess.Popen[bytes], stdin: bytes, timeout: float | None) -> tuple[bytes, bytes]:
+    """`Popen.communicate`, interrupted only between slices of time.
+
+    An exception that comes amid it breaks it for the next call, and a signal that comes just before it waits for the
+    program would not wake it.
+    """
+    deadline = float("inf") if timeout is None else time.monotonic() + timeout
+    rest: bytes | None = stdin
+    while True:
+        try:
+            with uninterrupted():
+                return process.communicate(rest, min(_SLICE, max(0.0, deadline - time.monotonic())))
+        except subprocess.TimeoutExpired:
+            if time.monotonic() >= deadline:
+                raise
+            rest = None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -130,6 +160,10 @@ def _identity(user: str | None) -> dict[str, Any]:
     entry = passwd(user)
     groups = os.getgrouplist(user, entry.pw_gid)
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": groups}
+
+
+def _home(user: str | None) -> dict[str, str]:
+    return {} if user is None else {"HOME": passwd(user).pw_dir, "USER": user, "LOGNAME": user}
 
 
 def tail(output: bytes, lines: int = _ERROR_LINES) -> str:
@@ -162,6 +196,7 @@ def gid(group: str | None) -> int | None:
     return None
 
 
+@uninterrupted()
 def write_atomic(path: str, data: bytes, *, mode: int, uid: int | None = None, gid: int | None = None) -> None:
     """Write a file so that a reader, or a crash, sees the old content or the new one and nothing between.
 
@@ -172,7 +207,9 @@ def write_atomic(path: str, data: bytes, *, mode: int, uid: int | None = None, g
     """
     folder = os.path.dirname(path)
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=folder)
+        # Hidden, so that no program that reads a whole folder takes it for a file of its own; cut, so that the name
+        # of a file may be as long as the file system allows.
+        handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)[:32]}.", dir=folder)
     except OSError as error:
         raise ResourceError(f"{path}: {error.strerror}") from error
     try:
@@ -191,18 +228,25 @@ def write_atomic(path: str, data: bytes, *, mode: int, uid: int | None = None, g
             os.unlink(temporary)
 
 
+@uninterrupted()
 def symlink_atomic(target: str, path: str) -> None:
-    """Point a symlink somewhere with one rename(2): whoever follows it meets the old target or the new one."""
-    temporary = f"{path}.{os.getpid()}.new"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary)
-    os.symlink(target, temporary)
+    """Point a symlink somewhere with one rename(2): whoever follows it meets the old target or the new one.
+
+    :raises ResourceError: the folder is not there, or something that is not a link or file is in the way.
+    """
+    folder, name = os.path.split(path)
+    temporary = f"{folder}/.{name[:32]}.{os.getpid()}.new"
     try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        os.symlink(target, temporary)
         os.replace(temporary, path)
-    except OSError:
-        os.unlink(temporary)
-        raise
-    sync_folder(os.path.dirname(path))
+        sync_folder(folder)
+    except OSError as error:
+        raise ResourceError(f"{path}: {error.strerror}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
 
 
 def sync_folder(folder: str) -> None:
@@ -218,7 +262,7 @@ def read(path: str) -> bytes | None:
     """A file's content, None when there is no such file."""
     try:
         return Path(path).read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise ResourceError(f"{path}: {error.strerror}") from error

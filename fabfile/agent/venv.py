@@ -12,8 +12,8 @@ from ..resources.base import ResourceError
 from . import system
 
 _MARKER = ".hostsmith-complete"
-_NESTED = re.compile(r"^\s*(?:-r|--requirement|-c|--constraint)[ =]\s*(\S+)")
-_LOCAL = re.compile(r"^\s*(?:-e\s|--editable|\.|/|file:)")
+_NESTED = re.compile(r"^\s*(?:-[rc]\s*|--(?:requirement|constraint)(?:\s*=\s*|\s+))(\S+)")
+_LOCAL = re.compile(r"^\s*(?:-e|--editable|\.|/|[\w.-]+/|(?:\S+\s*@\s*)?file:)")
 
 
 def python_version(python: str) -> str:
@@ -70,6 +70,11 @@ def _with_included(paths: Sequence[str]) -> Iterator[str]:
 def complete(path: str, key: str) -> bool:
     """Whether a virtualenv was built to its end from this fingerprint."""
     return system.read(f"{path}/{_MARKER}") == key.encode()
+
+
+def whole(path: str) -> bool:
+    """Whether a virtualenv was built to its end, from whatever."""
+    return os.path.exists(f"{path}/{_MARKER}")
 
 
 def build(path: str, key: str, python: str, requirements: Sequence[str], tools: Sequence[str]) -> None:

@@ -73,8 +73,12 @@ def _instance(name: str, fields: dict[str, Any]) -> Any:
         module = f"{_HERE}.{rest}"
     try:
         cls = getattr(importlib.import_module(module), qualname)
-    except (ImportError, AttributeError) as error:
+        known = {field.name for field in dataclasses.fields(cls)}
+    except (ImportError, AttributeError, TypeError) as error:
         raise ResourceError(f"the host cannot load {name}: {error}") from error
+    # Between two versions of the code, such as when a handler has been owed since before an upgrade.
+    if known != set(fields):
+        raise ResourceError(f"the host cannot load {name}: found {sorted(fields)}, expected {sorted(known)}")
     instance = object.__new__(cls)
     for key, value in fields.items():
         object.__setattr__(instance, key, load(value))

@@ -37,6 +37,6 @@ def app(settings: Settings) -> list[Resource]:
 
 def deploy_key(settings: Settings) -> list[Resource]:
     """A key for the host to read a repository over SSH with; other sources need none."""
-    if settings.source_is_local or not re.match(r"ssh://|[^/:]+@[^/:]+:", settings.source):
+    if settings.source_is_local or not re.match(r"ssh://|[^/:]+:(?!//)", settings.source):
         return []
     return [DeployKey(Layout(settings.app).ssh, comment=settings.app)]

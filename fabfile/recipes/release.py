@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 HTTP_PORT = 80
 # A command with one of these needs the shell to stay; any other replaces it, so that signals reach the program.
 _SHELL_SYNTAX = re.compile(r"[;&|<>\n]")
+_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
 
 def release(
@@ -65,7 +66,7 @@ def configuration(settings: Settings, roles: Container[str], release_id: str) ->
     gunicorn = {"workers": settings.workers, "threads": settings.threads, "web_timeout": settings.web_timeout}
     supervisor = {
         "group": layout.group(release_id),
-        "processes": list(here),
+        "processes": {name: _needs_shell(command) for name, command in here.items()},
         "logs": layout.logs,
         "stop_seconds": settings.web_timeout + 5,
     }
@@ -139,15 +140,21 @@ def _shell(name: str, command: str) -> str:
     """
     if name == "web":
         _check_web(command)
-    if _SHELL_SYNTAX.search(command) or command.startswith("exec "):
+    if _needs_shell(command) or command.startswith("exec "):
         return command
-    return f"exec {command}"
+    # `NAME=value program` is a shell's way to say it; exec would take the first word for the program.
+    return f"exec env {command}" if _ASSIGNMENT.match(command) else f"exec {command}"
+
+
+def _needs_shell(command: str) -> bool:
+    """Whether the shell stays between supervisord and the program."""
+    return bool(_SHELL_SYNTAX.search(command))
 
 
 def _check_web(command: str) -> None:
     if re.search(r"\$\{?SOCKET\b", command):
         return
-    bind = re.search(r"\s(-b\b|--bind\b)\S*", command)
+    bind = re.search(r"\s(-b|--bind\b)\S*", command)
     if _uses_gunicorn(command) and not bind:
         return
     found = f"`{bind.group().strip()}` in" if bind else "no `$SOCKET` in"

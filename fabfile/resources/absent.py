@@ -30,7 +30,15 @@ _PROTECTED = frozenset(
         "/sys",
         "/tmp",
         "/usr",
+        "/usr/bin",
+        "/usr/lib",
+        "/usr/local",
+        "/usr/sbin",
+        "/usr/share",
         "/var",
+        "/var/cache",
+        "/var/lib",
+        "/var/log",
     ]
 )
 
@@ -39,7 +47,7 @@ _PROTECTED = frozenset(
 class Absent(Resource):
     """Nothing at a path: a file, a link or a whole folder that is there goes.
 
-    A file or link is put back when the group it stands in does not hold; a folder is not.
+    A regular file or a link is put back when the group it stands in does not hold; anything else is not.
     """
 
     path: str
@@ -48,28 +56,31 @@ class Absent(Resource):
         return f"absent {self.path}"
 
     def check(self) -> Change | None:
-        path = os.path.normpath(self.path)
+        # POSIX, and so normpath, lets two leading slashes stand.
+        path = os.path.normpath(self.path).replace("//", "/")
         if not os.path.isabs(path) or path in _PROTECTED:
             raise ResourceError(f"refused to remove {self.path!r}: expected an absolute path below a system folder")
         if not os.path.lexists(path):
             return None
-        kind = "folder" if stat.S_ISDIR(os.lstat(path).st_mode) else "link" if os.path.islink(path) else "file"
-        if kind == "folder":
-            return Change("removed folder", lambda: shutil.rmtree(path))
-        return self._file_change(path, kind)
-
-    def _file_change(self, path: str, kind: str) -> Change:
         status = os.lstat(path)
-        target = os.readlink(path) if kind == "link" else None
-        content = (system.read(path) or b"") if stat.S_ISREG(status.st_mode) else b""
+        if stat.S_ISDIR(status.st_mode):
+            return Change("removed folder", lambda: shutil.rmtree(path))
+        if stat.S_ISLNK(status.st_mode):
+            target = os.readlink(path)
+            return Change("removed link", lambda: os.unlink(path), lambda: _link_again(target, path))
+        if stat.S_ISREG(status.st_mode):
+            content = system.read(path) or b""
+            return Change("removed file", lambda: os.unlink(path), lambda: _write_again(path, content, status))
+        # A socket, a pipe or a device: it means nothing without the program that made it.
+        return Change("removed file", lambda: os.unlink(path))
 
-        def undo() -> None:
-            if os.path.lexists(path):
-                return
-            if target is not None:
-                os.symlink(target, path)
-                return
-            mode = stat.S_IMODE(status.st_mode)
-            system.write_atomic(path, content, mode=mode, uid=status.st_uid, gid=status.st_gid)
 
-        return Change(f"removed {kind}", lambda: os.unlink(path), undo)
+def _link_again(target: str, path: str) -> None:
+    if not os.path.lexists(path):
+        system.symlink_atomic(target, path)
+
+
+def _write_again(path: str, content: bytes, status: os.stat_result) -> None:
+    if not os.path.lexists(path):
+        mode = stat.S_IMODE(status.st_mode)
+        system.write_atomic(path, content, mode=mode, uid=status.st_uid, gid=status.st_gid)

@@ -17,11 +17,11 @@ class Command(Resource):
     :param creates: path; the command does not run when it is there.
     :param unless: argv; the command does not run when this one ends with status 0. It must only read.
     :param only_if: argv; the command runs only when this one ends with status 0. It must only read.
-    :param cwd: folder to run in.
-    :param user: user to run as, with its groups; None: root.
+    :param cwd: folder to run in; for the guards, too.
+    :param user: user to run as, with its groups and home; None: root. For the guards, too.
     :param env: environment variables to add.
     :param timeout: seconds after which it is ended, and counts as failed.
-    :param label: what to show for it in a report instead of the command line.
+    :param label: what to show for it in a report, and in an error, instead of the command line.
     """
 
     argv: list[str]
@@ -47,11 +47,11 @@ class Command(Resource):
         return Change("ran", self._run)
 
     def _run(self) -> None:
-        system.run(self.argv, cwd=self.cwd, user=self.user, env=self.env, timeout=self.timeout)
+        system.run(self.argv, cwd=self.cwd, user=self.user, env=self.env, timeout=self.timeout, label=self.label)
 
     def _succeeds(self, argv: list[str]) -> bool:
         try:
-            system.run(argv, env=self.env, timeout=self.timeout)
+            system.run(argv, cwd=self.cwd, user=self.user, env=self.env, timeout=self.timeout)
         except system.CommandError:
             return False
         return True

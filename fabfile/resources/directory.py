@@ -33,6 +33,11 @@ class Directory(Resource):
             status = os.stat(self.path)
         except (FileNotFoundError, NotADirectoryError):
             missing = _missing(self.path)
+            stands_on = os.path.dirname(missing[0]) if missing else self.path
+            if not os.path.isdir(stands_on or "."):
+                raise ResourceError(
+                    f"{stands_on} is there and is not a folder; remove it, or name another path"
+                ) from None
             return Change("created", lambda: self._create(missing), lambda: _remove(missing))
         if not stat.S_ISDIR(status.st_mode):
             raise ResourceError(f"{self.path} is not a folder; remove it, or name another path")
@@ -49,7 +54,7 @@ class Directory(Resource):
     def _create(self, missing: list[str]) -> None:
         for folder in missing:
             os.mkdir(folder, 0o700)
-            if folder != self.path:
+            if folder != missing[-1]:
                 os.chmod(folder, 0o755)
         self._own()
         if self.mode is None:

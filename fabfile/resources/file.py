@@ -58,12 +58,12 @@ class File(Resource):
 
     def _writer(self, content: bytes, mode: int, before: _Snapshot | None) -> Callable[[], None]:
         def write() -> None:
-            uid = system.passwd(self.owner).pw_uid if self.owner is not None else before.uid if before else 0
+            uid = system.passwd(self.owner).pw_uid if self.owner is not None else before.uid if before else os.geteuid()
             gid = system.gid(self.group) if self.group is not None else before.gid if before else None
             if self.group is not None and gid is None:
                 raise ResourceError(f"there is no group {self.group!r} on this host")
             if gid is None:
-                gid = system.passwd(self.owner).pw_gid if self.owner is not None else 0
+                gid = system.passwd(self.owner).pw_gid if self.owner is not None else os.getegid()
             system.write_atomic(self.path, content, mode=mode, uid=uid, gid=gid)
 
         return write
@@ -127,7 +127,6 @@ def text_diff(old: bytes, new: bytes, path: str) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    lines = text.splitlines(keepends=True)
-    if lines and not lines[-1].endswith("\n"):
-        lines[-1] += "\n\\ No newline at end of file\n"
-    return lines
+    # Not splitlines(), which ends a line at a form feed or U+2028, too.
+    *lines, last = text.split("\n")
+    return [f"{line}\n" for line in lines] + ([f"{last}\n\\ No newline at end of file\n"] if last else [])

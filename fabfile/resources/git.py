@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from dataclasses import dataclass
 
 from ..agent import system
@@ -32,52 +34,54 @@ class GitCheckout(Resource):
             return Change(f"cloned at {self.revision}", self._clone, self._remove)
         if not os.path.isdir(f"{self.path}/.git"):
             raise ResourceError(f"{self.path} is there and is not a git working tree; remove it, or name another path")
-        now, wanted = self._git("rev-parse", "HEAD"), self._wanted()
-        dirty = bool(self._git("status", "--porcelain", "--untracked-files=no"))
+        now, wanted = self._in(self.path, "rev-parse", "HEAD"), self._wanted()
+        dirty = bool(self._in(self.path, "--no-optional-locks", "status", "--porcelain", "--untracked-files=no"))
         if now == wanted and not dirty:
             return None
         summary = f"{now[:12]} -> {wanted[:12]}" + (", local changes dropped" if dirty else "")
-        return Change(summary, lambda: self._move(wanted), lambda: self._checkout(now))
+        return Change(summary, lambda: self._move(wanted), lambda: self._checkout(self.path, now))
 
     def _wanted(self) -> str:
-        if len(self.revision) == 40 and all(c in "0123456789abcdef" for c in self.revision):
+        if re.fullmatch("[0-9a-f]{40}", self.revision):
             return self.revision
-        listed = self._git("ls-remote", "--", self.repository, self.revision, f"{self.revision}^{{}}").splitlines()
-        if not listed:
-            raise ResourceError(f"there is no revision {self.revision!r} in {self.repository}")
-        # The peeled line of an annotated tag, the commit that it names, comes after the tag itself.
-        return listed[-1].split()[0]
+        # As git itself prefers them; the first is the commit that an annotated tag names.
+        names = [f"refs/tags/{self.revision}^{{}}", f"refs/tags/{self.revision}", f"refs/heads/{self.revision}"]
+        names += ["HEAD"] if self.revision == "HEAD" else []
+        listed = [line.split("\t") for line in self._git("ls-remote", "--", self.repository, *names).splitlines()]
+        # git also lists refs that only end in one of the names.
+        commits = {ref: commit for commit, ref in listed}
+        for name in names:
+            if name in commits:
+                return commits[name]
+        raise ResourceError(f"there is no revision {self.revision!r} in {self.repository}")
 
     def _clone(self) -> None:
-        system.run(["git", "clone", "--quiet", "--no-checkout", "--", self.repository, self.path],
-                   user=self.user, env=self._env())  # fmt: skip
-        self._checkout(self._wanted())
+        """Clone aside and rename, so that a clone that was cut off is not taken for a working tree."""
+        shutil.rmtree(self._aside, ignore_errors=True)
+        self._git("clone", "--quiet", "--no-checkout", "--", self.repository, self._aside)
+        self._checkout(self._aside, self._wanted())
+        os.rename(self._aside, self.path)
+
+    @property
+    def _aside(self) -> str:
+        return f"{self.path.rstrip('/')}.cloning"
 
     def _move(self, commit: str) -> None:
-        self._git(
-            "fetch",
-            "--quiet",
-            "--tags",
-            "--force",
-            "--",
-            self.repository,
-            "+refs/heads/*:refs/remotes/origin/*",
-        )
-        self._checkout(commit)
+        heads = "+refs/heads/*:refs/remotes/origin/*"
+        # Pruned, because a branch `a` that is gone would be in the way of a branch `a/b`.
+        self._in(self.path, "fetch", "--quiet", "--prune", "--tags", "--force", "--", self.repository, heads)
+        self._checkout(self.path, commit)
 
-    def _checkout(self, commit: str) -> None:
-        self._git("checkout", "--quiet", "--force", "--detach", commit)
+    def _checkout(self, folder: str, commit: str) -> None:
+        self._in(folder, "checkout", "--quiet", "--force", "--detach", commit)
 
     def _remove(self) -> None:
-        if os.path.isdir(self.path):
-            system.run(["rm", "-rf", "--", self.path])
+        for folder in (self._aside, self.path):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _in(self, folder: str, *arguments: str) -> str:
+        return self._git("-C", folder, *arguments)
 
     def _git(self, *arguments: str) -> str:
-        argv = ["git", "-C", self.path, *arguments]
-        return system.run(argv, user=self.user, env=self._env()).stdout.decode().strip()
-
-    def _env(self) -> dict[str, str]:
-        env = {"GIT_TERMINAL_PROMPT": "0"}
-        if self.user is not None:
-            env["HOME"] = system.passwd(self.user).pw_dir
-        return env
+        done = system.run(["git", *arguments], user=self.user, env={"GIT_TERMINAL_PROMPT": "0"})
+        return done.stdout.decode().strip()

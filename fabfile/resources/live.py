@@ -109,6 +109,9 @@ class Live(Resource):
 
     def _switch(self, layout: Layout) -> None:
         """Make the release live and verify it the way a visitor comes; the caller's undo takes it back."""
+        if not os.path.islink(layout.boot_config):
+            # Before the first release is live it points to nothing, which supervisord passes over.
+            system.symlink_atomic(f"{layout.current}/supervisor.conf", layout.boot_config)
         system.symlink_atomic(f"releases/{self.release}", layout.current)
         if self.health is not None and self.port is not None:
             # Without a site of its own, another app's would answer for this one.
@@ -117,8 +120,6 @@ class Live(Resource):
             problem = self.health.ask_port(self.port)
             if problem:
                 raise ResourceError(f"healthy on its own socket, but not through nginx: {problem}")
-        if not os.path.islink(layout.boot_config):
-            system.symlink_atomic(f"{layout.current}/supervisor.conf", layout.boot_config)
         layout.mark(self.release, "proven")
 
     def _settle(self, layout: Layout, old: str | None) -> None:

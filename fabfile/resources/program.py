@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 
 from ..agent import supervisord
@@ -68,7 +69,7 @@ class Program(Resource):
         supervisord.start_group(self.name)
 
     def _configuration(self) -> str:
-        pairs = ",".join(f'{key}="{_quoted(value)}"' for key, value in self.environment.items())
+        pairs = ",".join(f"{key}={self._quoted(key, value)}" for key, value in self.environment.items())
         lines = [
             f"[program:{self.name}]",
             f"command={_percent(self.command)}",
@@ -82,15 +83,26 @@ class Program(Resource):
             "redirect_stderr=true",
             f"stdout_logfile={_percent(self.log)}" if self.log else "",
         ]
-        if any("\n" in line for line in lines):
-            raise ResourceError(f"program {self.name}: a line break cannot be written in supervisord's configuration")
+        for line in lines:
+            # Line breaks, and what supervisord takes for the beginning of a comment.
+            if re.search(r"[\r\n]|\s[;#]", line):
+                raise ResourceError(
+                    f"program {self.name}: {line.partition('=')[0]} has a line break, or a ';' or '#' after a space, "
+                    "which cannot be written in supervisord's configuration; put it into a script or file of its own"
+                )
         return "".join(f"{line}\n" for line in lines if line)
+
+    def _quoted(self, key: str, value: str) -> str:
+        """A value in quotes; supervisord knows no escapes in them, and strips all quotes from both ends."""
+        quote = "'" if '"' in value else '"'
+        if quote in value or value.strip("'\"") != value:
+            raise ResourceError(
+                f"program {self.name}: {key} has both kinds of quotes, or one at an end, which cannot be written in "
+                "supervisord's configuration; put it into a file of its own"
+            )
+        return f"{quote}{_percent(value)}{quote}"
 
 
 def _percent(text: str) -> str:
     """supervisord expands %(name)s everywhere."""
     return text.replace("%", "%%")
-
-
-def _quoted(value: str) -> str:
-    return _percent(value).replace("\\", "\\\\").replace('"', '\\"')

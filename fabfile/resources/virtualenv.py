@@ -35,16 +35,21 @@ class Virtualenv(Resource):
             return None
         aside = f"{self.path}.before"
         had_one = os.path.isdir(self.path)
+        # A build that was killed: what is in place is half, and the one that it was to replace still lies aside.
+        cut_off = os.path.isdir(aside) and not venv.whole(self.path)
+        moved = cut_off
 
         def apply() -> None:
-            if had_one:
+            nonlocal moved
+            if had_one and not cut_off:
                 shutil.rmtree(aside, ignore_errors=True)
+                moved = True
                 os.rename(self.path, aside)
             venv.build(self.path, key, self.python, self.requirements, self.packages)
             shutil.rmtree(aside, ignore_errors=True)
 
         def undo() -> None:
-            if os.path.isdir(aside):
+            if moved and os.path.isdir(aside):
                 shutil.rmtree(self.path, ignore_errors=True)
                 os.rename(aside, self.path)
             elif not had_one:

@@ -46,6 +46,20 @@ class FleetTask(fabric.Task):  # type: ignore[misc]
         return program is not None and any(program.collection[name] is self for name in names)
 
 
+class HostTask(fabric.Task):  # type: ignore[misc]
+    """A project's own task, called host by host as Fabric does it, with host keys checked from the first command on."""
+
+    def __call__(self, c: Context, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(c, Connection) and not c.is_connected:
+            ssh.secure(c)
+        return super().__call__(c, *args, **kwargs)
+
+
+def own_task(*args: Any, **kwargs: Any) -> Any:
+    """Like `fabric.task`, for a project's own tasks: host keys are checked, sandbox hosts are known by name."""
+    return invoke_task(*args, **{"klass": HostTask, **kwargs})
+
+
 def task(*args: Any, **kwargs: Any) -> Callable[[F], F]:
     """Like `invoke.task`, for a task that is called once with all hosts. No short flags: `-d` could mean anything."""
     return invoke_task(*args, **{"klass": FleetTask, "auto_shortflags": False, **kwargs})

@@ -45,7 +45,7 @@ def deploy(c: Context, revision: str | None = None, dirty: bool = False, json: b
         print_json({"release": record.id, "hosts": [report.to_json() for report in reports]})
     for report in reports:
         if not report.ok:
-            raise ConvergeError(f"deploy failed on {report.host}; what was live before is live still")
+            raise ConvergeError(f"deploy failed on {report.host}; what was live there before is live still")
     console.say(f"{settings.app}: release {record.id} is live ({record.subject})", style="bold green")
     return reports
 

@@ -35,7 +35,7 @@ def rollback(c: Context, to: str | None = None, json: bool = False) -> list[Repo
     reports: list[Report] = []
     record: Record | None = None
     for target in targets(c, settings):
-        report, record = _roll_back_one(settings, target, to if record is None else record.id, console)
+        report, record = _roll_back_one(settings, target, to, record.id if record else None, console)
         reports.append(report)
         if not report.ok:
             break
@@ -43,18 +43,24 @@ def rollback(c: Context, to: str | None = None, json: bool = False) -> list[Repo
         print_json({"release": record.id if record else None, "hosts": [report.to_json() for report in reports]})
     for report in reports:
         if not report.ok:
-            raise ConvergeError(f"rollback failed on {report.host}; what was live before is live still")
+            raise ConvergeError(f"rollback failed on {report.host}; what was live there before is live still")
     if record:
         console.say(f"{settings.app}: release {record.id} is live again ({record.subject})", style="bold green")
         console.say("Database migrations are not undone: the code went back, the data did not.")
     return reports
 
 
-def _roll_back_one(settings: Settings, target: Target, to: str | None, console: Console) -> tuple[Report, Record]:
+def _roll_back_one(
+    settings: Settings, target: Target, to: str | None, chosen: str | None, console: Console
+) -> tuple[Report, Record]:
+    """One host, to the release that was chosen on the first."""
     with Session(target.connection) as session:
         session.lock("rollback", settings.lock_timeout, console.note)
         found: dict[str, Any] = session.ask("releases", app=settings.app)
-        record = to_go_back_to([Record(**data) for data in found["records"]], found["live"], to)
+        records = [Record(**data) for data in found["records"]]
+        # A host that an earlier, cut-off rollback took back already has nothing to do.
+        there = [record for record in records if record.id == chosen and record.id == found["live"]]
+        record = there[0] if there else to_go_back_to(records, found["live"], chosen or to)
         # A release that one goes forward to is no reason to call the one before it bad.
         retire = f"rolled back by {whoami()}" if record.id < found["live"] else None
         resources = [live(settings, target.roles, record.id, retire)]

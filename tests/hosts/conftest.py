@@ -55,12 +55,12 @@ class Vps:
         self, path: str = "/", *, host: str | None = None, headers: dict[str, str] | None = None, body: str = ""
     ) -> Answer:
         """Ask the site with curl, from outside the host."""
-        argv = ["curl", "-sS", "-i", "--max-time", "10", f"http://{self.address}{path}"]
+        argv = ["curl", "-sS", "-i", "--path-as-is", "--max-time", "10", f"http://{self.address}{path}"]
         for name, value in {**({"Host": host} if host else {}), **(headers or {})}.items():
             argv += ["-H", f"{name}: {value}"]
         if body:
             argv += ["--data-binary", body, "-H", "Expect:"]
-        done = subprocess.run(argv, capture_output=True, text=True, check=True)
+        done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=True)
         head, _, body = done.stdout.partition("\n\n") if "\r" not in done.stdout else done.stdout.partition("\r\n\r\n")
         status, *lines = head.splitlines()
         pairs = (line.partition(":") for line in lines)
@@ -76,9 +76,8 @@ class Vps:
 
     def wait_for_site(self) -> None:
         """Wait until the app answers after a boot: sshd is there before supervisord has started it."""
-        self.run(
-            "for i in $(seq 200); do python3 -c 'import urllib.request as u; u.urlopen(\"http://localhost/healthz\")' 2>/dev/null && exit 0; sleep 0.1; done; exit 1"
-        )
+        ask = "import urllib.request as u; u.urlopen('http://localhost/healthz')"
+        self.run(f'for i in $(seq 200); do python3 -c "{ask}" 2>/dev/null && exit 0; sleep 0.1; done; exit 1')
 
     def wait_for_file(self, path: str) -> None:
         """Wait until something on the host has made a file."""

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
 from tests.hosts.conftest import Project
 
 CRASH = 'raise RuntimeError("boom at import")\n'
@@ -180,6 +186,37 @@ def test_a_private_repository_works_with_the_deploy_key_that_provision_shows(dep
     deployed.fab("deploy")
     assert deployed.live() in vps.http("/").body
     assert "ssh-ed25519" not in deployed.fab("provision").stdout
+
+
+def test_a_private_repository_works_by_agent_forwarding(deployed: Project, tmp_path: Path) -> None:
+    vps = deployed.vps
+    vps.run("useradd --create-home git && git init --quiet --bare /home/git/hello.git")
+    vps.run("install -d -o git -m 700 /home/git/.ssh")
+    ssh = f"ssh -i {vps.target.key_filename} -oUserKnownHostsFile={vps.target.known_hosts}"
+    deployed.environment["GIT_SSH_COMMAND"] = ssh
+    deployed.git("push", "--quiet", f"root@{vps.address}:/home/git/hello.git", "HEAD:refs/heads/main")
+    vps.run("git -C /home/git/hello.git symbolic-ref HEAD refs/heads/main && chown -R git: /home/git")
+    key = tmp_path / "mine"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    public = key.with_suffix(".pub").read_text()
+    vps.run("install -o git -m 600 /dev/stdin /home/git/.ssh/authorized_keys", stdin=public)
+    deployed.settings(source="git@localhost:hello.git", forward_agent=True)
+    started = subprocess.run(["ssh-agent", "-s", "-a", tmp_path / "agent"], check=True, capture_output=True, text=True)
+    agent = int(re.search(r"SSH_AGENT_PID=(\d+)", started.stdout).group(1))
+    try:
+        deployed.environment["SSH_AUTH_SOCK"] = str(tmp_path / "agent")
+        subprocess.run(["ssh-add", "-q", key], env=deployed.env(), check=True)
+        deployed.fab("deploy")
+    finally:
+        os.kill(agent, signal.SIGTERM)
+    assert deployed.live() in vps.http("/").body
+
+
+def test_a_deploy_is_one_session_on_the_host(deployed: Project) -> None:
+    before = deployed.vps.sessions()
+    deployed.fab("deploy")
+    # One of the two is ours, which reads the journal.
+    assert deployed.vps.sessions() - before == 2
 
 
 def test_only_so_many_releases_stay_and_failed_ones_do_not_crowd_out_good_ones(deployed: Project) -> None:

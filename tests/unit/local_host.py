@@ -1,0 +1,239 @@
+"""A host without a host: the engine in this process, or the agent in one of its own, on files below a test's folder."""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import json
+import os
+import pwd
+import stat
+import subprocess
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hostsmith import pack
+from hostsmith.agent import engine, events, wire
+from hostsmith.agent.owed import Owed
+from hostsmith.resources import Handler, Resource, Validated
+
+ME = pwd.getpwuid(os.getuid()).pw_name
+MY_GROUP = grp.getgrgid(os.getgid()).gr_name
+
+# Names that go wrong wherever a shell, a pattern, an option parser or a line-wise reader meets them.
+NASTY = {
+    "spaces": "two  spaces ",
+    "single-quote": "it's",
+    "double-quote": 'say "hi"',
+    "newline": "first\nsecond",
+    "substitution": "$(touch pwned)`touch pwned`",
+    "unicode": "ünïcödé ☃",
+    "option": "-rf",
+    "backslash": "a\\b",
+    "shell": "a; b & c | d > e",
+    "glob": "*",
+    "not-utf8": "caf\udce9",
+    "longest": "x" * 255,
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did, as the controller is told."""
+
+    ok: bool
+    events: list[dict[str, Any]]
+
+    @property
+    def results(self) -> list[tuple[str, str]]:
+        return [(event["resource"], event["state"]) for event in self.events if event["event"] == "result"]
+
+    @property
+    def states(self) -> list[str]:
+        return [state for _, state in self.results]
+
+    @property
+    def notes(self) -> list[str]:
+        return [event["text"] for event in self.events if event["event"] == "note"]
+
+    @property
+    def summary(self) -> str:
+        """Summaries of all that changed."""
+        return ", ".join(event["summary"] for event in self.events if event.get("state") == "changed")
+
+    @property
+    def diff(self) -> str:
+        return "".join(event.get("diff", "") for event in self.events)
+
+    @property
+    def error(self) -> str:
+        return "\n".join(event["error"] for event in self.events if "error" in event)
+
+    @property
+    def text(self) -> str:
+        """Everything that was sent, to look for what must not be."""
+        return json.dumps(self.events)
+
+
+class LocalHost:
+    """Converges below a folder, in this process; what is owed is kept in that folder, too."""
+
+    def __init__(self, folder: Path) -> None:
+        self._state = folder / "state"
+        self._state.mkdir()
+
+    @property
+    def owed(self) -> list[Handler]:
+        return Owed(str(self._state)).handlers
+
+    def converge(self, *resources: Resource) -> Outcome:
+        with self._recorded() as found:
+            ok = engine.converge(resources, Owed(str(self._state)))
+        return Outcome(ok, found)
+
+    def plan(self, *resources: Resource) -> Outcome:
+        with self._recorded() as found:
+            ok = engine.plan(resources, Owed(str(self._state)))
+        return Outcome(ok, found)
+
+    def undo(self, *resources: Resource) -> Outcome:
+        """Make changes in a group that is refused after them."""
+        outcome = self.converge(Validated("group", resources, ["false"]))
+        assert not outcome.ok
+        return outcome
+
+    @contextlib.contextmanager
+    def _recorded(self) -> Iterator[list[dict[str, Any]]]:
+        """Collect the events; also those of a run that ends with an exception."""
+        found: list[dict[str, Any]] = []
+        path = self._state / "events"
+        path.write_bytes(b"")
+        before, events._Out.fd = events._Out.fd, os.open(path, os.O_WRONLY | os.O_APPEND)
+        try:
+            yield found
+        finally:
+            os.close(events._Out.fd)
+            events._Out.fd = before
+            found += [read_event(line) for line in path.read_bytes().splitlines()]
+
+
+def read_event(line: bytes) -> dict[str, Any]:
+    """An event as the controller reads it from a line of the agent's output."""
+    noise, separator, text = line.partition(events.RECORD_SEPARATOR)
+    assert separator, noise
+    return dict(json.loads(text))
+
+
+def tree(folder: Path) -> dict[str, tuple[str, int, object]]:
+    """All that is below a folder: by path, its kind, mode, and content or target."""
+    found: dict[str, tuple[str, int, object]] = {}
+    for path in sorted(folder.rglob("*")):
+        status = path.lstat()
+        name, mode = str(path.relative_to(folder)), stat.S_IMODE(status.st_mode)
+        if path.is_symlink():
+            found[name] = ("link", 0, os.readlink(path))
+        elif path.is_dir():
+            found[name] = ("folder", mode, None)
+        else:
+            found[name] = ("file", mode, path.read_bytes() if path.is_file() else None)
+    return found
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def nobody_reads(pipe: Path) -> None:
+    """Assert that the program that was reading from a named pipe is gone."""
+    with pytest.raises(OSError, match="No such device or address"):
+        os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+
+
+class Agent:
+    """The agent as it is started on a host, by the same command, sent the same bytes; as whoever runs the tests."""
+
+    def __init__(self, folder: Path, first_lines: bytes = b"", command: str | None = None, **env: str) -> None:
+        self.folder = folder
+        self.process = subprocess.Popen(
+            ["/bin/sh", "-c", command or pack.start_command(sudo_password=False)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={"PATH": f"{programs(folder)}:{os.environ['PATH']}", **env},
+        )
+        code = pack.agent_zip()
+        self.write(first_lines + b"hostsmith\n%d\n" % len(code) + code)
+
+    def __enter__(self) -> Agent:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+        self.process.wait(30)
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream is not None
+            stream.close()
+
+    def write(self, data: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def close(self) -> None:
+        """What a controller that goes away looks like from the host."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+
+    def send(self, **frame: Any) -> None:
+        data = zlib.compress(json.dumps(frame).encode())
+        self.write(b"%d\n" % len(data) + data)
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Events as they come, to the "done" of a frame or the agent's end."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            event = read_event(line)
+            yield event
+            if event["event"] == "done":
+                return
+
+    def lock(self, wait: float = 0, who: str = "ann@laptop", what: str = "deploy") -> list[dict[str, Any]]:
+        self.send(op="lock", holder={"who": who, "what": what}, wait=wait, path=self.lock_path)
+        return list(self.events())
+
+    @property
+    def lock_path(self) -> str:
+        return str(self.folder / "lock")
+
+    def start(self, resources: Sequence[Resource], op: str = "converge") -> None:
+        modules = pack.own_modules(resources)
+        self.send(op=op, resources=wire.dump(list(resources)), modules=modules, folder=str(self.folder / "state"))
+
+    def converge(self, *resources: Resource, op: str = "converge") -> Outcome:
+        self.start(resources, op)
+        return self.outcome()
+
+    def outcome(self) -> Outcome:
+        *found, done = self.events()
+        return Outcome(done["ok"], [*found, done])
+
+
+def programs(folder: Path) -> Path:
+    """A folder for the PATH, with an `id` that says root, so that the agent starts as it does for root."""
+    path = folder / "programs"
+    if not path.is_dir():
+        path.mkdir()
+        program(path / "id", "echo 0")
+    return path
+
+
+def program(path: Path, script: str) -> Path:
+    """A program of one's own."""
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path

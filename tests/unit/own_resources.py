@@ -1,0 +1,61 @@
+"""What a project brings of its own: this module travels to the host with the resources that need it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hostsmith.resources import Change, Handler, Resource, ResourceError
+
+
+@dataclass(frozen=True)
+class Append(Handler):
+    """Add a line to a file, for a test to count; fails while the file's folder is missing."""
+
+    path: str
+    line: str = "ran"
+
+    def describe(self) -> str:
+        return f"append {self.line}"
+
+    def run(self) -> None:
+        try:
+            with open(self.path, "a") as file:
+                file.write(f"{self.line}\n")
+        except FileNotFoundError:
+            raise ResourceError(f"{self.path}: no folder for it") from None
+
+
+@dataclass(frozen=True)
+class Half(Resource):
+    """Writes half of what it wants and fails, unless it is told to succeed; what it wrote can be undone, or not."""
+
+    path: str
+    undoable: bool = True
+    stubborn: bool = False
+
+    def describe(self) -> str:
+        return f"half {Path(self.path).name}"
+
+    def check(self) -> Change | None:
+        return Change("halved", self._apply, self._undo if self.undoable else None)
+
+    def _apply(self) -> None:
+        Path(self.path).write_text("half")
+        raise ResourceError("the other half is missing")
+
+    def _undo(self) -> None:
+        if self.stubborn:
+            raise ResourceError("it does not go")
+        Path(self.path).unlink()
+
+
+@dataclass(frozen=True)
+class Buggy(Resource):
+    """A resource with a mistake in it."""
+
+    def describe(self) -> str:
+        return "buggy"
+
+    def check(self) -> Change | None:
+        raise KeyError("a mistake")

@@ -1,0 +1,118 @@
+"""The host's lock: one at a time, everyone can see which, and nothing but a living process holds it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hostsmith.agent import lock
+
+ANN, BOB = {"who": "ann@laptop", "what": "deploy"}, {"who": "bob@desk", "what": "provision"}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "lock")
+
+
+def hold(path: str, then: str = "sys.stdin.read()") -> subprocess.Popen[str]:
+    """Another process that holds the lock."""
+    script = f"import sys, signal; from hostsmith.agent import lock; lock.acquire({ANN!r}, 0, sys.argv[1])\n"
+    script += f"print('held', flush=True)\n{then}"
+    argv = [sys.executable, "-c", script, path]
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+    for stream in (process.stdin, process.stdout):
+        assert stream is not None
+        stream.close()
+
+
+@pytest.fixture
+def held(path: str) -> Iterator[subprocess.Popen[str]]:
+    process = hold(path)
+    yield process
+    end(process)
+
+
+def test_free_until_taken_and_after_it_was_given_back(path: str) -> None:
+    assert lock.holder(path) is None
+    fd = lock.acquire(ANN, 0, path)
+    found = lock.holder(path)
+    assert found is not None
+    assert (found["who"], found["what"], found["pid"]) == ("ann@laptop", "deploy", os.getpid())
+    os.close(fd)
+    assert lock.holder(path) is None
+
+
+def test_the_second_is_told_who_holds_it(path: str, held: subprocess.Popen[str]) -> None:
+    with pytest.raises(lock.LockedError, match=rf"deploy by ann@laptop since .*Z \(pid {held.pid}\)") as caught:
+        lock.acquire(BOB, 0, path)
+    assert caught.value.holder["pid"] == held.pid
+    found = lock.holder(path)
+    assert found is not None
+    assert found["who"] == "ann@laptop", "one who was refused changes nothing"
+
+
+def test_one_who_waits_gets_it_when_it_is_free(path: str, held: subprocess.Popen[str]) -> None:
+    got: list[int] = []
+    waiting = threading.Thread(target=lambda: got.append(lock.acquire(BOB, 60, path)))
+    waiting.start()
+    assert held.stdin is not None
+    held.stdin.close()
+    waiting.join(60)
+    found = lock.holder(path)
+    assert found is not None
+    assert found["who"] == "bob@desk"
+    os.close(got[0])
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
+def test_the_kernel_frees_it_whatever_ended_its_holder(path: str, held: subprocess.Popen[str], signum: int) -> None:
+    held.send_signal(signum)
+    held.wait(60)
+    assert lock.holder(path) is None
+    os.close(lock.acquire(BOB, 0, path))
+
+
+def test_programs_that_its_holder_started_do_not_hold_it(path: str) -> None:
+    fd = lock.acquire(ANN, 0, path)
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, close_fds=False) as child:
+        os.close(fd)
+        assert lock.holder(path) is None
+        child.communicate()
+
+
+def test_breaking_it_ends_its_holder(path: str, held: subprocess.Popen[str]) -> None:
+    found = lock.break_lock(path)
+    assert found is not None
+    assert found["pid"] == held.pid
+    assert held.wait(60) == -signal.SIGTERM, "asked, so that it can put back what it has begun"
+    assert lock.holder(path) is None
+
+
+def test_breaking_what_nobody_holds_does_nothing(path: str) -> None:
+    assert lock.break_lock(path) is None
+    # What a dead holder wrote is no holder, though its process id may be somebody else's by now.
+    Path(path).write_text(json.dumps({**ANN, "pid": os.getpid(), "since": "long ago"}))
+    assert lock.break_lock(path) is None
+    assert lock.holder(path) is None
+
+
+def test_a_holder_that_has_not_said_who_it_is_yet(path: str) -> None:
+    Path(path).write_text("{")
+    assert lock.read(path) == {}
+    assert lock.describe({}) == "another run"

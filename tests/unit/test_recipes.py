@@ -1,0 +1,575 @@
+"""Recipes: settings in, resources out; and that what is rendered from them says what it should."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Container, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+from hostsmith.agent.health import HealthCheck
+from hostsmith.agent.layout import Record
+from hostsmith.errors import SettingsError
+from hostsmith.recipes import app, nginx, provision, python, release, roles, supervisor, system
+from hostsmith.resources import (
+    Absent,
+    Command,
+    Directory,
+    File,
+    Package,
+    Reload,
+    Resource,
+    Secret,
+    Service,
+    User,
+    Validated,
+)
+from hostsmith.resources.deploy_key import DeployKey
+from hostsmith.resources.live import Live
+from hostsmith.resources.release import Pruned, ReleaseCode, ReleaseRecord, ReleaseVenv
+from hostsmith.settings import Settings
+from hostsmith.templating import Template, render, rendered
+from local_host import NASTY, nobody_reads, program
+
+ID = "20260101-120000-0123456"
+FOLDER = f"/srv/blog/releases/{ID}"
+EVERYTHING = ("web",)
+
+
+def settings(**values: Any) -> Settings:
+    return Settings(**{"app": "blog", "processes": {"web": "gunicorn blog:app"}, **values})
+
+
+def names(resources: Sequence[Resource]) -> list[str]:
+    return [resource.describe() for resource in resources]
+
+
+class TestProvision:
+    """What a host is before anything is deployed to it."""
+
+    def test_a_host_of_the_web_role(self) -> None:
+        assert names(provision(settings(), EVERYTHING)) == [
+            "package ca-certificates, git, logrotate, openssh-client, rsync, python3, python3-venv, supervisor, nginx",
+            "service supervisor",
+            "user blog",
+            "directory /srv/blog",
+            "directory /srv/blog/releases",
+            "directory /srv/blog/venvs",
+            "directory /srv/blog/shared",
+            "directory /srv/blog/.ssh",
+            "directory /var/log/blog",
+            "file /etc/logrotate.d/blog",
+            "nginx site blog",
+            "service nginx",
+        ]
+
+    def test_a_host_with_a_worker_of_its_own_role_has_no_nginx(self) -> None:
+        found = settings(
+            processes={"web": "gunicorn blog:app", "worker": "python worker.py"}, roles={"web": ["a"], "worker": ["b"]}
+        )
+        resources = names(provision(found, ("worker",)))
+        assert "user blog" in resources
+        assert not any("nginx" in name for name in resources)
+
+    def test_a_host_that_runs_no_process_of_the_app_gets_the_base(self) -> None:
+        found = settings(roles={"web": ["a"], "db": ["b"]}, packages=["postgresql-client"])
+        assert provision(found, ("db",)) == [
+            Package("ca-certificates", "git", "logrotate", "openssh-client", "rsync", "postgresql-client")
+        ]
+
+    def test_is_a_pure_function_of_the_settings(self) -> None:
+        assert provision(settings(), EVERYTHING) == provision(settings(), EVERYTHING)
+
+    def test_all_of_it_travels(self) -> None:
+        from hostsmith.agent import wire
+
+        resources = rendered(provision(settings(domains=["example.com"]), EVERYTHING), Path("/nowhere"), "web1")
+        assert wire.load(json.loads(json.dumps(wire.dump(resources)))) == resources
+
+    def test_the_app_owns_its_data_and_nothing_else(self) -> None:
+        owners = {r.path: (r.owner, r.mode) for r in app.app(settings()) if isinstance(r, Directory)}
+        assert owners == {
+            "/srv/blog": ("root", 0o755),
+            "/srv/blog/releases": ("root", 0o755),
+            "/srv/blog/venvs": ("root", 0o755),
+            "/srv/blog/shared": ("blog", 0o750),
+            "/srv/blog/.ssh": ("root", 0o700),
+            "/var/log/blog": ("root", 0o750),
+        }
+        assert User("blog", system=True, home="/srv/blog/shared") in app.app(settings())
+
+    @pytest.mark.parametrize(
+        ("source", "key"),
+        [
+            (".", False),
+            ("../elsewhere", False),
+            ("https://example.com/blog.git", False),
+            ("file:///srv/git/blog.git", False),
+            ("git@example.com:ann/blog.git", True),
+            ("example.com:blog.git", True),
+            ("ssh://git@example.com:2222/blog.git", True),
+        ],
+    )
+    def test_a_deploy_key_is_made_for_a_source_over_ssh(self, source: str, key: bool) -> None:
+        found = app.app(settings(source=source))
+        assert (DeployKey("/srv/blog/.ssh", "blog") in found) == key
+
+    @pytest.mark.parametrize(
+        ("interpreter", "expected"),
+        [
+            ("python3", [Package("python3", "python3-venv")]),
+            ("python3.12", [Package("python3.12", "python3.12-venv")]),
+            ("/opt/python/bin/python3", []),
+            ("pypy3", []),
+        ],
+    )
+    def test_the_packages_of_the_interpreter(self, interpreter: str, expected: list[Resource]) -> None:
+        assert python.python(settings(python=interpreter)) == expected
+
+    def test_packages_of_all_recipes_are_one_transaction_and_come_first(self) -> None:
+        notifying = Package("c", notify=Reload("x"))
+        found = roles.together([Directory("/a"), Package("a", "b", max_age=9), notifying, Package("b", "d", max_age=5)])
+        assert found == [Package("a", "b", "d", max_age=5), Directory("/a"), notifying]
+        assert roles.together([Directory("/a")]) == [Directory("/a")]
+
+    def test_each_recipe_stands_alone(self) -> None:
+        assert supervisor.supervisor(settings()) == [Package("supervisor"), Service("supervisor")]
+        assert nginx.nginx(settings()) == [Package("nginx"), nginx.site(settings()), Service("nginx")]
+        assert system.system(settings(packages=["libpq5"])) == [Package(*system.BASE_PACKAGES, "libpq5")]
+
+    def test_logrotate_handles_what_supervisord_keeps_open(self) -> None:
+        text = text_of(app.app(settings()), "/etc/logrotate.d/blog")
+        assert "/var/log/blog/*.log {" in text
+        assert {"copytruncate", "missingok", "notifempty"} <= set(text.split())
+
+
+class TestProcesses:
+    """Which processes run where."""
+
+    PROCESSES = {"web": "gunicorn a", "worker": "w", "clock": "c", "release": "r"}
+
+    @pytest.mark.parametrize(
+        ("hosts", "played", "expected"),
+        [
+            ({}, ("web",), ["web", "worker", "clock"]),
+            ({"web": ["a"], "worker": ["b"]}, ("web",), ["web", "clock"]),
+            ({"web": ["a"], "worker": ["b"]}, ("worker",), ["worker"]),
+            ({"web": ["a"], "worker": ["b"]}, ("web", "worker"), ["web", "worker", "clock"]),
+            ({"web": ["a"], "db": ["b"]}, ("db",), []),
+            ({"web": ["a"], "release": ["b"]}, ("release",), []),
+        ],
+    )
+    def test_run_where_their_role_is_played(
+        self, hosts: dict[str, list[str]], played: Container[str], expected: list[str]
+    ) -> None:
+        assert list(roles.processes(settings(processes=self.PROCESSES, roles=hosts), played)) == expected
+
+
+Directive: TypeAlias = "tuple[list[str], list[Directive] | None]"
+
+
+def read_nginx(text: str) -> list[Directive]:
+    """nginx's syntax: words, then ";" or a block in braces."""
+    tokens = re.findall(r'#[^\n]*|"(?:[^"\\]|\\.)*"|[{};]|[^\s{};"]+(?:\{[0-9,]+\}[^\s{};"]*)?', text)
+    queue = [token for token in tokens if not token.startswith("#")]
+
+    def block(nested: bool) -> list[Directive]:
+        found: list[Directive] = []
+        words: list[str] = []
+        while queue:
+            token = queue.pop(0)
+            if token == ";":
+                found.append((words, None))
+                words = []
+            elif token == "{":
+                found.append((words, block(True)))
+                words = []
+            elif token == "}":
+                assert nested and not words
+                return found
+            else:
+                words.append(token.strip('"'))
+        assert not nested and not words
+        return found
+
+    return block(False)
+
+
+def all_of(block: list[Directive] | None, name: str) -> list[list[str]]:
+    """Arguments of all directives of this name."""
+    return [words[1:] for words, _ in block or [] if words[0] == name]
+
+
+def blocks(block: list[Directive] | None, *words: str) -> list[list[Directive]]:
+    """All blocks that begin with these words."""
+    return [inner for found, inner in block or [] if inner is not None and found[: len(words)] == list(words)]
+
+
+def text_of(resources: Sequence[Resource], path: str) -> str:
+    """What is rendered for a path, also within groups."""
+    for resource in rendered(resources, Path("/nowhere"), "web1"):
+        if isinstance(resource, Validated):
+            inner = [r for r in resource.resources if isinstance(r, File) and r.path == path]
+            if inner:
+                return text_of(inner, path)
+        elif isinstance(resource, File) and resource.path == path:
+            content = resource.content
+            assert not isinstance(content, bytes)
+            return content.reveal() if isinstance(content, Secret) else content
+    raise AssertionError(f"no {path}")
+
+
+class TestSite:
+    """nginx's configuration of the app."""
+
+    def site(self, **values: Any) -> list[Directive]:
+        return read_nginx(text_of([nginx.site(settings(**values))], "/etc/nginx/sites-available/blog"))
+
+    def server(self, **values: Any) -> list[Directive]:
+        return blocks(self.site(**values), "server")[-1]
+
+    def test_is_one_group_that_nginx_must_accept(self) -> None:
+        site = nginx.site(settings(domains=["example.com"]))
+        assert isinstance(site, Validated)
+        assert (site.validate, site.notify) == (["nginx", "-t"], Reload("nginx"))
+        assert names(site.resources) == [
+            "file /etc/nginx/sites-available/blog",
+            "symlink /etc/nginx/sites-enabled/blog",
+            "file /etc/nginx/sites-available/hostsmith-unknown-host",
+            "symlink /etc/nginx/sites-enabled/hostsmith-unknown-host",
+            "absent /etc/nginx/sites-enabled/default",
+        ]
+
+    def test_requests_go_to_the_live_release_through_current(self) -> None:
+        (upstream,) = blocks(self.site(), "upstream", "blog")
+        assert all_of(upstream, "server") == [["unix:/srv/blog/current/run/web.sock", "fail_timeout=0"]]
+        (location,) = blocks(self.server(), "location", "/")
+        assert all_of(location, "proxy_pass") == [["http://blog"]]
+
+    def test_the_app_knows_the_real_client_and_no_client_can_pretend(self) -> None:
+        (location,) = blocks(self.server(), "location", "/")
+        headers = dict(all_of(location, "proxy_set_header"))
+        assert headers["Host"] == "$http_host"
+        assert headers["X-Real-IP"] == headers["X-Forwarded-For"] == "$remote_addr"
+        assert headers["X-Forwarded-Proto"] == "$scheme"
+
+    def test_domains(self) -> None:
+        server = self.server(domains=["example.com", "example.org", "*.example.com"])
+        assert all_of(server, "server_name") == [["example.com", "example.org", "*.example.com"]]
+        assert all_of(server, "listen") == [["80"], ["[::]:80"]]
+
+    def test_without_domains_it_answers_every_name_and_nobody_else_does(self) -> None:
+        assert all_of(self.server(), "listen") == [["80", "default_server"], ["[::]:80", "default_server"]]
+        assert nginx.unknown_host(settings()) == [
+            Absent("/etc/nginx/sites-enabled/hostsmith-unknown-host"),
+            Absent("/etc/nginx/sites-available/hostsmith-unknown-host"),
+        ]
+
+    def test_with_domains_a_name_that_is_no_sites_gets_an_answer_that_is_not_the_apps(self) -> None:
+        path = "/etc/nginx/sites-available/hostsmith-unknown-host"
+        text = text_of(nginx.unknown_host(settings(domains=["example.com"])), path)
+        (server,) = blocks(read_nginx(text), "server")
+        assert all_of(server, "listen") == [["80", "default_server"], ["[::]:80", "default_server"]]
+        assert all_of(server, "return")[0][0] == "404"
+        assert not all_of(server, "proxy_pass")
+
+    def test_www_is_redirected_to_the_listed_domain(self) -> None:
+        site = self.site(domains=["example.com", "www.example.org"])
+        *redirects, _ = blocks(site, "server")
+        assert [(all_of(s, "server_name"), all_of(s, "return")) for s in redirects] == [
+            ([["www.example.com"]], [["301", "$scheme://example.com$request_uri"]]),
+            ([["example.org"]], [["301", "$scheme://www.example.org$request_uri"]]),
+        ]
+        assert len(blocks(self.site(domains=["example.com"], www_redirect=False), "server")) == 1
+
+    def test_static_files_are_served_directly_and_hashed_names_for_ever(self) -> None:
+        site = self.site(static={"/static/": "blog/static", "/media/": "media"})
+        server = blocks(site, "server")[-1]
+        (static,) = blocks(server, "location", "^~", "/static/")
+        assert all_of(static, "alias") == [["/srv/blog/current/code/blog/static/"]]
+        assert all_of(static, "add_header") == [["Cache-Control", "$blog_cache"]]
+        assert len(blocks(server, "location", "^~", "/media/")) == 1
+        (cache,) = blocks(site, "map", "$uri")
+        ((pattern, value),) = [(words[0], words[1]) for words, _ in cache if words[0] != "default"]
+        assert "immutable" in value
+        hashed = re.compile(pattern.removeprefix("~"))
+        for name in ("app.3f2a91bc.js", "app-0123456789abcdef.min.css", "logo.d41d8cd98f00.svg"):
+            assert hashed.search(f"/static/{name}"), name
+        for name in ("app.js", "jquery-3.7.1.min.js", "facade.js", "2024-report.pdf"):
+            assert not hashed.search(f"/static/{name}"), name
+
+    def test_no_hidden_file_is_served(self) -> None:
+        (static,) = blocks(self.server(static="static"), "location", "^~", "/static/")
+        (hidden,) = blocks(static, "location", "~", r"/\.")
+        assert all_of(hidden, "return") == [["404"]]
+
+    def test_limits_logs_and_what_is_said_of_the_server(self) -> None:
+        server = self.server(client_max_body_size="25m", web_timeout=120)
+        assert all_of(server, "client_max_body_size") == [["25m"]]
+        assert all_of(server, "server_tokens") == [["off"]]
+        assert all_of(server, "gzip") == [["on"]]
+        assert all_of(server, "access_log") == [["/var/log/nginx/blog.access.log"]]
+        (location,) = blocks(server, "location", "/")
+        assert all_of(location, "proxy_read_timeout") == [["125s"]]
+
+    def test_a_name_with_dashes_makes_valid_variables(self) -> None:
+        text = text_of([nginx.site(settings(app="my-blog-2"))], "/etc/nginx/sites-available/my-blog-2")
+        variables = {words[1] for words, _ in read_nginx(text) if words[0] == "map"} | {
+            words[2] for words, _ in read_nginx(text) if words[0] == "map"
+        }
+        assert all(re.fullmatch(r"\$\w+", name) for name in variables)
+        assert "$my_blog_2_cache" in variables
+
+    def test_sites_of_two_apps_define_nothing_twice(self) -> None:
+        texts = [text_of([nginx.site(settings(app=a))], f"/etc/nginx/sites-available/{a}") for a in ("blog", "shop")]
+        defined = [
+            {tuple(w[:1] + w[-1:]) for w, inner in read_nginx(t) if inner is not None and w[0] != "server"}
+            for t in texts
+        ]
+        assert defined[0].isdisjoint(defined[1])
+
+
+class TestRelease:
+    """A release's way to going live."""
+
+    CODE = ReleaseCode("blog", ID, "abc")
+
+    def release(self, first: bool = True, played: Container[str] = EVERYTHING, **values: Any) -> list[Resource]:
+        return release.release(settings(**values), played, Record(ID), self.CODE, first=first)
+
+    def test_in_its_order(self) -> None:
+        processes = {"web": "gunicorn blog:app", "release": "python manage.py migrate"}
+        found = self.release(processes=processes, release_timeout=90, keep_releases=3)
+        assert [type(resource) for resource in found] == [
+            ReleaseRecord,
+            ReleaseCode,
+            ReleaseVenv,
+            Validated,
+            Command,
+            Live,
+            Pruned,
+        ]
+        assert found[0] == ReleaseRecord("blog", Record(ID))
+        assert found[4] == Command(
+            [f"{FOLDER}/start", "release"], user="blog", timeout=90, label="release: python manage.py migrate"
+        )
+        assert found[6] == Pruned("blog", 3)
+
+    def test_the_release_command_runs_on_one_host_only(self) -> None:
+        processes = {"web": "gunicorn blog:app", "release": "migrate"}
+        assert not any(isinstance(r, Command) for r in self.release(first=False, processes=processes))
+        assert not any(isinstance(r, Command) for r in self.release(first=True))
+
+    def test_gunicorn_is_installed_when_the_web_process_wants_it(self) -> None:
+        for command in ("gunicorn blog:app", "python -m gunicorn blog:app", "/opt/bin/gunicorn blog:app"):
+            found = release.virtualenv(settings(processes={"web": command}), ID)
+            assert found == ReleaseVenv("blog", ID, "python3", ("requirements.txt",), ("gunicorn",)), command
+        for command in ("uvicorn a:app --uds $SOCKET", "gunicornish --on $SOCKET"):
+            assert release.virtualenv(settings(processes={"web": command}), ID).tools == ()
+
+    def test_the_health_of_a_web_host(self) -> None:
+        found = settings(health={"path": "/up", "timeout": 7, "statuses": ["200", "301-302"]}, domains=["example.com"])
+        check = HealthCheck("/up", "example.com", ((200, 200), (301, 302)), 7)
+        assert release.live(found, EVERYTHING, ID) == Live("blog", ID, check, 80, 30)
+        assert release.live(found, EVERYTHING, ID, retire="slow").retire == "slow"
+
+    def test_a_worker_host_is_not_asked_over_http(self) -> None:
+        found = settings(processes={"web": "gunicorn blog:app", "worker": "w"}, roles={"web": ["a"], "worker": ["b"]})
+        live = release.live(found, ("worker",), ID)
+        assert (live.health, live.port) == (None, None)
+        group = release.configuration(found, ("worker",), ID)
+        assert isinstance(group, Validated)
+        assert f"directory {FOLDER}/run" not in names(group.resources)
+
+    def test_all_it_runs_with_is_within_it(self) -> None:
+        group = release.configuration(settings(), EVERYTHING, ID)
+        assert isinstance(group, Validated)
+        found = {r.path: (r.mode, r.owner, r.group) for r in group.resources}
+        assert found == {
+            f"{FOLDER}/env": (0o640, "root", "blog"),
+            f"{FOLDER}/gunicorn.conf.py": (0o644, None, None),
+            f"{FOLDER}/supervisor.conf": (0o644, None, None),
+            f"{FOLDER}/start": (0o755, None, None),
+            f"{FOLDER}/run": (0o750, "blog", "www-data"),
+        }
+
+    def test_secrets_are_not_shown(self) -> None:
+        found = self.release(environment={"TOKEN": "hunter2"})
+        assert "hunter2" not in repr(found) + repr(rendered(found, Path("/nowhere"), "web1"))
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            "gunicorn blog:app",
+            "gunicorn --workers 3 blog:app",
+            "gunicorn --bind unix:$SOCKET blog:app",
+            "uvicorn blog:app --uds ${SOCKET}",
+            "cd src && gunicorn blog:app",
+        ],
+    )
+    def test_a_web_process_on_the_socket(self, command: str) -> None:
+        release.configuration(settings(processes={"web": command}), EVERYTHING, ID)
+
+    @pytest.mark.parametrize(
+        ("command", "found"),
+        [
+            ("gunicorn --bind 0.0.0.0:8000 blog:app", "found `--bind"),
+            ("gunicorn -b :8000 blog:app", "found `-b"),
+            ("gunicorn --bind=:8000 blog:app", "found `--bind=:8000`"),
+            ("gunicorn -b0.0.0.0:8000 blog:app", "found `-b"),
+            ("uvicorn blog:app --port 8000", "found no `$SOCKET`"),
+            ("python manage.py runserver", "found no `$SOCKET`"),
+        ],
+    )
+    def test_a_web_process_that_listens_elsewhere_is_refused(self, command: str, found: str) -> None:
+        with pytest.raises(SettingsError, match=re.escape(found)):
+            release.configuration(settings(processes={"web": command}), EVERYTHING, ID)
+
+
+class TestSupervisor:
+    """supervisord's configuration of a release."""
+
+    def read(self, played: Container[str] = EVERYTHING, **values: Any) -> configparser.RawConfigParser:
+        text = text_of([release.configuration(settings(**values), played, ID)], f"{FOLDER}/supervisor.conf")
+        # As supervisor 4 reads it (options.py, UnhosedConfigParser).
+        parser = configparser.RawConfigParser(inline_comment_prefixes=(";", "#"))
+        parser.read_string(text)
+        return parser
+
+    def test_each_process_is_a_program_of_the_releases_own_group(self) -> None:
+        found = self.read(processes={"web": "gunicorn blog:app", "worker-2": "w", "release": "r"}, web_timeout=60)
+        group = f"blog-{ID}"
+        assert found.sections() == [f"program:{group}-web", f"program:{group}-worker-2", f"group:{group}"]
+        assert found[f"group:{group}"]["programs"] == f"{group}-web,{group}-worker-2"
+        web = found[f"program:{group}-web"]
+        assert web["process_name"] == "web"
+        assert web["command"] == f"{FOLDER}/start web"
+        assert web["user"] == "blog"
+        assert web["stdout_logfile"] == f"/var/log/blog/web-{ID}.log"
+        assert int(web["stopwaitsecs"]) > 60, "longer than a request may take"
+
+    def test_only_the_processes_of_the_host(self) -> None:
+        processes = {"web": "gunicorn blog:app", "worker": "w"}
+        found = self.read(("worker",), processes=processes, roles={"web": ["a"], "worker": ["b"]})
+        assert found.sections() == [f"program:blog-{ID}-worker", f"group:blog-{ID}"]
+
+
+class TestGunicorn:
+    """gunicorn's configuration of a release."""
+
+    def read(self, **values: Any) -> dict[str, Any]:
+        text = text_of([release.configuration(settings(**values), EVERYTHING, ID)], f"{FOLDER}/gunicorn.conf.py")
+        found: dict[str, Any] = {}
+        exec(compile(text, "gunicorn.conf.py", "exec"), found)
+        return found
+
+    def test_it_listens_on_the_releases_own_socket(self) -> None:
+        assert self.read()["bind"] == f"unix:{FOLDER}/run/web.sock"
+
+    def test_workers_are_as_asked_or_for_the_cpus_of_the_host(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
+        assert self.read(workers=7)["workers"] == 7
+        assert self.read()["workers"] == 2 * len(os.sched_getaffinity(0)) + 1
+        monkeypatch.setenv("WEB_CONCURRENCY", "3")
+        assert self.read()["workers"] == 3
+
+    def test_timeouts_and_threads(self) -> None:
+        found = self.read(threads=4, web_timeout=90)
+        assert (found["threads"], found["timeout"], found["graceful_timeout"]) == (4, 90, 90)
+
+
+class TestStart:
+    """The script that starts a process, really started."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        """A release of the app, below a folder for the test instead of /srv."""
+        path = tmp_path / "re lease's"
+        (path / "code").mkdir(parents=True)
+        (path / "venv/bin").mkdir(parents=True)
+        return path
+
+    def write(self, folder: Path, processes: dict[str, str], **environment: str) -> Path:
+        found = settings(processes={"web": "gunicorn blog:app", **processes}, environment=environment)
+        group = release.configuration(found, EVERYTHING, ID)
+        assert isinstance(group, Validated)
+        (script,) = [r for r in group.resources if isinstance(r, Template) and r.path == f"{FOLDER}/start"]
+        here = {"folder": str(folder), "home": f"{folder}/home", "socket": f"{folder}/run/web.sock"}
+        (folder / "start").write_text(render(Path("/nowhere"), script.template, {**script.variables, **here}))
+        (folder / "start").chmod(0o755)
+        (folder / "env").write_text(release.environment(found, ID).reveal())
+        return folder / "start"
+
+    def test_it_is_a_script_that_the_shell_accepts(self, folder: Path) -> None:
+        start = self.write(folder, {"worker": "cd src && python worker.py | tee -a log; true", "release": "migrate"})
+        subprocess.run(["sh", "-n", str(start)], check=True)
+
+    def test_it_becomes_the_process_so_that_signals_reach_it(self, folder: Path) -> None:
+        program(folder / "venv/bin/gunicorn", 'echo "$$ $PWD $* $SOCKET $HOME $VIRTUAL_ENV $GUNICORN_CMD_ARGS"')
+        process = subprocess.Popen([self.write(folder, {}), "web"], stdout=subprocess.PIPE, text=True)
+        text, _ = process.communicate()
+        assert text == (
+            f"{process.pid} {folder}/code blog:app {folder}/run/web.sock {folder}/home {folder}/venv "
+            f"--config {folder}/gunicorn.conf.py\n"
+        )
+
+    @pytest.mark.parametrize("name", [name for name in NASTY if name != "not-utf8"])
+    def test_environment_values_reach_the_process_as_they_are(self, folder: Path, name: str) -> None:
+        value = NASTY[name] + '\t"$HOME"\\\n'
+        start = self.write(folder, {"show": f"{sys.executable} show.py"}, NASTY=value, EMPTY="", PLAIN="1")
+        (folder / "code/show.py").write_text("import json, os; print(json.dumps(dict(os.environ)))")
+        done = subprocess.run([start, "show"], capture_output=True, text=True, check=True, env={"PATH": os.defpath})
+        found = json.loads(done.stdout)
+        assert (found["NASTY"], found["EMPTY"], found["PLAIN"]) == (value, "", "1")
+        assert (found["HOSTSMITH_APP"], found["HOSTSMITH_RELEASE"]) == ("blog", ID)
+        assert found["PATH"].startswith(f"{folder}/venv/bin:")
+        assert list((folder / "code").iterdir()) == [folder / "code/show.py"]
+
+    def test_run_takes_any_command(self, folder: Path) -> None:
+        argv = [
+            self.write(folder, {}, TOKEN="hunter2"),
+            "run",
+            "sh",
+            "-c",
+            'printf "%s|" "$TOKEN" "$@"',
+            "sh",
+            "a b",
+            "*",
+        ]
+        assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout == "hunter2|a b|*|"
+
+    @pytest.mark.parametrize("arguments", [[], ["nonsense"]])
+    def test_anything_else_says_what_there_is(self, folder: Path, arguments: list[str]) -> None:
+        start = self.write(folder, {"worker": "w"})
+        done = subprocess.run([start, *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert done.stderr == f"usage: {start} web|worker|run COMMAND\n"
+
+    def test_shell_syntax_in_a_command_works(self, folder: Path) -> None:
+        start = self.write(folder, {"worker": "mkdir -p a/b && cd a/b && echo $PWD | tr a-z A-Z; exit 3"})
+        done = subprocess.run([start, "worker"], capture_output=True, text=True, check=False)
+        assert (done.stdout, done.returncode) == (f"{folder}/code/a/b\n".upper(), 3)
+
+    def test_a_command_may_begin_with_a_variable_as_elsewhere_in_procfiles(self, folder: Path) -> None:
+        start = self.write(folder, {"worker": "GREETING=hello sh -c 'echo $GREETING'"})
+        assert subprocess.run([start, "worker"], capture_output=True, text=True, check=False).stdout == "hello\n"
+
+    def test_told_to_stop_as_supervisord_does_it_leaves_no_process(self, folder: Path) -> None:
+        """A program behind shell syntax, such as `cd src && gunicorn blog:app`, has the shell before it."""
+        processes = {"web": "gunicorn blog:app", "worker": "cd . && cat pipe"}
+        start, pipe = self.write(folder, processes), folder / "code/pipe"
+        os.mkfifo(pipe)
+        configured = TestSupervisor().read(processes=processes)[f"program:blog-{ID}-worker"]
+        process = subprocess.Popen([start, "worker"], start_new_session=True)
+        with pipe.open("wb"):
+            kill = os.killpg if configured.get("stopasgroup") == "true" else os.kill
+            kill(process.pid, signal.SIGTERM)
+            process.wait(30)
+            nobody_reads(pipe)
