@@ -19,7 +19,7 @@ import paramiko.agent
 from . import pack
 from .agent import wire
 from .agent.events import RECORD_SEPARATOR
-from .errors import AgentError, ConnectError, InterruptedRunError, LockedError
+from .errors import AgentError, ConnectError, InterruptedRunError, LockedError, UsageError
 from .ssh import label, opened
 
 if TYPE_CHECKING:
@@ -121,7 +121,11 @@ class Session:
         return done["answer"]
 
     def _send_resources(self, op: str, resources: Sequence[Resource], on_event: Callable[[Event], None]) -> bool:
-        frame = {"op": op, "resources": wire.dump(list(resources)), "modules": pack.own_modules(resources)}
+        try:
+            data = wire.dump(list(resources))
+        except TypeError as error:
+            raise UsageError(str(error)) from None
+        frame = {"op": op, "resources": data, "modules": pack.own_modules(resources)}
         done = self._request(frame, on_event)
         if "ok" not in done or "error" in done:
             self._check(done)

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from ..resources.base import Change, Resource, ResourceError
+from ..resources.validated import Validated
 from . import events
 from .owed import Owed
 from .system import Interrupted
@@ -64,6 +65,9 @@ def plan(resources: Sequence[Resource], owed: Owed | None = None) -> bool:
 def _converge_one(resource: Resource, owed: Owed, timed: _Timed) -> None:
     change = resource.check()
     if change is None:
+        if isinstance(resource, Validated) and set(resource.handlers()) & set(owed.handlers):
+            # A killed run may have written the files and not lived to have them checked.
+            resource.verify()
         return
     undo = Undo()
     undo.register(change.undo)

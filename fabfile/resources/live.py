@@ -14,7 +14,10 @@ from ..agent.layout import Layout
 from .base import Change, Resource, ResourceError
 
 _DEAD = frozenset({"BACKOFF", "EXITED", "FATAL", "STOPPED"})
-_LOG_LINES = 50
+# The cause of a crash at import stands at the top of what was logged, with the same of each other worker below it;
+# that of a crash later on stands at the end.
+_FIRST_LINES, _LAST_LINES = 40, 20
+_LOG_BYTES = 200_000
 _LISTENING = 0x10000  # __SO_ACCEPTCON of linux/net.h, in the Flags column of /proc/net/unix
 
 
@@ -67,7 +70,7 @@ class Live(Resource):
         except BaseException as error:
             self._mark_failed(layout, error)
             if isinstance(error, ResourceError):
-                raise ResourceError(f"{error}{logs.tail()}") from error
+                raise ResourceError(f"{error}{logs.since()}") from error
             raise
 
     def _start(self, layout: Layout) -> None:
@@ -169,16 +172,24 @@ class _LogMarks:
             return [f"{self._folder}/{name}" for name in names if name.endswith(self._suffix)]
         return []
 
-    def tail(self) -> str:
+    def since(self) -> str:
         text = ""
         for path in self._paths():
             with open(path, "rb") as file:
                 file.seek(self._sizes.get(path, 0))
-                lines = system.tail(file.read()[-100_000:], _LOG_LINES)
+                lines = file.read(_LOG_BYTES).decode("utf-8", "replace").strip().splitlines()
             if lines:
                 name = os.path.basename(path).removesuffix(self._suffix)
-                text += f"\nlast lines of {name}'s log:\n{lines}"
+                text += f"\nwhat {name} has logged:\n" + "\n".join(_shortened(lines))
         return text
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    """The first and the last lines, when there are many."""
+    left_out = len(lines) - _FIRST_LINES - _LAST_LINES
+    if left_out <= 0:
+        return lines
+    return [*lines[:_FIRST_LINES], f"... ({left_out} lines) ...", *lines[-_LAST_LINES:]]
 
 
 def _is_web(process: dict[str, object]) -> bool:

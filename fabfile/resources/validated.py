@@ -42,6 +42,14 @@ class Validated(Resource):
         summary = ", ".join(dict.fromkeys(resource.describe().rpartition("/")[2] for resource, _ in changes))
         return Change(summary, lambda: self._apply(undo), undo.run, "".join(change.diff for _, change in changes))
 
+    def verify(self) -> None:
+        """Run the check on what is there.
+
+        :raises ResourceError: it is refused.
+        """
+        if self.validate is not None:
+            system.run(self.validate)
+
     def _apply(self, undo: Undo) -> None:
         for resource in self.resources:
             # Checked again: an earlier resource of the group may have changed what this one finds.
@@ -49,9 +57,7 @@ class Validated(Resource):
             if change:
                 undo.register(change.undo)
                 change.apply()
-        if self.validate is None:
-            return
         try:
-            system.run(self.validate)
+            self.verify()
         except system.CommandError as error:
             raise ResourceError(f"the new configuration was refused and the old one put back:\n{error}") from error

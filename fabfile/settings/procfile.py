@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ..errors import SettingsError
 
-PROCESS_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+# `start run` is for any command.
+PROCESS_NAME = re.compile(r"(?!run\Z)[A-Za-z][A-Za-z0-9_-]*")
 
 
 def load_procfile(folder: Path) -> dict[str, str]:

@@ -22,10 +22,18 @@ polkitd syslog ubuntu debian
 _APP_NAME = "a name of lower-case letters, digits and hyphens that begins with a letter, at most 31 characters"
 
 
+# Names in /etc/logrotate.d, /etc/nginx/sites-enabled and /var/log of a host that is provisioned.
+_SYSTEM_FILES = "alternatives apt btmp default dpkg hostsmith-unknown-host nginx rsyslog supervisor wtmp"
+
+
 def _app_name(value: str) -> str:
     if value in _SYSTEM_USERS.split():
         raise UnexpectedError(
             f"{_APP_NAME}, and is no system user", f"every host has a user {value} already; say {value}-app"
+        )
+    if value in _SYSTEM_FILES.split():
+        raise UnexpectedError(
+            f"{_APP_NAME}, and is not in use", f"every host has files of the name {value}; say {value}-app"
         )
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", value):
         near = app_name_like(value)
@@ -36,7 +44,7 @@ def _app_name(value: str) -> str:
 def app_name_like(text: str) -> str:
     """The valid app name nearest to any text; empty when there is none."""
     name = re.sub(r"[^a-z0-9]+", "-", text.lower()).lstrip("-0123456789")[:31].strip("-")
-    return f"{name[:27]}-app" if name in _SYSTEM_USERS.split() else name
+    return f"{name[:27]}-app" if name in f"{_SYSTEM_USERS} {_SYSTEM_FILES}".split() else name
 
 
 AppName = Annotated[str, AfterValidator(_app_name), Text(_APP_NAME)]

@@ -55,6 +55,7 @@ def test_failed_and_bad_releases_are_no_way_back(deployed: Project) -> None:
     first = deployed.live()
     deployed.commit("second")
     deployed.fab("deploy")
+    deployed.settings(health={"path": "/healthz", "timeout": 2})
     deployed.write("hello.py", "raise SystemExit(1)\n")
     deployed.commit("crash")
     deployed.fab("deploy", status=1)
@@ -84,6 +85,7 @@ def test_a_release_that_is_not_well_any_more_does_not_go_live(deployed: Project)
     deployed.fab("deploy")
     second = deployed.live()
     deployed.vps.run(f"echo 'raise SystemExit(1)' > /srv/hello/releases/{first}/code/hello.py")
+    deployed.settings(health={"path": "/healthz", "timeout": 2})
     deployed.fab("rollback", status=1)
     assert deployed.live() == second
     assert second in deployed.vps.http("/").body

@@ -208,6 +208,24 @@ class TestGone:
         assert outcome.states == ["ok", "ran", "ran"]
         assert log.read_text() == "first\ngroup\n"
 
+    def test_killed_amid_the_check_of_a_group_it_is_checked_again(
+        self, tmp_path: Path, place: Path, pipe: Path
+    ) -> None:
+        def group(validate: list[str]) -> Validated:
+            return Validated("group", (File(f"{place}/f", "bad"),), validate, notify=Append(f"{tmp_path}/log"))
+
+        with Agent(tmp_path) as agent:
+            agent.lock()
+            holder = lock.holder(agent.lock_path)
+            assert holder is not None
+            agent.start([group(["cat", str(pipe)])])
+            with pipe.open("wb"):
+                os.kill(holder["pid"], signal.SIGKILL)
+                agent.process.wait(30)
+        with Agent(tmp_path) as agent:
+            assert not agent.converge(group(["false"])).ok
+        assert not (tmp_path / "log").exists(), "no service meets a configuration that was refused"
+
     def test_a_handler_owed_by_another_project_does_not_stop_this_one(self, tmp_path: Path, place: Path) -> None:
         owes = [File(f"{place}/f", "new", notify=Append(f"{tmp_path}/log")), Command(["false"])]
         with Agent(tmp_path) as agent:
