@@ -103,6 +103,7 @@ class Project:
     home: Path
     vps: Vps
     environment: dict[str, str] = field(default_factory=dict)
+    names_hosts: bool = True
 
     def write(self, name: str, text: str) -> None:
         path = self.folder / name
@@ -131,7 +132,8 @@ class Project:
         return {**kept, "HOME": str(self.home), **self.environment}
 
     def argv(self, *arguments: str) -> list[str]:
-        return [str(FAB), "-i", self.vps.target.key_filename, "-H", self.vps.spec, *arguments]
+        hosts = ["-H", self.vps.spec] if self.names_hosts else []
+        return [str(FAB), "-i", self.vps.target.key_filename, *hosts, *arguments]
 
     def fab(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
         """Run fab on the host as a user would; its exit status must be the one expected."""
