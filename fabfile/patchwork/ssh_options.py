@@ -1,0 +1,78 @@
+"""What OpenSSH has to be told to reach the host of a Fabric Connection as that connection does, host keys checked.
+
+Builds on `ssh.openssh_options` and adds what a program that a fabfile's author runs by hand needs besides: the user,
+the alias of the ssh_config, the rules for host keys, and gateways with keys of their own.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from fabric import Connection
+
+from ..errors import PatchworkError
+from ..ssh import openssh_options
+
+# Settings of an ssh_config that say who the host is; Fabric may have them from a file that ssh does not look at.
+_FROM_SSH_CONFIG = ("UserKnownHostsFile", "GlobalKnownHostsFile", "HostKeyAlias", "IdentitiesOnly")
+
+
+def ssh_options(c: Connection, strict_host_keys: bool) -> list[str]:
+    """The options of `ssh` for the host `c.original_host`. ssh heeds the first value that it is given for each.
+
+    An unknown host's key is remembered and a changed one refused, unless the ssh_config has a rule of its own for
+    this host; `strict_host_keys=False` turns checking off.
+
+    :raises PatchworkError: the host's name looks like an option of ssh.
+    """
+    common = openssh_options(c)  # knows the sandbox's hosts and fills in their address and user: has to come first
+    if c.host.startswith("-") or c.original_host.startswith("-"):
+        raise PatchworkError(f"{c.original_host!r} is no name of a host: ssh would take it for an option.")
+    checking = c.ssh_config.get("stricthostkeychecking", "accept-new") if strict_host_keys else "no"
+    options = ["-l", c.user, "-o", f"StrictHostKeyChecking={checking}"]
+    # patchwork's rsync could ask for a passphrase, where there is somebody to ask.
+    options += ["-o", "BatchMode=no"]
+    if c.host != c.original_host:
+        options += ["-o", f"HostName={literal(c.host)}"]
+    return [*_configuration(c), *options, *_gateway(c, strict_host_keys), *common, *_more(c)]
+
+
+def literal(text: str) -> str:
+    """A text for where ssh expands `%h` and the like."""
+    return text.replace("%", "%%")
+
+
+def _configuration(c: Connection) -> list[str]:
+    if c.config.ssh_config_path:
+        return ["-F", str(c.config.ssh_config_path)]
+    return [] if c.config.load_ssh_configs else ["-F", "none"]
+
+
+def _gateway(c: Connection, strict_host_keys: bool) -> list[str]:
+    if c.gateway is False:  # "none", as opposed to None
+        return ["-o", "ProxyCommand=none"]
+    if not isinstance(c.gateway, Connection):
+        return []
+    # ProxyJump would give the gateway none of the keys and settings that its Connection has. ssh lets whichever of
+    # the two comes first win.
+    inner = [literal(word) for word in ["ssh", *ssh_options(c.gateway, strict_host_keys)]]
+    command = f"{shlex.join(inner)} -W '[%h]:%p' {shlex.quote(literal(c.gateway.original_host))}"
+    return ["-o", f"ProxyCommand={command}"]
+
+
+def _more(c: Connection) -> list[str]:
+    settings = {
+        name: _one_or_several(c.ssh_config[name.lower()]) for name in _FROM_SSH_CONFIG if name.lower() in c.ssh_config
+    }
+    # What these arguments of Paramiko's mean in OpenSSH.
+    if not c.connect_kwargs.get("allow_agent", True):
+        settings["IdentityAgent"] = "none"
+    if not c.connect_kwargs.get("look_for_keys", True) and c.connect_kwargs.get("key_filename"):
+        settings["IdentitiesOnly"] = "yes"
+    return [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+
+
+def _one_or_several(value: str) -> str:
+    """A value of an ssh_config with the quotes again that Paramiko took from around a single path with spaces."""
+    return f'"{value}"' if " " in value and Path(value).expanduser().parent.is_dir() else value
