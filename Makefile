@@ -1,5 +1,5 @@
 # Everything one does in a checkout. `make` lists it.
-HOST_PACKAGES = git debootstrap systemd-container nftables iproute2 openssh-client rsync
+HOST_PACKAGES = git debootstrap systemd-container nftables iproute2 openssh-client gpgv rsync curl procps
 BIN = .venv/bin
 
 .PHONY: help demo test test-unit lint types wheel bench clean-sandbox clean

@@ -18,7 +18,7 @@ else
         echo "The sandbox boots hosts, which takes root: sudo make demo, or use a real server: make demo HOST=user@host" >&2
         exit 1
     }
-    sh scripts/bootstrap.sh - git debootstrap systemd-container nftables iproute2 openssh-client
+    sh scripts/bootstrap.sh - git debootstrap systemd-container nftables iproute2 openssh-client gpgv
 fi
 
 cd examples/flask-hello
