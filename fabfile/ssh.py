@@ -22,7 +22,7 @@ from .errors import ConnectError, HostKeyError
 if TYPE_CHECKING:
     from fabric import Config
 
-    from .roles import Host
+    from .hosts import Host
     from .sandbox import SshTarget
 
 KNOWN_HOSTS = "~/.ssh/known_hosts"

@@ -7,7 +7,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from hostsmith.roles import Host
+from hostsmith.hosts import Host
 from hostsmith.sandbox import lookup
 
 

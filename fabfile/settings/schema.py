@@ -70,8 +70,8 @@ class Settings(_Model):
     )
     source: kind.Source = Field(
         ".",
-        description="Where the code is: a git URL, pulled by the host, or a local folder (seen from the project folder), "
-        "pushed from here: what is committed, or all of it when the folder is not in git.",
+        description="Where the code is: a git URL, pulled by the host, or a local folder (seen from the project "
+        "folder), pushed from here: what is committed, or all of it when the folder is not in git.",
     )
     revision: kind.Revision = Field(
         "HEAD", description="Branch, tag or commit that is deployed when `--revision` is not given."

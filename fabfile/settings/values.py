@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator
 
+from ..hosts import HOST_FORM, Host, read_host
 from ..resources.secret import Secret
-from ..roles import HOST_FORM, Host, read_host
 from .kinds import Number, Scalar, Text, UnexpectedError
 from .procfile import PROCESS_NAME
 

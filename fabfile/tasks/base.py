@@ -13,7 +13,8 @@ from invoke.tasks import task as invoke_task
 
 from .. import ssh
 from ..errors import UsageError
-from ..roles import Host, cli_hosts, hosts_for, roles_of
+from ..hosts import Host
+from ..roles import cli_hosts, hosts_for, roles_of
 from ..settings.fabric_config import running_program
 
 if TYPE_CHECKING:

@@ -169,14 +169,20 @@ def test_a_host_pulls_from_a_repository_url(deployed: Project) -> None:
     assert "there is no revision 'gone' in the repository; it has main" in done.stderr
 
 
-def test_a_private_repository_works_with_the_deploy_key_that_provision_shows(deployed: Project) -> None:
-    vps = deployed.vps
+def make_private_repository(project: Project) -> None:
+    """Make git@localhost:hello.git on the host, with the project in it, which nobody's key opens yet."""
+    vps = project.vps
     vps.run("useradd --create-home git && git init --quiet --bare /home/git/hello.git")
     vps.run("install -d -o git -m 700 /home/git/.ssh")
     ssh = f"ssh -i {vps.target.key_filename} -oUserKnownHostsFile={vps.target.known_hosts}"
-    deployed.environment["GIT_SSH_COMMAND"] = ssh
-    deployed.git("push", "--quiet", f"root@{vps.address}:/home/git/hello.git", "HEAD:refs/heads/main")
+    project.environment["GIT_SSH_COMMAND"] = ssh
+    project.git("push", "--quiet", f"root@{vps.address}:/home/git/hello.git", "HEAD:refs/heads/main")
     vps.run("git -C /home/git/hello.git symbolic-ref HEAD refs/heads/main && chown -R git: /home/git")
+
+
+def test_a_private_repository_works_with_the_deploy_key_that_provision_shows(deployed: Project) -> None:
+    vps = deployed.vps
+    make_private_repository(deployed)
     deployed.settings(source="git@localhost:hello.git")
     shown = deployed.fab("provision").stdout
     (key,) = [line.strip() for line in shown.splitlines() if "ssh-ed25519" in line]
@@ -190,12 +196,7 @@ def test_a_private_repository_works_with_the_deploy_key_that_provision_shows(dep
 
 def test_a_private_repository_works_by_agent_forwarding(deployed: Project, tmp_path: Path) -> None:
     vps = deployed.vps
-    vps.run("useradd --create-home git && git init --quiet --bare /home/git/hello.git")
-    vps.run("install -d -o git -m 700 /home/git/.ssh")
-    ssh = f"ssh -i {vps.target.key_filename} -oUserKnownHostsFile={vps.target.known_hosts}"
-    deployed.environment["GIT_SSH_COMMAND"] = ssh
-    deployed.git("push", "--quiet", f"root@{vps.address}:/home/git/hello.git", "HEAD:refs/heads/main")
-    vps.run("git -C /home/git/hello.git symbolic-ref HEAD refs/heads/main && chown -R git: /home/git")
+    make_private_repository(deployed)
     key = tmp_path / "mine"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     public = key.with_suffix(".pub").read_text()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from fabric import Config, Connection
 from hostsmith.errors import SettingsError, UsageError
-from hostsmith.roles import ALL_ROLES, Host, cli_hosts, hosts_for, role, roles_of
+from hostsmith.hosts import Host
+from hostsmith.roles import ALL_ROLES, cli_hosts, hosts_for, role, roles_of
 from hostsmith.settings.schema import Settings
 from paramiko import SSHConfig
 
