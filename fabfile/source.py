@@ -135,7 +135,7 @@ class LocalSource:
         exclude.write_text("".join(f"{pattern}\n" for pattern in _NEVER_CODE), encoding="utf-8")
         self._git("add", "--all", "--", ".")
         tree = self._git("write-tree").decode().strip()
-        return Source(tree, tree, "(a folder that is not in git)")
+        return Source(tree, tree, "a folder that is not in git")
 
     def _commit(self, revision: str) -> str:
         try:

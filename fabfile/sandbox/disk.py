@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
 
+from ..errors import SandboxError
 from . import inherit
 from .inherit import File
 from .keys import KeyPair
@@ -53,6 +54,24 @@ def put(upper: Path, lower: Sequence[Path], files: Sequence[File]) -> None:
         target = upper / file.path.lstrip("/")
         _make_folder(upper, lower, target.parent)
         write_file(target, file.data, file.mode)
+
+
+def require_file_system(folder: Path, mounts: str = "/proc/self/mountinfo") -> None:
+    """Make sure that the folder of the disks can carry overlays: on an overlay itself, as in a container, it cannot.
+
+    :param mounts: the table of mounts (proc(5)).
+    :raises SandboxError: it cannot; says what to do.
+    """
+    kinds = {}
+    for line in Path(mounts).read_text(encoding="utf-8", errors="replace").splitlines():
+        before, _, after = line.partition(" - ")
+        kinds[Path(before.split()[4])] = after.split()[0]
+    mount = next((place for place in (folder, *folder.parents) if place in kinds), None)
+    if mount is not None and kinds[mount] == "overlay":
+        raise SandboxError(
+            f"{folder} is on an overlay file system, as in a container, which cannot carry the disks of sandbox hosts. "
+            f"Mount another there, such as: mkdir -p {folder} && mount -t tmpfs tmpfs {folder}"
+        )
 
 
 def new(upper: Path) -> None:

@@ -176,6 +176,7 @@ class Sandbox:
     def _open(self, progress: Progress) -> State:
         """Bring everything but the hosts into being, and clear what a killed run or a reboot left."""
         tools.require_machine()
+        disk.require_file_system(self._store.root.parent)
         with self._store.lock():
             state = self._store.read() if self._store.exists() else build.found(self._store)
             with self._store.machine_lock():

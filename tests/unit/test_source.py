@@ -231,7 +231,7 @@ class TestPlainFolder:
         before = tree(folder)
         source, _ = host.receive(folder)
         assert names(host.files(source)) == [".gitignore", "app"]
-        assert (source.revision, source.subject) == (source.name, "(a folder that is not in git)")
+        assert (source.revision, source.subject) == (source.name, "a folder that is not in git")
         assert tree(folder) == before
 
     def test_the_same_files_are_the_same_source(self, folder: Path) -> None:
