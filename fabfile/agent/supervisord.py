@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import time
 import xmlrpc.client
 from typing import Any
 
@@ -10,6 +11,10 @@ from ..resources.base import ResourceError
 from .unix_http import UnixConnection
 
 SOCKET = "/var/run/supervisor.sock"
+# States of a process that is there; each ends by itself, the last one by SIGKILL after the program's stopwaitsecs.
+_ALIVE = frozenset({"STARTING", "RUNNING", "BACKOFF", "STOPPING"})
+# Seconds; far beyond any stopwaitsecs, for a process that the kernel holds.
+_STOP_LIMIT = 600.0
 
 # Fault codes of supervisor.xmlrpc.Faults.
 ALREADY_ADDED, BAD_NAME = 90, 10
@@ -66,7 +71,13 @@ def read_configuration() -> None:
 def stop_group(group: str) -> None:
     """Stop a group's processes, each with its own stop signal and time, and forget the group."""
     try:
-        call("stopProcessGroup", group)
+        call("stopProcessGroup", group, False)
+        # supervisord notices that a process has ended when it looks next: once a second, or when somebody asks.
+        deadline = time.monotonic() + _STOP_LIMIT
+        while any(process["statename"] in _ALIVE for process in processes(group)):
+            if time.monotonic() > deadline:
+                raise ResourceError(f"the processes of {group} do not end, not even killed; see `supervisorctl status`")
+            time.sleep(0.02)
         call("removeProcessGroup", group)
     except xmlrpc.client.Fault as fault:
         if fault.faultCode != BAD_NAME:
