@@ -14,12 +14,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import SandboxError
+from . import tools
 
 # debootstrap of an older release lacks the scripts of newer suites; these say which family a suite is of.
 _UBUNTU = {"jammy", "noble", "plucky", "questing", "resolute"}
 _DEBIAN = {"bullseye", "bookworm", "trixie", "forky", "duke", "sid"}
 _ALIASES = {"debian": {"oldstable", "stable", "testing", "unstable", "sid"}, "ubuntu": {"devel"}}
 _POCKETS = ("-updates", "-security", "/updates")
+_PROGRAM = Path("/usr/sbin/debootstrap")
 _SCRIPTS = Path("/usr/share/debootstrap/scripts")
 _KEYRINGS = {
     "debian": "/usr/share/keyrings/debian-archive-keyring.gpg",
@@ -148,18 +150,30 @@ def _stock(family: str, suite: str, architecture: str) -> Iterator[Entry]:
             f"({_KEYRINGS[family]}). Run: apt-get install {family}-"
             f"{'archive-keyring' if family == 'debian' else 'keyring'}"
         )
+    mirror = _default_mirror(family, suite, architecture)
     if family == "debian":
-        pockets = (suite,) if suite == "sid" else (suite, f"{suite}-updates")
-        yield Entry(("http://mirror.example.org/debian",), pockets, ("main",), options)
+        pockets: tuple[str, ...] = (suite,) if suite == "sid" else (suite, f"{suite}-updates")
+        yield Entry((mirror,), pockets, ("main",), options)
         if suite != "sid":
-            security = "http://mirror.example.org/debian-security"
-            yield Entry((security,), (f"{suite}-security",), ("main",), options)
+            yield Entry((f"{mirror}-security",), (f"{suite}-security",), ("main",), options)
         return
-    primary = architecture in ("amd64", "i386")
-    mirror = "http://archive.example.org/ubuntu" if primary else "http://ports.example.org/ubuntu-ports"
-    security = "http://security.example.org/ubuntu" if primary else mirror
-    yield Entry((mirror,), (suite, f"{suite}-updates"), ("main", "universe"), options)
-    yield Entry((security,), (f"{suite}-security",), ("main", "universe"), options)
+    pockets = (suite, f"{suite}-updates", f"{suite}-security")
+    yield Entry((mirror,), pockets, ("main", "universe"), options)
+
+
+def _default_mirror(family: str, suite: str, architecture: str) -> str:
+    """The archive that debootstrap itself would take, as its program, or its script for the suite, says."""
+    if family == "debian":
+        found = re.search(r'^DEF_MIRROR="(.+)"$', _text(_PROGRAM), re.MULTILINE)
+        mirror = found.group(1) if found else ""
+    else:
+        # The script calls this first of all, in a case of the architecture and suite.
+        stop = 'default_mirror() { echo "$1"; exit; }; ARCH=$2 SUITE=$3; . "$1"'
+        argv = ["sh", "-c", stop, "sh", _script(suite, family), architecture, suite]
+        mirror = tools.call(argv, what="reading debootstrap's default mirror").strip()
+    if not mirror:
+        raise SandboxError(f"debootstrap names no mirror for {suite}; add one to this machine's apt sources")
+    return mirror
 
 
 def _family(suite: str, distribution: str, codename: str) -> str:

@@ -38,10 +38,10 @@ Components: main
 """
 
 ONE_LINE = """\
-deb http://archive.example.org/ubuntu/ noble main restricted # the archive
-deb [arch=amd64,arm64 signed-by=/usr/share/keyrings/u.gpg] http://archive.example.org/ubuntu noble-updates main
+deb http://near.example.org/ubuntu/ noble main restricted # the archive
+deb [arch=amd64,arm64 signed-by=/usr/share/keyrings/u.gpg] http://near.example.org/ubuntu noble-updates main
 deb http://security.example.org/ubuntu noble-security main
-deb-src http://archive.example.org/ubuntu noble main
+deb-src http://near.example.org/ubuntu noble main
 # deb http://commented.example.org/ubuntu noble main
 deb http://flat.example.org/repo ./
 """
@@ -98,7 +98,7 @@ def test_one_line_sources_of_an_ubuntu_machine(etc: Path) -> None:
     (etc / "apt/sources.list").write_text(ONE_LINE)
     plan = sources.plan(None, etc)
     assert (plan.distribution, plan.suite) == ("ubuntu", "noble")
-    assert plan.mirror == "http://archive.example.org/ubuntu"
+    assert plan.mirror == "http://near.example.org/ubuntu"
     assert plan.entries[1].options == {
         "Architectures": "amd64 arm64",
         "Signed-By": "/usr/share/keyrings/u.gpg",
@@ -137,11 +137,31 @@ def test_a_suite_of_the_other_distribution_comes_from_its_own_archive(
     keyring.touch()
     monkeypatch.setitem(sources._KEYRINGS, "ubuntu", str(keyring))
     write(etc, DEBIAN, debian_sources=DEB822)
-    plan = sources.plan("noble", etc)
+    # Which archive that is, debootstrap knows.
+    (etc / "scripts").mkdir()
+    (etc / "scripts" / "noble").write_text(
+        "case $ARCH in\n  amd64|i386)\n    default_mirror http://archive.example.org/ubuntu ;;\n"
+        "  *)\n    default_mirror http://ports.example.org/ubuntu ;;\nesac\nmirror_style release\n"
+    )
+    monkeypatch.setattr(sources, "_SCRIPTS", etc / "scripts")
+    plan = sources.plan("noble", etc, architecture="amd64")
     assert (plan.distribution, plan.mirror) == ("ubuntu", "http://archive.example.org/ubuntu")
     assert plan.signed_by == str(keyring)
-    arm = sources.plan("noble", etc, architecture="arm64")
-    assert arm.mirror == "http://ports.example.org/ubuntu-ports"
+    assert sources.plan("noble", etc, architecture="arm64").mirror == "http://ports.example.org/ubuntu"
+
+
+def test_a_machine_without_sources_takes_the_mirror_of_debootstrap(etc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(etc, DEBIAN)
+    keyring, program = etc / "debian.gpg", etc / "debootstrap"
+    keyring.touch()
+    program.write_text('#!/bin/sh\nDEF_MIRROR="http://archive.example.org/debian"\n')
+    monkeypatch.setitem(sources._KEYRINGS, "debian", str(keyring))
+    monkeypatch.setattr(sources, "_PROGRAM", program)
+    plan = sources.plan("bookworm", etc)
+    assert [entry.uris for entry in plan.entries] == [
+        ("http://archive.example.org/debian",),
+        ("http://archive.example.org/debian-security",),
+    ]
 
 
 def test_missing_keys_of_the_other_distribution_say_what_to_install(etc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
