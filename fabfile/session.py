@@ -42,24 +42,23 @@ class Session:
     def __init__(self, c: Connection) -> None:
         self.host = label(c)
         self._c = opened(c)
-        self._channel = self._open_channel()
+        password = c.config.sudo.password
+        self._channel = self._start_agent(bool(password))
         self._errors: collections.deque[str] = collections.deque(maxlen=200)
         self._noise: collections.deque[str] = collections.deque(maxlen=_ERROR_LINES)
         self._events = self._read_events()
         self._drain = threading.Thread(target=self._drain_errors, daemon=True)
         self._drain.start()
+        code = pack.agent_zip()
+        # sudo takes the first line when it asks for a password; when it does not, the agent passes over it.
+        self._send((f"{password}\n".encode() if password else b"") + b"hostsmith\n%d\n" % len(code) + code)
 
-    def _open_channel(self) -> paramiko.Channel:
-        password = self._c.config.sudo.password
+    def _start_agent(self, sudo_password: bool) -> paramiko.Channel:
         try:
             channel: paramiko.Channel = self._c.transport.open_session(timeout=_CHANNEL_TIMEOUT)
             if self._c.forward_agent:
                 paramiko.agent.AgentRequestHandler(channel)
-            channel.exec_command(pack.start_command(bool(password)))
-            code = pack.agent_zip()
-            # sudo takes the first line when it asks for a password; when it does not, the agent passes over it.
-            first = f"{password}\n".encode() if password else b""
-            channel.sendall(first + b"hostsmith\n%d\n" % len(code) + code)
+            channel.exec_command(pack.start_command(sudo_password))
         except (paramiko.SSHException, OSError) as error:
             raise ConnectError(f"{self.host}: the connection broke: {error or type(error).__name__}") from None
         return channel
@@ -138,18 +137,23 @@ class Session:
     def _request(self, frame: dict[str, Any], on_event: Callable[[Event], None]) -> Event:
         data = zlib.compress(json.dumps(frame).encode())
         try:
-            self._channel.sendall(b"%d\n" % len(data) + data)
+            self._send(b"%d\n" % len(data) + data)
             done = self._dispatch(on_event)
-            if done is not None:
-                return done
         except KeyboardInterrupt:
             self._interrupt(on_event)
-        except (paramiko.SSHException, OSError) as error:
-            # A channel that the far side closed says so on sending; why, it says on standard error.
-            if self._c.transport.is_active():
-                raise self._died() from None
-            raise AgentError(f"{self.host}: the connection was lost: {error or type(error).__name__}") from None
-        raise self._died()
+        if done is None:
+            raise self._died()
+        return done
+
+    def _send(self, data: bytes) -> None:
+        """Send to the agent.
+
+        :raises ConnectError, AgentError: it has ended; why, it said on standard error before.
+        """
+        try:
+            self._channel.sendall(data)
+        except (paramiko.SSHException, OSError):
+            raise self._died() from None
 
     def _dispatch(self, on_event: Callable[[Event], None]) -> Event | None:
         """Hand on events up to the one that ends a request; None when the agent ended before."""
@@ -189,6 +193,8 @@ class Session:
         """Why the agent ended before it was done: from its exit status and what it wrote on standard error."""
         self._channel.status_event.wait(_CHANNEL_TIMEOUT)
         self._drain.join(_CHANNEL_TIMEOUT)
+        # What is left on standard output, a login shell's last words for instance, is kept as noise.
+        collections.deque(self._events, maxlen=0)
         status = self._channel.exit_status
         if not self._c.transport.is_active():
             return AgentError(f"{self.host}: the connection was lost; the host puts back what was half-way")

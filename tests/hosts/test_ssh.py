@@ -83,6 +83,11 @@ def test_a_user_without_sudo_is_told_what_is_missing(user: Project) -> None:
     assert "the user may not use sudo" in on_a_terminal(user, "s3cret-word", "--prompt-for-sudo-password", "status")[1]
 
 
+def test_a_user_who_may_not_log_in_is_told_in_the_hosts_words(user: Project) -> None:
+    user.vps.run("usermod --shell /usr/sbin/nologin dev")
+    assert "This account is currently not available." in user.fab("status", status=1).stderr
+
+
 def test_a_host_that_does_not_answer_is_named_with_the_reason(provisioned: Project) -> None:
     provisioned.vps.sandbox.stop(provisioned.vps.name)
     done = provisioned.fab("status", status=1)
