@@ -11,11 +11,11 @@ from .console import Console
 from .errors import ConvergeError, UsageError
 from .report import Report, Result
 from .session import Event, Session
+from .settings.fabric_config import project_folder
 from .templating import rendered
 
 if TYPE_CHECKING:
     from fabric import Connection
-    from invoke.context import Context
 
     from .resources.base import Resource
 
@@ -38,7 +38,7 @@ def converge(c: Connection, resources: Sequence[Resource], *, dry_run: bool = Fa
     with Session(c) as session:
         if not dry_run:
             session.lock("converge", LOCK_TIMEOUT, console.note)
-        report = run(session, resources, project_folder(c), console, dry_run=dry_run)
+        report = run(session, resources, project_folder(c.config), console, dry_run=dry_run)
     if not report.ok:
         raise ConvergeError(f"{report.host}: {report.problem()}")
     return report
@@ -83,8 +83,3 @@ def add(report: Report, event: Event) -> None:
     elif event["event"] == "result":
         known = ("resource", "state", "summary", "diff", "error", "seconds")
         report.results.append(Result(**{key: event[key] for key in known if key in event}))
-
-
-def project_folder(c: Context) -> Path:
-    """The folder of the fabfile in use, where Fabric looks for `fabric.yaml`; the working folder outside of `fab`."""
-    return Path(c.config._project_prefix or Path.cwd())

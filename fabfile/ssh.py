@@ -18,12 +18,12 @@ import paramiko
 from fabric import Connection
 
 from .errors import ConnectError, HostKeyError
+from .settings.fabric_config import project_folder
 
 if TYPE_CHECKING:
     from fabric import Config
 
     from .hosts import Host
-    from .sandbox import SshTarget
 
 KNOWN_HOSTS = "~/.ssh/known_hosts"
 # Seconds. A host that is down should cost seconds; Fabric alone would wait as long as TCP does.
@@ -64,13 +64,11 @@ def secure(c: Connection) -> None:
     """Give a connection that is not open yet our rules: Fabric's own accept any host key, a changed one too."""
     known_hosts = _use_sandbox(c)
     if known_hosts is None:
-        c.client.load_system_host_keys("/etc/ssh/ssh_known_hosts") if Path(
-            "/etc/ssh/ssh_known_hosts"
-        ).exists() else None
-        path = Path(KNOWN_HOSTS).expanduser()
-        if path.exists():
-            c.client.load_system_host_keys(str(path))
-        c.client.set_missing_host_key_policy(_Remember(path))
+        own = Path(KNOWN_HOSTS).expanduser()
+        for path in (Path("/etc/ssh/ssh_known_hosts"), own):
+            if path.exists():
+                c.client.load_system_host_keys(str(path))
+        c.client.set_missing_host_key_policy(_Remember(own))
     else:
         c.client.load_system_host_keys(known_hosts)
         c.client.set_missing_host_key_policy(paramiko.RejectPolicy())
@@ -87,7 +85,9 @@ def _use_sandbox(c: Connection) -> str | None:
 
     :returns: its known_hosts file; None when the host is none of the sandbox's.
     """
-    target = _sandbox_target(c)
+    from .sandbox import lookup
+
+    target = lookup(project_folder(c.config), c.original_host)
     if target is None:
         return None
     if c.user == c.config.user:
@@ -95,12 +95,6 @@ def _use_sandbox(c: Connection) -> str | None:
     c.host = target.address
     c.connect_kwargs = {**c.connect_kwargs, "key_filename": target.key_filename, "look_for_keys": False}
     return target.known_hosts
-
-
-def _sandbox_target(c: Connection) -> SshTarget | None:
-    from .sandbox import lookup
-
-    return lookup(Path(c.config._project_prefix or Path.cwd()), c.original_host)
 
 
 def _connect(c: Connection) -> None:

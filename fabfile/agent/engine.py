@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ..resources.base import Change, Resource, ResourceError
 from ..resources.validated import Validated
@@ -152,4 +152,5 @@ def _say_owed(owed: Owed) -> None:
         events.note(f"still owed, and done by the next run that brings its code: {names} (listed in {owed.path})")
 
 
-_nothing: Callable[[], None] = lambda: None  # noqa: E731
+def _nothing() -> None:
+    """What there is to apply where nothing changes."""

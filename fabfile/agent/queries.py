@@ -73,17 +73,6 @@ def break_lock() -> str | None:
     return None if found is None else lock.describe(found)
 
 
-def facts() -> dict[str, Any]:
-    """The host's distribution and size."""
-    with open("/etc/os-release", encoding="utf-8") as file:
-        pairs = dict(line.rstrip("\n").split("=", 1) for line in file if "=" in line)
-    return {
-        "distribution": pairs.get("ID", "").strip('"'),
-        "version": pairs.get("VERSION_ID", "").strip('"'),
-        "cpus": os.cpu_count() or 1,
-    }
-
-
 def _provisioned(app: str) -> Layout:
     layout = Layout(app)
     if not os.path.isdir(layout.root):

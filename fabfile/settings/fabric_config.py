@@ -17,6 +17,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import fabric
@@ -54,6 +55,11 @@ def layers(config: fabric.Config) -> list[Layer]:
         ("the fabfile", config._modifications),
     ]
     return [Layer(label, data) for label, data in found if data]
+
+
+def project_folder(config: fabric.Config) -> Path:
+    """The folder of the fabfile in use, where Fabric looks for `fabric.yaml`; outside of `fab`, the working folder."""
+    return Path(config._project_prefix or Path.cwd()).absolute()
 
 
 def shown(path: str | None) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from invoke.config import copy_dict
 
 from ..errors import SettingsError
-from .fabric_config import layers, running_program, shown
+from .fabric_config import layers, project_folder, running_program, shown
 from .procfile import load_procfile
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _read(config: Config) -> _Found:
     from .values import app_name_like
 
     _check_runtime_file(config)
-    project = Path(config._project_prefix or Path.cwd()).absolute()
+    project = project_folder(config)
     overlay = environment.read(os.environ)
     whereabouts = Whereabouts(layers(config), overlay, _file_to_write(config))
     given = {key: value for key, value in config._config.items() if value is not None}

@@ -11,7 +11,7 @@ from invoke.collection import Collection
 
 from .. import sandbox as sandboxes
 from ..console import Console, print_json
-from ..converge import project_folder
+from ..settings.fabric_config import project_folder
 from .base import task
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def destroy(c: Context, name: str | None = None, gone: bool = False, json: bool 
 
 
 def _sandbox(c: Context) -> Sandbox:
-    return sandboxes.Sandbox(project_folder(c))
+    return sandboxes.Sandbox(project_folder(c.config))
 
 
 def _readable_hosts(sandbox: Sandbox) -> list[Host]:
