@@ -31,9 +31,14 @@ from .roles import hosts_for, role
 from .settings import load
 from .tasks.base import own_task as task
 from .tasks.deploy import deploy
+from .tasks.hosts import hosts
+from .tasks.logs import logs
+from .tasks.pending import pending
+from .tasks.plan import plan
 from .tasks.provision import provision
 from .tasks.releases import releases
 from .tasks.rollback import rollback
+from .tasks.run import run
 from .tasks.status import status
 from .tasks.unlock import unlock
 from .templating import Template
@@ -66,14 +71,19 @@ __all__ = [
     "converge",
     "deploy",
     "errors",
+    "hosts",
     "hosts_for",
     "load",
+    "logs",
     "ns",
+    "pending",
+    "plan",
     "provision",
     "recipes",
     "releases",
     "role",
     "rollback",
+    "run",
     "status",
     "task",
     "unlock",

@@ -5,12 +5,17 @@ from __future__ import annotations
 from invoke.collection import Collection
 
 from .tasks.deploy import deploy
+from .tasks.hosts import hosts
+from .tasks.logs import logs
+from .tasks.pending import pending
+from .tasks.plan import plan
 from .tasks.provision import provision
 from .tasks.releases import releases
 from .tasks.rollback import rollback
+from .tasks.run import run
 from .tasks.sandbox import ns as sandbox
 from .tasks.status import status
 from .tasks.unlock import unlock
 
-ns = Collection("hostsmith", provision, deploy, rollback, releases, status, unlock)
+ns = Collection("hostsmith", provision, deploy, rollback, pending, plan, releases, status, hosts, run, logs, unlock)
 ns.add_collection(sandbox, name="sandbox")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ def converge(c: Connection, resources: Sequence[Resource], *, dry_run: bool = Fa
     console = Console()
     with Session(c) as session:
         if not dry_run:
-            session.lock("converge", LOCK_TIMEOUT, console.note)
+            session.lock("converge", LOCK_TIMEOUT, partial(console.note, session.host))
         report = run(session, resources, project_folder(c.config), console, dry_run=dry_run)
     if not report.ok:
         raise ConvergeError(f"{report.host}: {report.problem()}")
@@ -65,14 +66,15 @@ def run(
 
     def on_event(event: Event) -> None:
         add(report, event)
-        console.event(report, event)
+        console.event(report.host, event)
 
-    with console.host(report, what, len(files)):
+    with console.fleet([report.host], what, dry_run):
+        console.phase(report.host, what.split()[0], len(files))
         done = session.plan(files, on_event) if dry_run else session.converge(files, on_event)
         if not done and not report.failed:
             report.error = "interrupted"
         report.seconds = round(time.monotonic() - start, 3)
-    console.summary(report)
+    console.host_summary(report)
     return report
 
 

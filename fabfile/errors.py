@@ -6,7 +6,9 @@
     +-- ConnectError          no SSH connection, or no way to become root
     |   +-- HostKeyError      the host's key is not the one that was remembered
     +-- AgentError            the code on the host broke the protocol or died
+    |   +-- LostError         nothing is heard of a host any more, in the middle of a run
     +-- ConvergeError         a resource could not be brought to its desired state
+    |   +-- FleetError        a run over several hosts failed on some of them
     +-- DriftError            `--check` found a difference; exit code 2
     +-- LockedError           another run holds the host
     +-- InterruptedRunError   Ctrl-C; the host has put back what was half-way
@@ -64,8 +66,16 @@ class AgentError(HostsmithError):
     """The code that runs on the host broke the protocol or died."""
 
 
+class LostError(AgentError):
+    """Nothing is heard of a host any more, in the middle of a run."""
+
+
 class ConvergeError(HostsmithError):
     """A resource could not be brought to its desired state."""
+
+
+class FleetError(ConvergeError):
+    """A run over several hosts failed on some of them."""
 
 
 class DriftError(HostsmithError):

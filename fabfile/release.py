@@ -44,6 +44,21 @@ def state(record: Record, live: str | None) -> str:
     return "failed" if record.state == "building" else record.state
 
 
+def shared(listings: Sequence[Sequence[Record]]) -> list[Record]:
+    """The releases that every host has, oldest first; each proven only if it is on all of them.
+
+    :param listings: all releases of each host, oldest first.
+    """
+    known = [{record.id: record for record in listing} for listing in listings]
+    common = [name for name in known[0] if all(name in records for records in known)] if known else []
+
+    def weakest(name: str) -> Record:
+        found = [records[name] for records in known]
+        return next((record for record in found if record.state != "proven"), found[0])
+
+    return [weakest(name) for name in common]
+
+
 def to_go_back_to(records: Sequence[Record], live: str | None, wanted: str | None) -> Record:
     """The release that a rollback makes live: the newest proven one before the live one, or the one asked for.
 

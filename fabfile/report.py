@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-State = Literal["ok", "changed", "ran", "failed"]
+from .errors import ConnectError, HostKeyError, HostsmithError, LostError
+
+State = Literal["ok", "changed", "ran", "reverted", "failed"]
 
 
 @dataclass(frozen=True)
 class Result:
     """How one resource, or one handler, fared.
 
-    :param state: "ok": nothing to do; "changed"; "ran": a handler; "failed".
+    :param state: "ok": nothing to do; "changed"; "ran": a handler; "reverted": a change that was put
+        back because another host failed; "failed".
     :param seconds: how long it took on the host.
     """
 
@@ -31,6 +34,8 @@ class Report:
     :param host: the host as the user wrote it.
     :param dry_run: whether results tell what would have happened.
     :param error: why the run as a whole failed, besides a failed result; empty when it did not.
+    :param verdict: what has become of the host in a deploy or rollback: "switched"; "kept": it has the release that
+        it had; "reverted": it had switched, and went back; "unreachable".
     :param seconds: from the first byte sent to the last event.
     """
 
@@ -40,6 +45,13 @@ class Report:
     notes: list[str] = field(default_factory=list)
     error: str = ""
     seconds: float = 0.0
+    verdict: str = ""
+
+    def fail(self, error: HostsmithError) -> None:
+        """The run failed on this host."""
+        self.error = str(error).removeprefix(f"{self.host}: ")
+        if isinstance(error, ConnectError | LostError) and not isinstance(error, HostKeyError):
+            self.verdict = "unreachable"
 
     @property
     def ok(self) -> bool:

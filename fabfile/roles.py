@@ -7,13 +7,20 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fabric import Connection
+
 from .errors import SettingsError, UsageError
-from .hosts import Host
+from .host import Host, Machine
 from .settings import load_settings
 from .settings.fabric_config import running_program
 
 if TYPE_CHECKING:
+    from fabric import Config
+
     from .settings.schema import Settings
+
+# The values of a host's entry that are arguments of Fabric's Connection.
+_OF_THE_CONNECTION = ("gateway", "connect_timeout", "forward_agent", "connect_kwargs")
 
 
 class AllRoles(Container[str]):
@@ -37,10 +44,10 @@ def hosts_for(settings: Settings, role: str | None = None) -> list[Host]:
     if role is not None and role not in settings.roles:
         raise SettingsError(_unknown_role(settings, role))
     chosen = [role] if role is not None else list(settings.roles)
-    machines: dict[tuple[str, int | None], Host] = {}
+    machines: dict[Machine, Host] = {}
     for name in chosen:
-        for host in settings.roles[name]:
-            machines.setdefault((host.host.lower(), host.port), host)
+        for entry in settings.roles[name]:
+            machines.setdefault(settings.machine(entry.host), entry.host)
     if not machines:
         what = f"role {role!r} has no hosts" if role is not None else "no role has a host"
         raise SettingsError(f"fabric.yaml: roles: {what}; {_how_to_name_hosts(role or 'web')}")
@@ -52,10 +59,26 @@ def roles_of(settings: Settings, host: Host) -> frozenset[str] | AllRoles:
 
     The machine counts, not the user: `-H root@web1` is the `deploy@web1` of the settings.
     """
-    roles = frozenset(
-        name for name, hosts in settings.roles.items() if any(host.same_machine(member) for member in hosts)
-    )
-    return roles or ALL_ROLES
+    return settings.roles_of(host) or ALL_ROLES
+
+
+def connection_kwargs(settings: Settings, host: Host, config: Config) -> dict[str, Any]:
+    """The keyword arguments for `fabric.Connection` to a host, with what its entry in the roles says of the way there.
+
+    :param config: Fabric's configuration, for the connection to the gateway.
+    """
+    entry = settings.entry(host)
+    if entry is None:
+        return host.connect_kwargs()
+    own = {key: value for key, value in entry.own().items() if key in _OF_THE_CONNECTION}
+    if entry.gateway:
+        # A configuration for each connection: Fabric adds the keys of one host to those of the next.
+        own["gateway"] = Connection(config=config.clone(), **connection_kwargs(settings, entry.gateway, config))
+    if entry.connect_kwargs:
+        # Fabric would pass over those for all hosts, but for the keys, which it adds.
+        for_all = {key: value for key, value in config.connect_kwargs.items() if key != "key_filename"}
+        own["connect_kwargs"] = {**for_all, **entry.connect_kwargs}
+    return {**host.connect_kwargs(), **own}
 
 
 def role(name: str) -> RoleHosts:
@@ -88,17 +111,16 @@ class RoleHosts:
         config = program.config
         if not config._collection:  # Fabric fills this level only after it has asked for the hosts
             config.load_collection(program.collection.configuration())
-        for host in hosts_for(load_settings(config), self.name):
-            yield host.connect_kwargs()
+        settings = load_settings(config)
+        for host in hosts_for(settings, self.name):
+            yield connection_kwargs(settings, host, config)
 
 
 def cli_hosts() -> list[str]:
     """The hosts given with `-H` to the running `fab`; none when no `fab` is running."""
     program = running_program()
-    if program is None:
-        return []
-    given = program.core[0].args.hosts.value or ""
-    return [spec.strip() for spec in given.split(",") if spec.strip()]
+    given = program.core[0].args.hosts.value if program else None
+    return given.split(",") if given else []
 
 
 def _unknown_role(settings: Settings, role: str) -> str:

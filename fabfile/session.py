@@ -12,14 +12,15 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import paramiko.agent
 
 from . import pack
 from .agent import wire
+from .agent.controller import BEAT, PATIENCE
 from .agent.events import RECORD_SEPARATOR
-from .errors import AgentError, ConnectError, InterruptedRunError, LockedError, UsageError
+from .errors import AgentError, ConnectError, InterruptedRunError, LockedError, LostError, UsageError
 from .ssh import label, opened
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ class Session:
         self._c = opened(c)
         password = c.config.sudo.password
         self._channel = self._start_agent(bool(password))
+        self.machine = ""
+        self._sending = threading.Lock()
+        self._ended = threading.Event()
+        self._silent = False
         self._errors: collections.deque[str] = collections.deque(maxlen=200)
         self._noise: collections.deque[str] = collections.deque(maxlen=_ERROR_LINES)
         self._events = self._read_events()
@@ -52,6 +57,7 @@ class Session:
         code = pack.agent_zip()
         # sudo takes the first line when it asks for a password; when it does not, the agent passes over it.
         self._send((f"{password}\n".encode() if password else b"") + b"hostsmith\n%d\n" % len(code) + code)
+        threading.Thread(target=self._beat, daemon=True).start()
 
     def _start_agent(self, sudo_password: bool) -> paramiko.Channel:
         try:
@@ -74,12 +80,28 @@ class Session:
     def close(self) -> None:
         """End the run; waits until the agent has ended, and so has freed the host's lock.
 
-        An agent that is amid a resource puts it back first.
+        An agent that is amid a resource, or holds changes, puts them back first.
         """
+        self._ended.set()
         with contextlib.suppress(paramiko.SSHException, OSError, EOFError):
             self._channel.shutdown_write()
             self._channel.status_event.wait(_CHANNEL_TIMEOUT)
             self._channel.close()
+
+    def interrupt(self) -> None:
+        """Have the agent stop, put back what is half-way or held, and end; whoever listens hears of it."""
+        self._ended.set()
+        with contextlib.suppress(paramiko.SSHException, OSError):
+            self._channel.shutdown_write()
+
+    def last_words(self, on_event: Callable[[Event], None]) -> None:
+        """Listen until an agent that was interrupted has ended."""
+        with contextlib.suppress(paramiko.SSHException, OSError, ValueError):
+            # An exception that passed through the iterator has ended it.
+            self._events = self._read_events()
+            for event in self._events:
+                if event["event"] not in ("done", "alive"):
+                    on_event(event)
 
     def lock(self, what: str, wait: float, on_event: Callable[[Event], None]) -> None:
         """Take the host's lock until the session ends.
@@ -97,13 +119,29 @@ class Session:
             )
         self._check(done)
 
-    def converge(self, resources: Sequence[Resource], on_event: Callable[[Event], None]) -> bool:
+    def unlock(self) -> None:
+        """Free the host's lock before the session ends."""
+        self._check(self._request({"op": "unlock"}))
+
+    def converge(
+        self, resources: Sequence[Resource], on_event: Callable[[Event], None], *, hold: bool = False
+    ) -> bool:
         """Bring the host to the desired state.
 
         :param on_event: called with each event as it arrives.
+        :param hold: the host puts the changes back, unless `confirm` is called before the session ends, however it
+            ends.
         :returns: whether all of it was done.
         """
-        return self._send_resources("converge", resources, on_event)
+        return self._send_resources("converge", resources, on_event, hold=hold)
+
+    def confirm(self) -> None:
+        """Keep the changes that the host holds."""
+        self._check(self._request({"op": "confirm"}))
+
+    def put_back(self, on_event: Callable[[Event], None]) -> bool:
+        """Have the host take back the changes that it holds; returns whether all of it could be."""
+        return bool(self._request({"op": "put_back"}, on_event)["ok"])
 
     def plan(self, resources: Sequence[Resource], on_event: Callable[[Event], None]) -> bool:
         """Have the host say what `converge` would change, touching nothing."""
@@ -119,28 +157,53 @@ class Session:
         self._check(done)
         return done["answer"]
 
-    def _send_resources(self, op: str, resources: Sequence[Resource], on_event: Callable[[Event], None]) -> bool:
+    def run(self, app: str, argv: Sequence[str], on_event: Callable[[Event], None]) -> int:
+        """Run a command as the app is run, in its live release.
+
+        :param on_event: called with each event "output" as it arrives; see `agent.stream`.
+        :returns: the command's exit status.
+        """
+        done = self._request({"op": "run", "app": app, "argv": list(argv)}, on_event)
+        self._check(done)
+        return int(done["status"])
+
+    def follow(self, app: str, names: Sequence[str], marks: dict[str, int], on_event: Callable[[Event], None]) -> None:
+        """Hear what is written to logs, until interrupted.
+
+        :param on_event: called with each event "log" as it arrives; see `agent.logs`.
+        :param marks: as the query `log_lines` gave them.
+        """
+        self._check(self._request({"op": "follow", "app": app, "names": list(names), "marks": marks}, on_event))
+
+    def _send_resources(
+        self, op: str, resources: Sequence[Resource], on_event: Callable[[Event], None], **more: bool
+    ) -> bool:
         try:
             data = wire.dump(list(resources))
         except TypeError as error:
             raise UsageError(str(error)) from None
-        frame = {"op": op, "resources": data, "modules": pack.own_modules(resources)}
+        frame = {"op": op, "resources": data, "modules": pack.own_modules(resources), **more}
         done = self._request(frame, on_event)
-        if "ok" not in done or "error" in done:
+        if done.get("interrupted") or "error" in done:
             self._check(done)
         return bool(done["ok"])
 
     def _check(self, done: Event) -> None:
+        if done.get("interrupted"):
+            raise InterruptedRunError(_interrupted(self.host))
         if not done["ok"]:
-            raise AgentError(f"{self.host}: {done.get('error', 'interrupted')}")
+            raise AgentError(f"{self.host}: {done.get('error', 'it did not say why')}")
 
-    def _request(self, frame: dict[str, Any], on_event: Callable[[Event], None]) -> Event:
+    def _request(self, frame: dict[str, Any], on_event: Callable[[Event], None] = lambda event: None) -> Event:
         data = zlib.compress(json.dumps(frame).encode())
         try:
             self._send(b"%d\n" % len(data) + data)
             done = self._dispatch(on_event)
         except KeyboardInterrupt:
-            self._interrupt(on_event)
+            # A second Ctrl-C does not wait.
+            self.interrupt()
+            self.last_words(on_event)
+            raise InterruptedRunError(_interrupted(self.host)) from None
         if done is None:
             raise self._died()
         return done
@@ -151,7 +214,8 @@ class Session:
         :raises ConnectError, AgentError: it has ended; why, it said on standard error before.
         """
         try:
-            self._channel.sendall(data)
+            with self._sending:
+                self._channel.sendall(data)
         except (paramiko.SSHException, OSError):
             raise self._died() from None
 
@@ -160,21 +224,23 @@ class Session:
         for event in self._events:
             if event["event"] == "done":
                 return event
+            if event["event"] == "alive":
+                self.machine = event.get("machine", self.machine)
+                # From now on it says every few seconds that it is there.
+                self._channel.settimeout(PATIENCE)
+                continue
             on_event(event)
         return None
 
-    def _interrupt(self, on_event: Callable[[Event], None]) -> NoReturn:
-        """Have the agent stop and put back what is half-way, and listen until it did; a second Ctrl-C does not wait."""
-        with contextlib.suppress(paramiko.SSHException, OSError, ValueError):
-            self._channel.shutdown_write()
-            # The exception has ended the iterator that it passed through.
-            self._events = self._read_events()
-            self._dispatch(on_event)
-        raise InterruptedRunError(f"{self.host}: interrupted; what was half-way has been put back")
+    def _beat(self) -> None:
+        """Tell the agent that we are there."""
+        while not self._ended.wait(BEAT):
+            with contextlib.suppress(paramiko.SSHException, OSError), self._sending:
+                self._channel.sendall(b"0\n")
 
     def _read_events(self) -> Iterator[Event]:
         rest = b""
-        while data := self._channel.recv(65536):
+        while data := self._receive():
             *lines, rest = (rest + data).split(b"\n")
             for line in lines:
                 # A login shell may print before us, on the same line.
@@ -184,6 +250,14 @@ class Session:
                 if separator:
                     yield json.loads(text)
 
+    def _receive(self) -> bytes:
+        """What comes next; nothing when the agent has ended, or says nothing any more."""
+        try:
+            return self._channel.recv(65536)
+        except TimeoutError:
+            self._silent = True
+            return b""
+
     def _drain_errors(self) -> None:
         with contextlib.suppress(OSError), self._channel.makefile_stderr("rb") as stream:
             for line in stream:
@@ -191,13 +265,20 @@ class Session:
 
     def _died(self) -> Exception:
         """Why the agent ended before it was done: from its exit status and what it wrote on standard error."""
+        if self._silent:
+            return LostError(
+                f"{self.host}: nothing was heard of the host for {PATIENCE:g} s; unless it lost its power, "
+                "it puts back what was half-way"
+            )
         self._channel.status_event.wait(_CHANNEL_TIMEOUT)
         self._drain.join(_CHANNEL_TIMEOUT)
         # What is left on standard output, a login shell's last words for instance, is kept as noise.
         collections.deque(self._events, maxlen=0)
         status = self._channel.exit_status
         if not self._c.transport.is_active():
-            return AgentError(f"{self.host}: the connection was lost; the host puts back what was half-way")
+            return LostError(
+                f"{self.host}: the connection was lost; unless it lost its power, the host puts back what was half-way"
+            )
         text = "\n".join(list(self._errors)[-_ERROR_LINES:] or self._noise)
         if problem := _sudo_problem(text):
             return ConnectError(f"{self.host}: cannot become root: {problem}")
@@ -206,6 +287,10 @@ class Session:
         if status == pack.NO_PYTHON:
             return ConnectError(f"{self.host}: Python 3 is not on the host and could not be installed:\n{text}")
         return AgentError(f"{self.host}: the agent ended with status {status} before it was done\n{text}".rstrip())
+
+
+def _interrupted(host: str) -> str:
+    return f"{host}: interrupted; what was half-way has been put back"
 
 
 def _sudo_problem(text: str) -> str | None:

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from .agent.history import Difference, between
 from .errors import SourceError
 
 _SHOWN_FILES = 10
@@ -74,6 +75,21 @@ class LocalSource:
         wanted = "".join(f"{line}\n" for line in [self.source.name, *(f"^{name}^{{tree}}" for name in shared)])
         argv = ("pack-objects", "--quiet", "--revs", "--stdout", "--thin", "--delta-base-offset")
         return self._git(*argv, stdin=wanted.encode())
+
+    @property
+    def is_in_git(self) -> bool:
+        """Whether the folder has a history."""
+        return self._git_dir is None
+
+    def since(self, revision: str, files: Sequence[str]) -> Difference | None:
+        """The way to this state of the folder, without what is not committed; None when the beginning is unknown here.
+
+        :param revision: the revision that a release was taken from.
+        :param files: files, seen from the folder, that are looked at more closely.
+        """
+        if not self.is_in_git:
+            return None
+        return between(self._text, revision.partition("+")[0], self.source.revision.partition("+")[0], files)
 
     def _take(self, stack: ExitStack) -> Source:
         if not self._folder.is_dir():
@@ -150,6 +166,9 @@ class LocalSource:
 
     def _subject(self, commit: str) -> str:
         return self._git("log", "-1", "--format=%s", commit).decode().strip()
+
+    def _text(self, *arguments: str, stdin: bytes = b"") -> str:
+        return self._git(*arguments, stdin=stdin).decode("utf-8", "replace").strip()
 
     def _git(self, *arguments: str, stdin: bytes = b"", env: dict[str, str] | None = None) -> bytes:
         argv = ["git", "-C", str(self._folder)]

@@ -3,81 +3,98 @@
 from __future__ import annotations
 
 import atexit
-import base64
-import fcntl
-import hashlib
-import os
+import itertools
 import re
+import shlex
 import socket
-import sys
-from collections.abc import Callable
+import subprocess
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import paramiko
 from fabric import Connection
 
+from . import known_hosts, transport
 from .errors import ConnectError, HostKeyError
+from .known_hosts import HostKeys, fingerprint
 from .settings.fabric_config import project_folder
 
-if TYPE_CHECKING:
-    from fabric import Config
-
-    from .hosts import Host
-
-KNOWN_HOSTS = "~/.ssh/known_hosts"
 # Seconds. A host that is down should cost seconds; Fabric alone would wait as long as TCP does.
 CONNECT_TIMEOUT = 10
 AUTH_TIMEOUT = 30
-KEEPALIVE = 15
-DEAD_PEER_TIMEOUT = 45
+CHANNEL_TIMEOUT = 30
 
-_open: dict[tuple[str, str, int], Connection] = {}
-
-
-def to(host: Host, config: Config) -> Connection:
-    """A connection to a host, not open yet.
-
-    :param config: Fabric's configuration, with the user's keys, gateway and SSH config.
-    """
-    return Connection(config=config, **host.connect_kwargs())
+# User, host, port and the way there: the place of a gateway, or a ProxyCommand.
+_Place = tuple[Any, ...]
+# One for each place, also while it is being opened, so that whoever else wants it waits for the first.
+_open: dict[_Place, Future[Connection]] = {}
+_open_lock = threading.Lock()
 
 
 def opened(c: Connection) -> Connection:
     """The same connection, open, with host keys checked; one to the same place that is open already is used again.
+
+    Threads can call it at the same time. Those that want the same place share one connection, or one error.
 
     :raises ConnectError: the host cannot be reached, or does not let us in.
     """
     if c.is_connected:
         return c
     secure(c)
-    key = (c.user, c.host, c.port)
-    if key in _open and _open[key].is_connected:
-        c.transport, c.client = _open[key].transport, _open[key].client
-        return c
-    _connect(c)
-    _open[key] = c
+    shared, is_ours = _reserve(_place(c))
+    if is_ours:
+        try:
+            _connect(c)
+        except BaseException as error:
+            shared.set_exception(error)
+            raise
+        shared.set_result(c)
+    there = shared.result()
+    c.transport, c.client = there.transport, there.client
     return c
+
+
+def _reserve(place: _Place) -> tuple[Future[Connection], bool]:
+    """The connection to a place, to come or there already, and whether it is the caller who has to open it."""
+    with _open_lock:
+        shared = _open.get(place)
+        if shared and not (shared.done() and (shared.exception() or not shared.result().is_connected)):
+            return shared, False
+        _open[place] = Future()
+        return _open[place], True
+
+
+def _place(c: Connection) -> _Place:
+    """What connections agree in that can be one: where they go, and the way."""
+    return c.user, c.host, c.port, _place(c.gateway) if isinstance(c.gateway, Connection) else c.gateway or None
 
 
 def secure(c: Connection) -> None:
     """Give a connection that is not open yet our rules: Fabric's own accept any host key, a changed one too."""
-    known_hosts = _use_sandbox(c)
-    if known_hosts is None:
-        own = Path(KNOWN_HOSTS).expanduser()
-        for path in (Path("/etc/ssh/ssh_known_hosts"), own):
-            if path.exists():
-                c.client.load_system_host_keys(str(path))
-        c.client.set_missing_host_key_policy(_Remember(own))
-    else:
-        c.client.load_system_host_keys(known_hosts)
-        c.client.set_missing_host_key_policy(paramiko.RejectPolicy())
-    if c.connect_timeout is None and "timeout" not in c.connect_kwargs:
-        c.connect_timeout = CONNECT_TIMEOUT
-    c.connect_kwargs.setdefault("banner_timeout", AUTH_TIMEOUT)
-    c.connect_kwargs.setdefault("auth_timeout", AUTH_TIMEOUT)
-    if isinstance(c.gateway, Connection) and not c.gateway.is_connected:
+    sandbox = _use_sandbox(c)
+    name = _known_name(c)
+    host_keys = HostKeys(name, [Path(sandbox)], None) if sandbox else HostKeys.of_user(name)
+    c.client.set_missing_host_key_policy(host_keys)
+    # A copy: what a connection has from Fabric's configuration, others have too.
+    kwargs = dict(c.connect_kwargs)
+    timeout = kwargs.pop("timeout", CONNECT_TIMEOUT)
+    if c.connect_timeout is None:
+        c.connect_timeout = timeout
+    limits = {"banner_timeout": AUTH_TIMEOUT, "auth_timeout": AUTH_TIMEOUT, "channel_timeout": CHANNEL_TIMEOUT}
+    factory = partial(transport.make, host_key_types=host_keys.types)
+    c.connect_kwargs = {**limits, "transport_factory": factory, **kwargs}
+    _follow_proxy_jump(c)
+    if isinstance(c.gateway, Connection):
         secure(c.gateway)
+        # Fabric's own opens a connection to the gateway for each host behind it, and then waits for that for an hour.
+        c.open_gateway = partial(_tunnel, c)
+    elif c.gateway:
+        # Paramiko's own does not notice the end of the command, and spins.
+        c.open_gateway = partial(_proxy, c)
 
 
 def _use_sandbox(c: Connection) -> str | None:
@@ -97,14 +114,77 @@ def _use_sandbox(c: Connection) -> str | None:
     return target.known_hosts
 
 
-def _connect(c: Connection) -> None:
-    where = f"{c.user}@{c.host}" + (f":{c.port}" if c.port != 22 else "")
+def _follow_proxy_jump(c: Connection) -> None:
+    """Have the hops of an SSH configuration's ProxyJump visited first to last, and none where it says `none`.
+
+    Fabric visits the last one first: https://github.com/fabric/fabric/issues/2203
+    """
+    jump = c.ssh_config.get("proxyjump", "").split(",")
+    named = [c.derive_shorthand(hop)["host"] for hop in jump]
+    hops = list(itertools.islice(_hops(c), len(named)))
+    if [hop.original_host for hop in hops] != named:
+        return  # the gateway was given otherwise
+    if named == ["none"]:
+        c.gateway = False
+    elif len(hops) > 1:
+        hops[0].gateway = hops[0].get_gateway()
+        for before, after in itertools.pairwise([*hops, c]):
+            after.gateway = before
+
+
+def _hops(c: Connection) -> Iterator[Connection]:
+    """The gateways of a connection, from its host's on."""
+    while isinstance(c.gateway, Connection):
+        c = c.gateway
+        yield c
+
+
+def _tunnel(c: Connection) -> paramiko.Channel:
+    """A way to a host through its gateway; the connection to that is shared by all who go through it.
+
+    :raises ConnectError: the gateway cannot be reached, or cannot reach the host.
+    """
     try:
-        c.open()
+        gateway = opened(c.gateway)
+    except ConnectError as error:
+        raise type(error)(f"{_where(c)}: through gateway {error}") from None
+    try:
+        way: paramiko.Channel = gateway.transport.open_channel(
+            "direct-tcpip", (c.host, c.port), ("", 0), timeout=c.connect_timeout
+        )
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        raise ConnectError(
+            f"{_where(c)}{_way(c)}: no connection from there to {c.host} port {c.port}: "
+            f"{_reason(c, error)}; check the name and port, and that the gateway may forward (AllowTcpForwarding)"
+        ) from None
+    return way
+
+
+def _proxy(c: Connection) -> socket.socket:
+    """A way to a host through a ProxyCommand, which lives for as long as its socket is open."""
+    words = paramiko.SSHConfig.from_text(f"Host *\nPort {c.port}\nUser {c.user}\nProxyCommand {c.gateway}")
+    ours, theirs = socket.socketpair()
+    with theirs:
+        # A session of its own: Ctrl-C is for us, who then need the connection to stop the host cleanly.
+        process = subprocess.Popen(
+            shlex.split(words.lookup(c.host)["proxycommand"]),
+            stdin=theirs.fileno(),
+            stdout=theirs.fileno(),
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    threading.Thread(target=process.wait, daemon=True).start()
+    return ours
+
+
+def _connect(c: Connection) -> None:
+    where = _where(c)
+    try:
+        _open_or_close(c)
     except paramiko.BadHostKeyException as error:
         raise HostKeyError(
             f"{where}: the host's key has CHANGED: found {fingerprint(error.key)}, "
-            f"expected {fingerprint(error.expected_key)} as remembered in {KNOWN_HOSTS}.\n"
+            f"expected {fingerprint(error.expected_key)} as remembered in {known_hosts.OWN}.\n"
             "Someone may be listening in, or the server was installed anew. If you know that it was, forget the old "
             f"key with: ssh-keygen -R {_known_name(c)}"
         ) from None
@@ -117,38 +197,51 @@ def _connect(c: Connection) -> None:
         if re.fullmatch(r"sandbox-\d+", c.host):
             raise ConnectError(f"{c.host}: there is no such sandbox host here; `fab sandbox.up` boots it") from None
         raise ConnectError(
-            f"{where}: no SSH connection: {_reason(error)}; check the name and port, and try `ssh {where}`"
+            f"{where}{_way(c)}: no SSH connection: {_reason(c, error)}; check the name and port, and try `ssh {where}`"
         ) from None
-    c.transport.set_keepalive(KEEPALIVE)
-    _detect_dead_peer(c)
+    transport.keep_alive(c.transport)
 
 
-def _reason(error: Exception) -> str:
+def _open_or_close(c: Connection) -> None:
+    """Open a connection and leave nothing behind when that fails: paramiko's thread would go on waiting."""
+    try:
+        c.open()
+    except BaseException:
+        c.client.close()
+        raise
+
+
+def _where(c: Connection) -> str:
+    return f"{c.user}@{c.host}" + (f":{c.port}" if c.port != 22 else "")
+
+
+def _way(c: Connection) -> str:
+    if isinstance(c.gateway, Connection):
+        return f": through gateway {_where(c.gateway)}"
+    return f": through the command `{c.gateway}`" if c.gateway else ""
+
+
+def _reason(c: Connection, error: Exception) -> str:
     if isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
         return "; ".join(str(cause) for cause in error.errors.values())
-    if isinstance(error, TimeoutError):
-        return f"no answer within {CONNECT_TIMEOUT} s"
-    return str(error) or type(error).__name__
-
-
-def _detect_dead_peer(c: Connection) -> None:
-    """Have the kernel give up a connection whose keepalives are no longer acknowledged (tcp(7), TCP_USER_TIMEOUT)."""
-    sock = c.transport.sock
-    if isinstance(sock, socket.socket) and sock.family in (socket.AF_INET, socket.AF_INET6):
-        option = getattr(socket, "TCP_USER_TIMEOUT", None)
-        if option is not None:
-            sock.setsockopt(socket.IPPROTO_TCP, option, DEAD_PEER_TIMEOUT * 1000)
+    # The two texts are paramiko's for an answer that did not come in time: of the host, and of a gateway.
+    if isinstance(error, TimeoutError) or str(error) in ("No existing session", "Timeout opening channel."):
+        return f"no answer within {c.connect_timeout} s"
+    if isinstance(error, paramiko.ChannelException):
+        return error.text
+    return "it closed the connection" if isinstance(error, EOFError) else str(error) or type(error).__name__
 
 
 def openssh_options(c: Connection) -> list[str]:
     """The options with which OpenSSH's `ssh` reaches the host of a connection as the connection does."""
-    known_hosts = _use_sandbox(c)
+    sandbox = _use_sandbox(c)
+    _follow_proxy_jump(c)
     keys = c.connect_kwargs.get("key_filename") or []
     options = [f"-p{c.port}", "-oBatchMode=yes", f"-oConnectTimeout={c.connect_timeout or CONNECT_TIMEOUT}"]
     for key in [keys] if isinstance(keys, str) else keys:
         options += ["-i", key]
-    if known_hosts is not None:
-        options.append(f"-oUserKnownHostsFile={known_hosts}")
+    if sandbox is not None:
+        options.append(f"-oUserKnownHostsFile={sandbox}")
     if isinstance(c.gateway, Connection):
         user = f"{c.gateway.user}@" if c.gateway.user else ""
         options.append(f"-oProxyJump={user}{c.gateway.host}:{c.gateway.port}")
@@ -164,38 +257,14 @@ def label(c: Connection) -> str:
     return user + host + (f":{c.port}" if c.port != 22 else "")
 
 
-def fingerprint(key: paramiko.PKey) -> str:
-    """A key's type and SHA-256 fingerprint, as OpenSSH prints it."""
-    digest = base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")
-    return f"{key.get_name()} SHA256:{digest}"
-
-
 def _known_name(c: Connection) -> str:
     return str(c.host) if c.port == 22 else f"[{c.host}]:{c.port}"
-
-
-class _Remember(paramiko.MissingHostKeyPolicy):
-    """Accept the key of a host that is seen for the first time, show it, and remember it where ssh does.
-
-    The line is appended: paramiko's own saving would write the whole file anew and lose what it does not understand.
-    """
-
-    def __init__(self, path: Path, say: Callable[[str], Any] = sys.stderr.write) -> None:
-        self._path, self._say = path, say
-
-    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-        with os.fdopen(fd, "r+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            content = file.read()
-            newline = b"" if not content or content.endswith(b"\n") else b"\n"
-            file.write(newline + f"{hostname} {key.get_name()} {key.get_base64()}\n".encode())
-        self._say(f"{hostname}: a new host; its key {fingerprint(key)} is now remembered in {KNOWN_HOSTS}\n")
 
 
 @atexit.register
 def close_all() -> None:
     """Close the connections that were kept open."""
     while _open:
-        _open.popitem()[1].close()
+        _, shared = _open.popitem()
+        if shared.done() and not shared.exception():
+            shared.result().close()

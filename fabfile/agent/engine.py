@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from ..resources.base import Change, Resource, ResourceError
 from ..resources.validated import Validated
 from . import events
+from .held import Held
 from .owed import Owed
 from .system import Interrupted
 from .undo import Undo
@@ -18,21 +19,33 @@ class FailedError(Exception):
     """A resource or a handler failed; its event has been sent."""
 
 
-def converge(resources: Sequence[Resource], owed: Owed | None = None) -> bool:
+def converge(resources: Sequence[Resource], owed: Owed | None = None, held: Held | None = None) -> bool:
     """Bring the host to the desired state, resource by resource, then run the handlers.
 
+    :param held: where the changes are kept to be taken back until they are confirmed; None: they are here to stay.
     :returns: whether all of it was done.
     """
     owed = owed if owed is not None else Owed()
     try:
         for index, resource in enumerate(resources):
             with _Timed(index, resource.describe()) as timed:
-                _converge_one(resource, owed, timed)
+                _converge_one(resource, owed, timed, held)
         done = _run_handlers(owed, len(resources))
     except FailedError:
         done = False
     _say_owed(owed)
     return done
+
+
+def put_back(held: Held, owed: Owed | None = None) -> bool:
+    """Take back what is held, then run the handlers that this owes.
+
+    :returns: whether all of it could be put back.
+    """
+    owed = owed if owed is not None else Owed()
+    failed, handlers = held.put_back()
+    owed.add(handlers)
+    return _run_handlers(owed, 0) and not failed
 
 
 def plan(resources: Sequence[Resource], owed: Owed | None = None) -> bool:
@@ -62,7 +75,7 @@ def plan(resources: Sequence[Resource], owed: Owed | None = None) -> bool:
     return True
 
 
-def _converge_one(resource: Resource, owed: Owed, timed: _Timed) -> None:
+def _converge_one(resource: Resource, owed: Owed, timed: _Timed, held: Held | None) -> None:
     change = resource.check()
     if change is None:
         if isinstance(resource, Validated) and set(resource.handlers()) & set(owed.handlers):
@@ -72,13 +85,19 @@ def _converge_one(resource: Resource, owed: Owed, timed: _Timed) -> None:
     undo = Undo()
     undo.register(change.undo)
     newly_owed = owed.add(resource.handlers())
+    if held is not None:
+        held.register(resource, change)
     try:
         change.apply()
     except BaseException as error:
+        if held is not None:
+            held.forget_last()
         _put_back(undo, error)
         if change.undo is not None:
             owed.remove(newly_owed)
         raise
+    if held is None:
+        change.confirm()
     timed.result("changed", change)
 
 

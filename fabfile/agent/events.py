@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from typing import Any
 
 from .system import uninterrupted
@@ -17,6 +18,7 @@ class _Out:
 
     fd: int | None = None
     gone = False
+    lock = threading.Lock()
 
 
 def open_stream() -> None:
@@ -31,15 +33,24 @@ def emit(kind: str, **fields: Any) -> None:
 
     A controller that has gone away is no error here: the run finds out where it can stop cleanly.
     """
-    if _Out.fd is None or _Out.gone:
-        return
     # Escaped to ASCII: the host's locale takes no part.
-    data = RECORD_SEPARATOR + json.dumps({"event": kind, **fields}).encode("ascii") + b"\n"
-    try:
-        while data:
-            data = data[os.write(_Out.fd, data) :]
-    except OSError:
-        _Out.gone = True
+    _write(RECORD_SEPARATOR + json.dumps({"event": kind, **fields}).encode("ascii") + b"\n")
+
+
+def alive(**fields: str) -> None:
+    """Tell the controller that the host is there; from any thread."""
+    _write(RECORD_SEPARATOR + json.dumps({"event": "alive", **fields}).encode("ascii") + b"\n")
+
+
+def _write(data: bytes) -> None:
+    with _Out.lock:
+        if _Out.fd is None or _Out.gone:
+            return
+        try:
+            while data:
+                data = data[os.write(_Out.fd, data) :]
+        except OSError:
+            _Out.gone = True
 
 
 def note(text: str) -> None:

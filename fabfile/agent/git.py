@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..resources.base import ResourceError
 from . import system
@@ -33,7 +36,8 @@ class Repository:
         :raises ResourceError: it failed.
         """
         argv = ["git", f"--git-dir={self.path}", *arguments]
-        return system.run(argv, stdin=stdin, env={**self._env(), **(env or {})}).stdout.decode().strip()
+        done = system.run(argv, stdin=stdin, env={**self._env(), **(env or {})})
+        return done.stdout.decode("utf-8", "replace").strip()
 
     def create(self) -> None:
         """Make the repository unless it is there."""
@@ -72,6 +76,21 @@ class Repository:
             if "Permission denied" in str(error) or "Could not read from remote" in str(error):
                 hint = self._key_hint()
             raise ResourceError(f"cannot fetch {url}: {error}{hint}") from error
+
+    @contextlib.contextmanager
+    def fetched_aside(self, url: str) -> Iterator[Repository]:
+        """For a `with` block, a repository that has what a remote one has now; this one stays as it is.
+
+        :raises ResourceError: as `fetch`.
+        """
+        with tempfile.TemporaryDirectory(prefix="hostsmith-") as folder:
+            aside = Repository(f"{folder}/aside.git", self.ssh)
+            aside.create()
+            if os.path.exists(f"{self.path}/HEAD"):
+                # What is here need not be fetched again.
+                Path(aside.path, "objects/info/alternates").write_text(f"{self.path}/objects\n", encoding="utf-8")
+            aside.fetch(url)
+            yield aside
 
     def resolve(self, revision: str) -> str:
         """The commit that a branch, a tag or an abbreviated id names.

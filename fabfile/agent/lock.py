@@ -52,6 +52,11 @@ def acquire(holder: dict[str, Any], wait: float, path: str = PATH) -> int:
     return fd
 
 
+def release(fd: int) -> None:
+    """Free the lock before this process ends."""
+    os.close(fd)
+
+
 def _try(fd: int) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import importlib
-import json
 import os
-import queue
 import signal
 import sys
-import threading
 import types
-import zlib
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from . import engine, events, lock, system, wire
+from . import engine, events, lock, logs, stream, system, wire
+from .controller import Controller
+from .held import Held
 from .owed import FOLDER, Owed
 
 _HANGUP = signal.SIGHUP
@@ -23,10 +21,11 @@ _HANGUP = signal.SIGHUP
 def main(stdin: BinaryIO) -> None:
     """Serve one controller.
 
-    A frame is a line with the length of what follows, then zlib-compressed JSON: {"op": ..., ...}. Each is answered
-    by any number of events and one "done". A closed standard input ends the run: at once between frames, and as if
-    by SIGHUP inside one, so that whatever was half-way is put back. A frame may say where the lock (`path`) and what
-    is owed (`folder`) are kept, so that the agent can be tried without root.
+    A frame is a line with the length of what follows, then zlib-compressed JSON: {"op": ..., ...}; a length of 0 only
+    says that the controller is there. Each is answered by any number of events and one "done". A controller that is
+    gone ends the run: at once between frames, and as if by SIGHUP inside one, so that whatever was half-way is put
+    back; and so is what is held. A frame may say where the lock (`path`) and what is owed (`folder`) are kept, so that
+    the agent can be tried without root.
     """
     events.open_stream()
     for signum in (signal.SIGTERM, signal.SIGINT, _HANGUP):
@@ -35,66 +34,85 @@ def main(stdin: BinaryIO) -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     os.umask(0o022)
     os.chdir("/")
-    frames: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-    busy, gone = threading.Event(), threading.Event()
-    threading.Thread(target=_read, args=(stdin, frames, busy, gone), daemon=True).start()
+    controller = Controller(stdin, lambda: os.kill(os.getpid(), _HANGUP))
+    run = _Run()
     try:
-        while (frame := frames.get()) is not None:
-            busy.set()
-            # Set in this order and asked in the other one there, so that one of the two sees the other.
-            if gone.is_set():
-                raise system.Interrupted
-            _serve(frame)
-            busy.clear()
+        while (frame := controller.next_frame()) is not None:
+            run.serve(frame)
+            controller.served()
+        run.leave()
     except system.Interrupted:
+        run.leave()
         events.emit("done", ok=False, interrupted=True)
-        # The reader may still wait for the controller, and Python cannot shut down while a thread reads its input.
-        sys.stderr.flush()
-        os._exit(0)
+    # A thread may still read standard input, with which Python cannot shut down.
+    sys.stderr.flush()
+    os._exit(0)
 
 
-def _read(
-    stdin: BinaryIO,
-    frames: queue.SimpleQueue[dict[str, Any] | None],
-    busy: threading.Event,
-    gone: threading.Event,
-) -> None:
-    try:
-        while header := stdin.readline():
-            data = stdin.read(int(header))
-            if len(data) < int(header):
-                break
-            frames.put(json.loads(zlib.decompress(data)))
-    finally:
-        gone.set()
-        frames.put(None)
-        if busy.is_set():
-            os.kill(os.getpid(), _HANGUP)
+class _Run:
+    """What one controller has the host do, and what is held and locked for it."""
 
+    def __init__(self) -> None:
+        self._held = Held()
+        self._lock: int | None = None
+        self._folder = FOLDER
+        self._operations: dict[str, Callable[..., dict[str, Any]]] = {
+            "lock": self._take_lock,
+            "unlock": self._free_lock,
+            "converge": self._converge,
+            "confirm": self._confirm,
+            "put_back": self._put_back,
+            "plan": self._plan,
+            "ask": _ask,
+            "run": _run_command,
+            "follow": _follow,
+        }
 
-def _serve(frame: dict[str, Any]) -> None:
-    try:
-        operation = _OPERATIONS[frame.pop("op")]
-        events.emit("done", **operation(**frame))
-    except lock.LockedError as error:
-        events.emit("done", ok=False, locked=str(error))
-    except Exception as error:  # noqa: BLE001
-        events.emit("done", ok=False, error=engine.message(error))
+    def serve(self, frame: dict[str, Any]) -> None:
+        """Answer one frame."""
+        try:
+            operation = self._operations[frame.pop("op")]
+            events.emit("done", **operation(**frame))
+        except lock.LockedError as error:
+            events.emit("done", ok=False, locked=str(error))
+        except Exception as error:  # noqa: BLE001
+            events.emit("done", ok=False, error=engine.message(error))
 
+    def leave(self) -> None:
+        """The controller is gone, and has not confirmed what is held."""
+        with system.uninterrupted():
+            if self._held:
+                engine.put_back(self._held, Owed(self._folder))
 
-def _lock(holder: dict[str, Any], wait: float, path: str = lock.PATH) -> dict[str, Any]:
-    lock.acquire(holder, wait, path)
-    return {"ok": True}
+    def _take_lock(self, holder: dict[str, Any], wait: float, path: str = lock.PATH) -> dict[str, Any]:
+        self._lock = lock.acquire(holder, wait, path)
+        return {"ok": True}
 
+    def _free_lock(self) -> dict[str, Any]:
+        if self._lock is not None:
+            lock.release(self._lock)
+            self._lock = None
+        return {"ok": True}
 
-def _converge(resources: list[Any], modules: dict[str, str], folder: str = FOLDER) -> dict[str, Any]:
-    _install(modules)
-    return {"ok": engine.converge([wire.load(item) for item in resources], Owed(folder))}
+    def _converge(
+        self, resources: list[Any], modules: dict[str, str], hold: bool = False, folder: str = FOLDER
+    ) -> dict[str, Any]:
+        _install(modules)
+        self._folder = folder
+        held = self._held if hold else None
+        return {"ok": engine.converge([wire.load(item) for item in resources], Owed(folder), held)}
 
+    def _confirm(self) -> dict[str, Any]:
+        with system.uninterrupted():
+            self._held.confirm()
+        return {"ok": True}
 
-def _plan(resources: list[Any], modules: dict[str, str], folder: str = FOLDER) -> dict[str, Any]:
-    _install(modules)
-    return {"ok": engine.plan([wire.load(item) for item in resources], Owed(folder))}
+    def _put_back(self) -> dict[str, Any]:
+        return {"ok": engine.put_back(self._held, Owed(self._folder))}
+
+    def _plan(self, resources: list[Any], modules: dict[str, str], folder: str = FOLDER) -> dict[str, Any]:
+        _install(modules)
+        return {"ok": engine.plan([wire.load(item) for item in resources], Owed(folder))}
 
 
 def _install(modules: dict[str, str]) -> None:
@@ -111,12 +129,14 @@ def _ask(query: str, arguments: dict[str, Any]) -> dict[str, Any]:
     return {"ok": True, "answer": getattr(queries, query)(**arguments)}
 
 
-_OPERATIONS: dict[str, Callable[..., dict[str, Any]]] = {
-    "lock": _lock,
-    "converge": _converge,
-    "plan": _plan,
-    "ask": _ask,
-}
+def _run_command(app: str, argv: list[str]) -> dict[str, Any]:
+    return {"ok": True, "status": stream.run(app, argv)}
+
+
+def _follow(app: str, names: list[str], marks: dict[str, int]) -> dict[str, Any]:
+    logs.follow(app, names, marks)
+    return {"ok": True}
+
 
 if __name__ == "__main__":
     main(sys.stdin.buffer)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from dataclasses import asdict
 from typing import Any
 
 from ..resources.base import ResourceError
-from . import lock, supervisord, wire
+from . import haproxy, lock, logs, supervisord, system, wire
 from .git import Repository
+from .history import between
 from .layout import Layout
+
+_RUNNING = ("running", "starting")
 
 
 def releases(app: str) -> dict[str, Any]:
@@ -19,11 +23,11 @@ def releases(app: str) -> dict[str, Any]:
     return {"live": layout.live(), "records": [asdict(record) for record in layout.records()]}
 
 
-def before_deploy(app: str) -> dict[str, list[str]]:
-    """Ids of the releases on the host, and of the commits and trees that it has from them and need not be sent."""
+def before_deploy(app: str) -> dict[str, Any]:
+    """Ids of the releases on the host, of the live one, and of the commits and trees that need not be sent to it."""
     layout = _provisioned(app)
     ids = [record.id for record in layout.records()]
-    return {"releases": ids, "objects": Repository(layout.repository).objects()}
+    return {"releases": ids, "objects": Repository(layout.repository).objects(), "live": layout.live()}
 
 
 def resolve(app: str, url: str, revision: str) -> dict[str, str]:
@@ -36,29 +40,92 @@ def resolve(app: str, url: str, revision: str) -> dict[str, str]:
 
 
 def status(app: str, health: Any) -> dict[str, Any]:
-    """What runs: the live release, its processes, and whether it answers its health page.
+    """All that there is to see of a host: what is live and runs, whether it is well, the disk, and who is at work.
 
     :param health: a HealthCheck as `wire.dump` gives it; None when the host runs no web process.
     """
     layout = Layout(app)
     live = layout.live()
-    if live is None:
-        return {"live": None, "record": None, "processes": [], "problem": None}
-    check = wire.load(health)
-    return {
+    found: dict[str, Any] = {
         "live": live,
-        "record": asdict(layout.record(live)),
-        "processes": [
-            {
-                "name": process["name"],
-                "state": process["statename"].lower(),
-                "pid": process["pid"],
-                "uptime": max(0, int(time.time()) - process["start"]) if process["pid"] else 0,
-            }
-            for process in supervisord.processes(layout.group(live))
-        ],
-        "problem": check.ask_socket(layout.socket(live)) if check else None,
+        "record": asdict(layout.record(live)) if live else None,
+        "releases": {record.id: record.state for record in layout.records()},
+        "processes": [],
+        "servers": [],
+        "problem": None,
+        "disk": _disk(layout.root),
+        "lock": lock_holder(),
     }
+    try:
+        found["servers"] = balancer(app)
+        found["processes"] = _processes(layout.group(live)) if live else []
+        found["problem"] = _not_serving(found["processes"], found["servers"])
+        if live and not found["processes"]:
+            found["problem"] = "supervisord knows no process of the live release"
+        check = wire.load(health)
+        if live and check and not found["problem"]:
+            found["problem"] = check.ask_socket(layout.socket(live))
+    except ResourceError as error:
+        found["problem"] = str(error)
+    return found
+
+
+def _processes(group: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": process["name"],
+            "state": process["statename"].lower(),
+            "pid": process["pid"],
+            "uptime": max(0, int(time.time()) - process["start"]) if process["pid"] else 0,
+        }
+        for process in supervisord.processes(group)
+    ]
+
+
+def _not_serving(processes: list[dict[str, Any]], servers: list[dict[str, Any]]) -> str | None:
+    """Which processes do not run, and which web hosts the balancer has given up."""
+    down = [f"process {each['name']} is {each['state']}" for each in processes if each["state"] not in _RUNNING]
+    down += [f"HAProxy: {each['name']} is down ({each['check']})" for each in servers if _is_down(each)]
+    return "; ".join(down) or None
+
+
+def _is_down(server: dict[str, Any]) -> bool:
+    return bool(server["status"].startswith("DOWN"))
+
+
+def _disk(path: str) -> dict[str, int]:
+    """Bytes of the file system that an app's folder is in, or will be, as `df` counts them."""
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    found = os.statvfs(path)
+    used, free = found.f_blocks - found.f_bfree, found.f_bavail
+    return {"used": used * found.f_frsize, "free": free * found.f_frsize}
+
+
+def balancer(app: str) -> list[dict[str, Any]]:
+    """The web hosts as HAProxy on this host has them, each a `haproxy.Server`; none where no HAProxy is set up."""
+    return [asdict(server) for server in haproxy.servers(app)] if os.path.exists(haproxy.SOCKET) else []
+
+
+def verify(app: str, release: str, health: Any, port: int | None) -> str | None:
+    """What is wrong with a release that has gone live; None when nothing is.
+
+    :param health: a HealthCheck as `wire.dump` gives it; None when the host runs no web process.
+    :param port: port of nginx; None when there is none on the host.
+    """
+    layout = Layout(app)
+    if layout.live() != release:
+        return f"{layout.live()} is live, expected {release}"
+    for process in supervisord.processes(layout.group(release)):
+        if process["statename"] not in ("RUNNING", "STARTING"):
+            return f"process {process['name']} is {process['statename'].lower()}: {process['description']}"
+    check = wire.load(health)
+    return check.ask_port(port) if check and port else None
+
+
+def log_lines(app: str, names: list[str], lines: int) -> dict[str, Any]:
+    """The last lines of logs, see `logs.last`."""
+    return logs.last(app, names, lines)
 
 
 def lock_holder() -> str | None:
@@ -71,6 +138,43 @@ def break_lock() -> str | None:
     """End the run that holds the host's lock; returns who it was, None when nobody."""
     found = lock.break_lock()
     return None if found is None else lock.describe(found)
+
+
+def live_release(app: str) -> dict[str, Any] | None:
+    """The record of the live release; None before the first deploy."""
+    layout = Layout(app)
+    live = layout.live()
+    return asdict(layout.record(live)) if live else None
+
+
+def history(app: str, url: str, revision: str, since: list[str], files: list[str]) -> dict[str, Any]:
+    """What a revision in a remote repository has come to since others.
+
+    :param since: the commits that are compared with.
+    :param files: files that are looked at more closely.
+    :returns: the revision's commit, and for each of the others the difference; None for one that is not known.
+    """
+    layout = _provisioned(app)
+    with Repository(layout.repository, layout.ssh).fetched_aside(url) as repository:
+        commit = repository.resolve(revision)
+        found = {old: between(repository.git, old, commit, files) for old in since}
+        return {"commit": commit, "since": {old: asdict(way) if way else None for old, way in found.items()}}
+
+
+def environment_changes(app: str, environment: dict[str, str]) -> dict[str, list[str]]:
+    """Names of the variables by which an environment differs from the live release's; values are not told."""
+    path = f"{Layout(app).current}/env"
+    text = (system.read(path) or b"").decode("utf-8", "replace")
+    try:
+        live = dict(word.partition("=")[::2] for word in shlex.split(text))
+    except ValueError:
+        raise ResourceError(f"{path} is not as a deploy writes it; deploy again to have it written anew") from None
+    live = {name: value for name, value in live.items() if not name.startswith("HOSTSMITH_")}
+    return {
+        "added": sorted(environment.keys() - live.keys()),
+        "removed": sorted(live.keys() - environment.keys()),
+        "changed": sorted(name for name in environment.keys() & live.keys() if environment[name] != live[name]),
+    }
 
 
 def _provisioned(app: str) -> Layout:

@@ -93,22 +93,12 @@ def run(
     try:
         # An interruption between its start and the assignment would leave it running.
         with uninterrupted():
-            process = subprocess.Popen(
-                argv,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=environment({**_home(user), **(env or {})}),
-                cwd=cwd,
-                # A session of its own, so that its children can be ended with it.
-                start_new_session=True,
-                **_identity(user),
-            )
+            process = start(argv, stdin=subprocess.PIPE, env=env, cwd=cwd, user=user)
         out, err = _communicate(process, stdin, timeout)
     except BaseException as error:
         if process is not None and process.returncode is None:
             with uninterrupted():
-                _end(process)
+                end(process)
         if isinstance(error, OSError):
             # Either the program or the folder to run it in.
             raise CommandError(f"{error.filename or argv[0]}: {error.strerror}") from error
@@ -122,6 +112,31 @@ def run(
         lines = tail(err or out)
         raise CommandError(f"{name}: {status}" + (f"\n{lines}" if lines else ""))
     return subprocess.CompletedProcess(argv, process.returncode, out, err)
+
+
+def start(
+    argv: Sequence[str],
+    *,
+    stdin: int,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    user: str | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a program; what it prints is to be read by the caller, who ends it with `end`.
+
+    :param stdin: as subprocess takes it: `subprocess.PIPE` or `subprocess.DEVNULL`.
+    """
+    return subprocess.Popen(
+        argv,
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment({**_home(user), **(env or {})}),
+        cwd=cwd,
+        # A session of its own, so that its children can be ended with it.
+        start_new_session=True,
+        **_identity(user),
+    )
 
 
 def _communicate(process: subprocess.Popen[bytes], stdin: bytes, timeout: float | None) -> tuple[bytes, bytes]:
@@ -142,7 +157,7 @@ def _communicate(process: subprocess.Popen[bytes], stdin: bytes, timeout: float 
             rest = None
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
     """End a program's whole session: first asked, then forced."""
     for signum in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):

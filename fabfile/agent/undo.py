@@ -24,6 +24,11 @@ class Undo:
 
         :raises ResourceError: what could not be put back.
         """
+        if failures := self.failures():
+            raise ResourceError(f"could not be put back: {failures}")
+
+    def failures(self) -> str:
+        """Take everything back as `run` does; what could not be put back is told, and empty when all was."""
         failures = []
         with uninterrupted():
             while self._steps:
@@ -31,5 +36,4 @@ class Undo:
                     self._steps.pop()()
                 except Exception as error:  # noqa: BLE001
                     failures.append(str(error))
-        if failures:
-            raise ResourceError("could not be put back: " + "; ".join(failures))
+        return "; ".join(failures)

@@ -52,9 +52,15 @@ def site_file(settings: Settings) -> Template:
             "static": settings.static,
             "client_max_body_size": settings.client_max_body_size,
             "web_timeout": settings.web_timeout,
+            "balancers": balancers(settings),
         },
         mode=0o644,
     )
+
+
+def balancers(settings: Settings) -> list[str]:
+    """The addresses that nginx believes what they say of the client: those of the role `lb`."""
+    return [address for entry in settings.roles.get("lb", []) for address in settings.addresses(entry.host)]
 
 
 def unknown_host(settings: Settings) -> list[Resource]:

@@ -13,6 +13,7 @@ from ..errors import SettingsError
 from ..resources import Command, Directory, File, Resource, Secret, Validated
 from ..resources.live import Live
 from ..resources.release import Pruned, ReleaseCode, ReleaseRecord, ReleaseVenv
+from ..resources.settled import Settled
 from ..templating import Template
 from .roles import processes
 
@@ -25,23 +26,17 @@ _SHELL_SYNTAX = re.compile(r"[;&|<>\n]")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
 
-def release(
-    settings: Settings, roles: Container[str], record: Record, code: ReleaseCode, *, first: bool
-) -> list[Resource]:
-    """A new release on a host, from its record to pruning the oldest.
+def prepared(settings: Settings, roles: Container[str], record: Record, code: ReleaseCode) -> list[Resource]:
+    """A new release on a host, ready to be started.
 
     :param record: what the release knows of itself.
     :param code: its code.
-    :param first: whether this host runs the `release` command, which runs once for all hosts.
     """
     return [
         ReleaseRecord(settings.app, record),
         code,
         virtualenv(settings, record.id),
         configuration(settings, roles, record.id),
-        *(release_command(settings, record.id) if first else []),
-        live(settings, roles, record.id),
-        Pruned(settings.app, settings.keep_releases),
     ]
 
 
@@ -107,20 +102,22 @@ def release_command(settings: Settings, release_id: str) -> list[Resource]:
     ]
 
 
-def live(settings: Settings, roles: Container[str], release_id: str, retire: str | None = None) -> Live:
-    """That a release is the live one.
-
-    :param retire: why the one that is live now is marked bad; None when it is not.
-    """
+def live(settings: Settings, roles: Container[str], release_id: str) -> Live:
+    """That a release is the live one."""
     web = "web" in processes(settings, roles)
-    return Live(
-        settings.app,
-        release_id,
-        health_check(settings) if web else None,
-        HTTP_PORT if web else None,
-        settings.drain_timeout,
-        retire,
-    )
+    return Live(settings.app, release_id, health_check(settings) if web else None, HTTP_PORT if web else None)
+
+
+def settled(settings: Settings, release_id: str, old: str | None, retire: str | None = None) -> list[Resource]:
+    """That a release which is live is there to stay, and that the oldest are gone.
+
+    :param old: id of the release that was live before; None when there was none.
+    :param retire: why that one is marked bad; None when it is not.
+    """
+    return [
+        Settled(settings.app, release_id, old, settings.drain_timeout, retire),
+        Pruned(settings.app, settings.keep_releases),
+    ]
 
 
 def health_check(settings: Settings) -> HealthCheck:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
+from ..errors import SettingsError
 from ..resources import Package, Resource
+from ..roles import ALL_ROLES
 from .app import app
+from .haproxy import haproxy
 from .nginx import nginx
 from .python import python
 from .supervisor import supervisor
@@ -17,13 +20,33 @@ if TYPE_CHECKING:
 
 
 def provision(settings: Settings, roles: Container[str]) -> list[Resource]:
-    """All that a host of these roles needs before the app can be deployed to it."""
+    """All that a host of these roles needs before the app can be deployed to it.
+
+    :raises SettingsError: the roles of the host, or of the fleet, do not go together.
+    """
     resources = [*system(settings)]
     if processes(settings, roles):
         resources += [*python(settings), *supervisor(settings), *app(settings)]
     if "web" in roles:
         resources += nginx(settings)
+    if balances(settings, roles):
+        if "web" in roles:
+            raise SettingsError(_both(settings))
+        resources += haproxy(settings)
     return together(resources)
+
+
+def balances(settings: Settings, roles: Container[str]) -> bool:
+    """Whether a host of these roles is a balancer: one that the settings name as such, not any that plays all roles."""
+    return roles is not ALL_ROLES and "lb" in roles and bool(settings.roles.get("lb"))
+
+
+def _both(settings: Settings) -> str:
+    names = ", ".join(str(entry.host) for entry in settings.roles["lb"] if "web" in settings.roles_of(entry.host))
+    return (
+        f"fabric.yaml: roles: found {names} in web and in lb, expected hosts of its own for each: "
+        "nginx and HAProxy would both listen on port 80"
+    )
 
 
 def processes(settings: Settings, roles: Container[str]) -> dict[str, str]:

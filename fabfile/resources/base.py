@@ -19,12 +19,15 @@ class Change:
     :param undo: puts back what was there; registered before `apply` is called, so it must also cope with an
         `apply` that stopped half-way. None where there is nothing sensible to put back (an installed package).
     :param diff: unified diff of the texts, where the resource has one and it is not secret.
+    :param confirm: called when the change will not be taken back any more: after it was made, or, where changes are
+        held for a whole fleet, when all hosts have made theirs.
     """
 
     summary: str
     apply: Callable[[], None]
     undo: Callable[[], None] | None = None
     diff: str = ""
+    confirm: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)

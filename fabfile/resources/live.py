@@ -1,4 +1,4 @@
-"""Which release of an app is live: started beside the old one, found healthy, switched to, the old one drained."""
+"""Which release of an app is live: started beside the old one, found healthy, and switched to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import time
 from dataclasses import dataclass
 
 from ..agent import supervisord, system
-from ..agent.events import note
 from ..agent.health import HealthCheck
 from ..agent.layout import Layout
 from .base import Change, Resource, ResourceError
@@ -18,7 +17,6 @@ _DEAD = frozenset({"BACKOFF", "EXITED", "FATAL", "STOPPED"})
 # that of a crash later on stands at the end.
 _FIRST_LINES, _LAST_LINES = 40, 20
 _LOG_BYTES = 200_000
-_LISTENING = 0x10000  # __SO_ACCEPTCON of linux/net.h, in the Flags column of /proc/net/unix
 
 
 @dataclass(frozen=True)
@@ -26,21 +24,18 @@ class Live(Resource):
     """The live release of an app.
 
     The old release serves, untouched, until the new one has answered its health page. The switch is one rename(2) of
-    the `current` symlink, through which nginx finds the socket and supervisord, at boot, its programs.
+    the `current` symlink, through which nginx finds the socket and supervisord, at boot, its programs. The old
+    release goes on running until `Settled` stops it, so that going back is another rename.
 
     :param release: id of the release.
     :param health: how to ask it whether it is well; None on a host that runs no web process.
     :param port: port of nginx to verify through after the switch; None when there is no nginx on the host.
-    :param drain_timeout: seconds that requests the old release still works on may take.
-    :param retire: why the release that is live now is marked bad, as in a rollback; None: it stays proven.
     """
 
     app: str
     release: str
     health: HealthCheck | None
     port: int | None
-    drain_timeout: float
-    retire: str | None = None
 
     def describe(self) -> str:
         return f"live release {self.release}"
@@ -48,44 +43,47 @@ class Live(Resource):
     def check(self) -> Change | None:
         layout = Layout(self.app)
         live = layout.live()
-        if live == self.release and self._well(layout):
+        if live == self.release and self._well(layout, live):
             return None
-        summary = f"{live or 'none'} -> {self.release}" if live != self.release else "started again"
-        return Change(summary, lambda: self._activate(layout, live), lambda: self._go_back(layout, live))
+        return Change(
+            f"{live or 'none'} -> {self.release}" if live != self.release else "started again",
+            lambda: self._activate(layout),
+            lambda: self._go_back(layout, live),
+            confirm=lambda: layout.mark(self.release, "proven"),
+        )
 
-    def _well(self, layout: Layout) -> bool:
-        processes = supervisord.processes(layout.group(self.release))
+    def _well(self, layout: Layout, release: str) -> bool:
+        processes = supervisord.processes(layout.group(release))
         return bool(processes) and not any(process["statename"] in _DEAD for process in processes)
 
-    def _activate(self, layout: Layout, old: str | None) -> None:
+    def _activate(self, layout: Layout) -> None:
         if not os.path.exists(f"{layout.release(self.release)}/venv/bin/python"):
             raise ResourceError(f"release {self.release} is not whole: its virtualenv is gone; deploy it again")
         logs = _LogMarks(layout, self.release)
         try:
-            self._start(layout)
-            self._wait_until_well(layout)
+            self._start(layout, self.release)
+            self._wait_until_well(layout, self.release)
             with system.uninterrupted():
                 self._switch(layout)
-                self._settle(layout, old)
         except BaseException as error:
             self._mark_failed(layout, error)
             if isinstance(error, ResourceError):
                 raise ResourceError(f"{error}{logs.since()}") from error
             raise
 
-    def _start(self, layout: Layout) -> None:
-        """Start the release's processes beside whatever is live."""
+    def _start(self, layout: Layout, release: str) -> None:
+        """Start a release's processes beside whatever is live."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(layout.candidate_config)
-        os.symlink(f"{layout.release(self.release)}/supervisor.conf", layout.candidate_config)
+        os.symlink(f"{layout.release(release)}/supervisor.conf", layout.candidate_config)
         try:
-            supervisord.start_group(layout.group(self.release))
+            supervisord.start_group(layout.group(release))
         finally:
             # supervisord has read it; were it still there at a reboot, a release that is not live would start.
             os.unlink(layout.candidate_config)
 
-    def _wait_until_well(self, layout: Layout) -> None:
-        group = layout.group(self.release)
+    def _wait_until_well(self, layout: Layout, release: str) -> None:
+        group = layout.group(release)
 
         def alive() -> None:
             for process in supervisord.processes(group):
@@ -94,7 +92,7 @@ class Live(Resource):
                     raise ResourceError(f"process {process['name']} ended while it was starting: {why}")
 
         if self.health is not None:
-            socket = layout.socket(self.release)
+            socket = layout.socket(release)
             problem = self.health.wait(lambda: _socket_problem(socket) or self.health_problem(socket), alive)
             if problem:
                 raise ResourceError(f"not healthy within {self.health.timeout:g} s: {problem}")
@@ -123,34 +121,35 @@ class Live(Resource):
             problem = self.health.ask_port(self.port)
             if problem:
                 raise ResourceError(f"healthy on its own socket, but not through nginx: {problem}")
-        layout.mark(self.release, "proven")
-
-    def _settle(self, layout: Layout, old: str | None) -> None:
-        """Retire the old release: the new one is live and proven, so nothing here can fail the deploy."""
-        try:
-            if old is not None and old != self.release:
-                if self.retire is not None:
-                    layout.mark(old, "bad", self.retire)
-                left = drain(layout.socket(old), self.drain_timeout)
-                if left:
-                    note(f"{left} connections to {old} were still open after {self.drain_timeout:g} s")
-            running = {process["group"] for process in supervisord.processes()}
-            for record in layout.records():
-                if record.id != self.release and layout.group(record.id) in running:
-                    supervisord.stop_group(layout.group(record.id))
-        except (ResourceError, OSError) as error:
-            note(f"{self.release} is live, but the old release could not be retired: {error}")
 
     def _go_back(self, layout: Layout, old: str | None) -> None:
-        if layout.live() == self.release and old != self.release:
+        """Have the old release serve again, and stop this one."""
+        if old == self.release:
+            return
+        if layout.live() == self.release:
             if old is None:
                 os.unlink(layout.current)
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(layout.boot_config)
             else:
+                self._revive(layout, old)
                 system.symlink_atomic(f"releases/{old}", layout.current)
-        if old != self.release:
-            supervisord.stop_group(layout.group(self.release))
+        supervisord.stop_group(layout.group(self.release))
+        if layout.record(self.release).state == "building":
+            layout.mark(self.release, "failed", "put back, because not all hosts could have it")
+
+    def _revive(self, layout: Layout, old: str) -> None:
+        """See that the old release is well, as it should be, since it was never stopped.
+
+        :raises ResourceError: it is not, so that this release, which is, had better stay.
+        """
+        if self._well(layout, old) and self.health_problem(layout.socket(old)) is None:
+            return
+        try:
+            self._start(layout, old)
+            self._wait_until_well(layout, old)
+        except ResourceError as error:
+            raise ResourceError(f"{self.release} stays live, since {old} is not well any more: {error}") from error
 
     def _mark_failed(self, layout: Layout, error: BaseException) -> None:
         """A release that was proven once stays so: what fails it now may be the host."""
@@ -198,27 +197,3 @@ def _is_web(process: dict[str, object]) -> bool:
 
 def _socket_problem(path: str) -> str | None:
     return None if os.path.exists(path) else "it does not listen on its socket yet"
-
-
-def drain(path: str, timeout: float) -> int:
-    """Wait until nobody is connected to a Unix socket any more, or the time is up.
-
-    New connections go elsewhere already. Those that wait to be accepted count: the kernel lists them, too.
-
-    :returns: how many are left.
-    """
-    deadline = time.monotonic() + timeout
-    while (left := _connections(path)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return left
-
-
-def _connections(path: str) -> int:
-    """Connections to a listening Unix socket, from the kernel's table (proc(5), /proc/net/unix)."""
-    count = 0
-    with open("/proc/net/unix", encoding="utf-8", errors="replace") as table:
-        for line in table:
-            columns = line.split(None, 7)
-            if len(columns) == 8 and columns[7].rstrip("\n") == path and not int(columns[3], 16) & _LISTENING:
-                count += 1
-    return count

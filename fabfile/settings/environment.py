@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 from invoke.util import yaml  # type: ignore[attr-defined]
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from .kinds import Kind, ListOf, MappingOf
 from .schema import Settings
@@ -26,9 +27,19 @@ def kinds(model: type[BaseModel] = Settings, at: Key = ()) -> Iterator[tuple[Key
     """Every key of the schema, a mapping before the keys in it, with the kind of its value."""
     for name, info in model.model_fields.items():
         key = (*at, name)
-        yield key, next(note for note in info.metadata if isinstance(note, Kind))
+        yield key, kind_of(info)
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
             yield from kinds(info.annotation, key)
+
+
+def kind_of(info: FieldInfo) -> Kind:
+    """The kind of a field's value, as it is noted at the field or, where the value may be None, at its type."""
+    notes = [*info.metadata, *(note for option in get_args(info.annotation) for note in _notes(option))]
+    return next(note for note in notes if isinstance(note, Kind))
+
+
+def _notes(option: Any) -> Iterable[Any]:
+    return get_args(option)[1:] if get_origin(option) is Annotated else ()
 
 
 @dataclass

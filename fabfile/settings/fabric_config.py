@@ -27,6 +27,7 @@ from invoke.exceptions import UnknownFileType
 from invoke.util import yaml  # type: ignore[attr-defined]
 
 from ..errors import SettingsError
+from ..host import listed
 
 if TYPE_CHECKING:
     from fabric.main import Fab
@@ -79,6 +80,17 @@ def adopt_running_program() -> None:
     program = running_program()
     if program is not None and type(program.config) is fabric.Config:
         program.config.__class__ = ProjectConfig
+        _expand_hosts(program)
+
+
+def _expand_hosts(program: Fab) -> None:
+    """Put the hosts that the patterns of `-H` stand for in their place, before Fabric reads them.
+
+    :raises UsageError: there is a pattern that makes no sense, or no host at all.
+    """
+    argument = program.core[0].args.hosts
+    if argument.value is not None:
+        argument.value = ",".join(listed(argument.value, "-H"))
 
 
 class ProjectConfig(fabric.Config):  # type: ignore[misc]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from invoke.config import copy_dict
 
 from ..errors import SettingsError
+from ..host import machines_of
 from .fabric_config import layers, project_folder, running_program, shown
 from .procfile import load_procfile
 
@@ -87,7 +88,7 @@ def _read(config: Config) -> _Found:
     ]
     settings = None
     try:
-        settings = Settings(**ours)
+        settings = Settings.model_validate(ours, context=machines_of(config))
     except ValidationError as error:
         problems += explain(error, whereabouts, app_name_like(project.name) or "blog")
     return _Found(project, ours, settings, problems, whereabouts)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from .environment import Overlay, kinds
+from .environment import Overlay, kind_of, kinds
 from .fabric_config import Layer
 from .kinds import UnexpectedError
 from .schema import Settings
@@ -82,8 +82,9 @@ def _explain(detail: ErrorDetails, whereabouts: Whereabouts, example_app: str) -
     where = whereabouts.of(path)
     key = written(path)
     if detail["type"] == "missing":
-        expected = dict(kinds())[tuple(map(str, path))].text
-        return f"{where}: {key}: missing, expected {expected}; write for instance `app: {example_app}`"
+        expected = kind_of(_model_at(path).model_fields[str(path[-1])]).text
+        hint = f"; write for instance `app: {example_app}`" if key == "app" else ""
+        return f"{where}: {key}: missing, expected {expected}{hint}"
     if detail["type"] == "extra_forbidden":
         return f"{where}: {key}: found an unknown key{_instead(path)}"
     value = detail["input"]
@@ -93,7 +94,7 @@ def _explain(detail: ErrorDetails, whereabouts: Whereabouts, example_app: str) -
     found = cause.found or told(value)
     if detail["loc"][-1] == "[key]":
         key, found = written(path[:-1]), f"the name {told(value)}"
-    elif path[0] == "environment":
+    elif path[0] == "environment" or "connect_kwargs" in path:
         found = _kind_of(value)
     hint = f"; {cause.hint}" if cause.hint else ""
     return f"{where}: {key}: found {found}, expected {cause.expected}{hint}"
@@ -126,13 +127,21 @@ def _kind_of(value: Any) -> str:
 
 
 def _instead(path: Sequence[Any]) -> str:
-    model: type[BaseModel] = Settings
+    keys = _model_at(path).model_fields
+    near = _nearest(str(path[-1]), keys)
+    return _did_you_mean(near) if near else f", expected one of: {', '.join(keys)}"
+
+
+def _model_at(path: Sequence[Any]) -> type[BaseModel]:
+    """The model that the last key of a path belongs to: the settings, or one that stands in them."""
+    place: Any = Settings
     for part in path[:-1]:
-        annotation = model.model_fields[str(part)].annotation
-        assert isinstance(annotation, type)
-        model = annotation
-    near = _nearest(str(path[-1]), model.model_fields)
-    return _did_you_mean(near) if near else f", expected one of: {', '.join(model.model_fields)}"
+        is_model = isinstance(place, type) and issubclass(place, BaseModel)
+        place = place.model_fields[str(part)].annotation if is_model else get_args(place)[-1]
+        while get_origin(place) is Annotated:
+            place = get_args(place)[0]
+    model: type[BaseModel] = place
+    return model
 
 
 def _nearest(key: str, valid: Iterable[str]) -> str | None:

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from .environment import Key, kinds, variable
+from .entries import HostEntry
+from .environment import Key, kind_of, kinds, variable
 from .schema import Settings
 
 EXAMPLE = """\
@@ -22,8 +23,21 @@ domains: [www.example.com, "*.example.org"]   # the first is the canonical one
 www_redirect: true                            # example.com leads to www.example.com
 
 roles:
-  web: [root@web1.example.com, "deploy@203.0.113.7:2222"]
-  worker: ["root@[2001:db8::1]"]
+  web:
+    - root@web[01:04].example.com             # four hosts
+    - {host: big.example.com, user: root, port: 2222, weight: 3, workers: 16, python: python3.13}
+  worker:
+    - big.example.com:2222                    # the same host; what is said of it above holds here
+    - host: root@10.0.0.7
+      primary: true                           # `release` runs here
+      gateway: root@bastion.example.com
+      connect_timeout: 20
+      forward_agent: true
+      connect_kwargs: {key_filename: /home/me/.ssh/worker}
+  db: ["root@[2001:db8::1]"]
+  lb: [{host: root@lb.example.com, address: 10.0.0.2}]
+concurrency: 20
+batch: 25%
 
 packages: [libpq5]
 python: python3.12
@@ -42,6 +56,11 @@ health:
   host: www.example.com
   timeout: 60
   statuses: [200-299, 301]
+
+balancer:
+  algorithm: leastconn
+  drain: true
+  rate_limit: 200
 
 environment:
   DJANGO_SETTINGS_MODULE: blog.settings
@@ -87,13 +106,31 @@ roles:
 ## Keys
 """
 
+_HOSTS = """
+## A host of a role
+
+A host is written `[user@]host[:port]`, with an IPv6 address in brackets: `root@[2001:db8::1]:22`. It may be a name
+from the SSH configuration, whose `HostName`, `User`, `Port`, `ProxyJump` and `IdentityFile` hold.
+
+A pattern stands for several: `web[1:3]` for `web1`, `web2` and `web3`; `web[01:20].example.com` keeps the zero;
+with several ranges it stands for all their combinations, of which there may be 1000.
+
+A host with values of its own is a mapping, and so may be a pattern. What one role says of a host holds in all its
+roles, so each value is written once; two roles that contradict each other are an error. A host that is written in
+two ways, such as `web1` and `root@web1:22`, or a name of the SSH configuration and its `HostName`, is one host. The
+same text twice in a role is an error.
+"""
+
 
 def render() -> str:
     """The whole page."""
     rows = ["| Key | What it is | Default | Meaning | Variable |", "| --- | --- | --- | --- | --- |"]
-    rows += [_row(key, phrase, info) for key, phrase, info in _fields()]
-    table = "\n".join(rows)
-    return f"{_INTRODUCTION}\n{table}\n\n## A complete example\n\n```yaml\n{EXAMPLE}```\n"
+    rows += [_row(*_cells(".".join(key), phrase, info), f"`{variable(key)}`") for key, phrase, info in _fields()]
+    entry_rows = ["| Key | What it is | Default | Meaning |", "| --- | --- | --- | --- |"]
+    entry_rows += [_row(*_cells(name, kind_of(info).text, info)) for name, info in _entry_fields()]
+    return "\n".join(
+        [_INTRODUCTION, *rows, _HOSTS, *entry_rows, "", "## A complete example", "", f"```yaml\n{EXAMPLE}```", ""]
+    )
 
 
 def _fields() -> Iterator[tuple[Key, str, FieldInfo]]:
@@ -108,9 +145,17 @@ def _fields() -> Iterator[tuple[Key, str, FieldInfo]]:
             yield key, kind.text, info
 
 
-def _row(key: Key, phrase: str, info: FieldInfo) -> str:
+def _entry_fields() -> list[tuple[str, FieldInfo]]:
+    """The keys of a host in a role, those that are required first."""
+    return sorted(HostEntry.model_fields.items(), key=lambda field: not field[1].is_required())
+
+
+def _cells(key: str, phrase: str, info: FieldInfo) -> tuple[str, ...]:
     default = "required" if info.is_required() else _default(info.get_default(call_default_factory=True))
-    cells = [f"`{'.'.join(key)}`", phrase, default, info.description or "", f"`{variable(key)}`"]
+    return f"`{key}`", phrase, default, info.description or ""
+
+
+def _row(*cells: str) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
+from ..errors import UsageError
+from ..host import Host, Machine, Machines, machine_as_written
 from . import values as kind
+from .entries import HostEntry, HostList, merged
 from .kinds import ListOf, MappingOf, Number, OneOrList, UnexpectedError
+from .model import Model
 
 _DOMAINS = "a list of domain names such as [example.com]"
 
@@ -33,11 +37,7 @@ def _without_blank_roles(value: Any) -> Any:
     return {name: [] if hosts is None else hosts for name, hosts in value.items()} if isinstance(value, dict) else value
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class Health(_Model):
+class Health(Model):
     """How a new release is asked whether it is well."""
 
     path: kind.UrlPath = Field("/", description="Page of the app that is asked. Redirects are not followed.")
@@ -62,7 +62,27 @@ class Health(_Model):
         return [(int(status[:3]), int(status[-3:])) for status in self.statuses]
 
 
-class Settings(_Model):
+class Balancer(Model):
+    """How the hosts of the role `lb` share the requests out among those of the role `web`."""
+
+    algorithm: kind.Algorithm = Field(
+        "roundrobin",
+        description="Who gets the next request: the hosts in turn, or with `leastconn` the one with the fewest that "
+        "it still works on, for requests that take long. Either way by the hosts' `weight`.",
+    )
+    drain: kind.Flag = Field(
+        False,
+        description="Whether a deploy has each host finish its requests, without new ones, before it switches. The "
+        "switch drops none without it; this keeps visitors from a host that is busy with the start of a release.",
+    )
+    rate_limit: Annotated[Annotated[int, Field(ge=1)] | None, Number("a whole number, 1 or more")] = Field(
+        None,
+        description="Requests that one client address may make in 10 seconds; what is beyond gets status 429. An IPv6 "
+        "address counts as its /64. Default: no limit.",
+    )
+
+
+class Settings(Model):
     """All settings of one project, valid as a whole."""
 
     app: kind.AppName = Field(
@@ -92,16 +112,21 @@ class Settings(_Model):
         "a redirect to the listed one, unless both are listed.",
     )
     roles: Annotated[
-        dict[
-            kind.RoleName,
-            Annotated[list[kind.HostSpec], ListOf("a list of hosts such as [root@web1.example.com]")],
-        ],
+        dict[kind.RoleName, Annotated[list[HostEntry], HostList("a list of hosts such as [root@web1.example.com]")]],
+        AfterValidator(merged),
         MappingOf("role names with their hosts, such as {web: [root@web1.example.com]}"),
         BeforeValidator(_without_blank_roles),
     ] = Field(
         default_factory=dict,
-        description="Hosts of each role: `[user@]host[:port]`, `[user@][ipv6]:port` or a name from the SSH "
-        "configuration. A host given only with `-H` plays every role.",
+        description="Hosts of each role: `[user@]host[:port]`, `[user@][ipv6]:port`, a name from the SSH "
+        "configuration, a pattern such as `web[01:20].example.com`, or [a mapping](#a-host-of-a-role). "
+        "A host given only with `-H` plays every role.",
+    )
+    concurrency: kind.Positive = Field(20, description="Hosts that are worked on at the same time.")
+    batch: kind.Share = Field(
+        "100%",
+        description="Hosts that switch to a new release at the same time: a number, or a percentage of the hosts "
+        "that are deployed to, rounded down and at least one.",
     )
     python: kind.Interpreter = Field(
         "python3",
@@ -133,6 +158,10 @@ class Settings(_Model):
     health: Annotated[Health, MappingOf("a mapping such as {path: /healthz, timeout: 60}")] = Field(
         default_factory=Health,
         description="How a new release is asked whether it is well before it goes live.",
+    )
+    balancer: Annotated[Balancer, MappingOf("a mapping such as {algorithm: leastconn, drain: true}")] = Field(
+        default_factory=Balancer,
+        description="How the hosts of the role `lb` balance those of the role `web`.",
     )
     keep_releases: kind.Positive = Field(5, description="Releases that are kept on a host to go back to.")
     environment: Annotated[
@@ -170,6 +199,18 @@ class Settings(_Model):
     ] = Field(default_factory=list, description="Further apt packages for the host.")
 
     _project: Path = PrivateAttr(default_factory=Path.cwd)
+    _machine: Machines = PrivateAttr()
+    _entries: dict[Machine, HostEntry] = PrivateAttr(default_factory=dict)
+    _roles_of: dict[Machine, set[str]] = PrivateAttr(default_factory=dict)
+    _addresses: Mapping[Machine, Sequence[str]] = PrivateAttr(default_factory=dict)
+
+    def model_post_init(self, context: Any) -> None:
+        self._machine = context or machine_as_written
+        for role, entries in self.roles.items():
+            for entry in entries:
+                machine = self.machine(entry.host)
+                self._entries.setdefault(machine, entry)
+                self._roles_of.setdefault(machine, set()).add(role)
 
     @property
     def project(self) -> Path:
@@ -198,6 +239,64 @@ class Settings(_Model):
             return {}
         pairs = {_www_twin(domain): domain for domain in self.domains if not domain.startswith("*")}
         return {twin: domain for twin, domain in pairs.items() if twin not in self.domains}
+
+    @property
+    def primary(self) -> Host | None:
+        """The host that is marked to run the `release` process."""
+        return next((entry.host for entry in self._entries.values() if entry.primary), None)
+
+    def machine(self, host: Host) -> Machine:
+        """The machine that a host is; two hosts may be one, written in two ways."""
+        return self._machine(host)
+
+    def entry(self, host: Host) -> HostEntry | None:
+        """What the roles say of a host; None when it is in none of them."""
+        return self._entries.get(self.machine(host))
+
+    def roles_of(self, host: Host) -> frozenset[str]:
+        """The roles that a host is in."""
+        return frozenset(self._roles_of.get(self.machine(host), ()))
+
+    def addresses(self, host: Host) -> Sequence[str]:
+        """The IP addresses by which the other hosts of the fleet reach one, the best first.
+
+        :raises UsageError: they have not been looked up.
+        """
+        try:
+            return self._addresses[self.machine(host)]
+        except KeyError:
+            raise UsageError(
+                f"the address of {host} has not been looked up, which hostsmith's own tasks do before they call "
+                "recipes; in a task of yours, give these `hostsmith.addresses.with_addresses(load(c), c.config)`"
+            ) from None
+
+    def reached_at(self, addresses: Mapping[Machine, Sequence[str]]) -> Settings:
+        """These settings, knowing the addresses of machines."""
+        settings = self.model_copy()
+        settings._addresses = addresses
+        return settings
+
+    def on(self, host: Host) -> Settings:
+        """These settings with a host's own values in place of those for all."""
+        entry = self.entry(host)
+        own = entry.own() if entry else {}
+        return self.model_copy(update={key: own[key] for key in ("workers", "python") if key in own})
+
+    def batch_of(self, hosts: int) -> int:
+        """How many of so many hosts switch at the same time."""
+        if isinstance(self.batch, int):
+            return min(self.batch, max(hosts, 1))
+        return max(hosts * int(self.batch.rstrip("%")) // 100, 1)
+
+    def in_batches(self, text: str) -> Settings:
+        """These settings with another `batch`, as it is given on the command line.
+
+        :raises UsageError: it is neither a number nor a percentage.
+        """
+        try:
+            return self.model_copy(update={"batch": kind.share(text)})
+        except UnexpectedError as error:
+            raise UsageError(f"--batch: found {text!r}, {error}") from None
 
     def placed(self, project: Path, procfile: Mapping[str, str]) -> Settings:
         """These settings in their project folder, with the Procfile's processes beneath their own."""

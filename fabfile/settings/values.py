@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator
 
-from ..hosts import HOST_FORM, Host, read_host
+from ..host import HOST_FORM, Host, expand, read_host
 from ..resources.secret import Secret
 from .kinds import Number, Scalar, Text, UnexpectedError
 from .procfile import PROCESS_NAME
@@ -126,18 +126,70 @@ UrlPath = Annotated[str, Text("a path that begins with a slash, such as /healthz
 RoleName = Annotated[str, Text("a role name of letters, digits, - and _, such as web", r"[A-Za-z][A-Za-z0-9_-]*")]
 
 
-def _host(value: Any) -> Host:
+def host(value: Any) -> Host:
+    """The one host that a text names.
+
+    :raises UnexpectedError: it names none, or is a pattern for several.
+    """
     if isinstance(value, Host):
         return value
+    texts = host_texts(value)
+    if len(texts) > 1:
+        raise UnexpectedError(f"one host, {HOST_FORM}")
+    return read_host(texts[0])
+
+
+def host_texts(value: Any) -> list[str]:
+    """The text of each host that a text names, itself or as a pattern.
+
+    :raises UnexpectedError: it is neither.
+    """
     if not isinstance(value, str):
         raise UnexpectedError(HOST_FORM)
     try:
-        return read_host(value)
+        texts = expand(value)
+        for text in texts:
+            read_host(text)
     except ValueError as error:
         raise UnexpectedError(HOST_FORM, str(error)) from None
+    return texts
 
 
-HostSpec = Annotated[Host, PlainValidator(_host), PlainSerializer(str, when_used="json"), Scalar(HOST_FORM)]
+HostSpec = Annotated[Host, PlainValidator(host), PlainSerializer(str, when_used="json"), Scalar(HOST_FORM)]
+UserName = Annotated[str, Text("a user name such as deploy", r"[A-Za-z0-9_][A-Za-z0-9_.\\+-]*")]
+Port = Annotated[int, Field(ge=1, le=65535), Number("a port, from 1 to 65535")]
+Weight = Annotated[int, Field(ge=1, le=256), Number("a whole number from 1 to 256")]
+
+_ADDRESS = "an IP address or a DNS name, such as 10.0.0.7"
+
+
+def _address(value: str) -> str:
+    try:
+        found = read_host(f"[{value}]" if value.count(":") > 1 and "[" not in value else value)
+    except ValueError:
+        raise UnexpectedError(_ADDRESS) from None
+    if found != Host(found.host):
+        raise UnexpectedError(f"{_ADDRESS}, without user and port")
+    return found.host
+
+
+Address = Annotated[str, AfterValidator(_address), Text(_ADDRESS)]
+
+_SHARE = "a number of hosts such as 2, or a percentage such as 25%"
+
+
+def share(value: Any) -> int | str:
+    """A number of hosts, or a percentage of them.
+
+    :raises UnexpectedError: it is neither.
+    """
+    found = re.fullmatch(r"0*([1-9][0-9]{0,8})(%?)", str(value))
+    if not isinstance(value, int | str) or not found or (found[2] and int(found[1]) > 100):
+        raise UnexpectedError(_SHARE)
+    return found[0] if found[2] else int(found[1])
+
+
+Share = Annotated[int | str, PlainValidator(share), Scalar(_SHARE)]
 
 ProcessName = Annotated[str, Text("a process name of letters, digits, - and _, such as web", PROCESS_NAME.pattern)]
 _COMMAND = "a command on one line, such as gunicorn app:app"
@@ -171,6 +223,8 @@ def _secret(value: Any) -> Secret:
 
 
 VariableValue = Annotated[Secret, PlainValidator(_secret), PlainSerializer(str, when_used="json"), Scalar(_VARIABLE)]
+
+Algorithm = Annotated[str, Text("roundrobin or leastconn", r"roundrobin|leastconn")]
 
 _STATUS = "an HTTP status such as 200, or a range of them such as 200-299"
 

@@ -1,10 +1,10 @@
-"""What the tasks share: running once for all hosts, and finding the hosts."""
+"""What the tasks share: running once for all hosts, and the flags that limit these."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import fabric
 from fabric import Connection
@@ -12,13 +12,10 @@ from invoke.context import Context
 from invoke.tasks import task as invoke_task
 
 from .. import ssh
-from ..errors import UsageError
-from ..hosts import Host
-from ..roles import cli_hosts, hosts_for, roles_of
+from ..roles import cli_hosts
 from ..settings.fabric_config import running_program
-
-if TYPE_CHECKING:
-    from ..settings import Settings
+from ..targets import Target as Target
+from ..targets import targets as targets
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,6 +26,17 @@ class FleetTask(fabric.Task):  # type: ignore[misc]
     Fabric calls a task again for each host of `-H`, one after another, and knows no roles; then no host could wait
     for another. So the first of these calls does the work for all, and the others nothing.
     """
+
+    def __init__(self, *args: Any, short: Mapping[str, str], **kwargs: Any) -> None:
+        self.short = short
+        super().__init__(*args, **kwargs)
+
+    def arg_opts(self, name: str, default: Any, taken_names: set[str]) -> dict[str, Any]:
+        """What Invoke makes of a parameter, with the short flag that was given for it."""
+        options: dict[str, Any] = super().arg_opts(name, default, taken_names)
+        if name in self.short:
+            options["names"].append(self.short[name])
+        return options
 
     def __call__(self, c: Context, *args: Any, **kwargs: Any) -> Any:
         given = cli_hosts()
@@ -61,34 +69,26 @@ def own_task(*args: Any, **kwargs: Any) -> Any:
     return invoke_task(*args, **{"klass": HostTask, **kwargs})
 
 
-def task(*args: Any, **kwargs: Any) -> Callable[[F], F]:
-    """Like `invoke.task`, for a task that is called once with all hosts. No short flags: `-d` could mean anything."""
-    return invoke_task(*args, **{"klass": FleetTask, "auto_shortflags": False, **kwargs})
+_LIMITS = {
+    "role": "Only hosts of this role, or of these: web,worker.",
+    "host": "Only this host, or these: web1,web2.",
+    "exclude": "Not this host, or these: web1,web2.",
+}
 
 
-@dataclass(frozen=True)
-class Target:
-    """A host to work on.
+def task(
+    *, help: Mapping[str, str] | None = None, short: Mapping[str, str] | None = None, **kwargs: Any
+) -> Callable[[F], F]:
+    """Like `invoke.task`, for a task that is called once with all hosts.
 
-    :param roles: the roles it plays.
+    :param help: of each flag; those that limit the hosts have theirs already.
+    :param short: short flags, by the name of the long one; the others have none, for `-d` could mean anything.
     """
 
-    connection: Connection
-    roles: Container[str]
+    def decorate(body: F) -> F:
+        limits = {name: text for name, text in _LIMITS.items() if name in inspect.signature(body).parameters}
+        flags = {"klass": FleetTask, "auto_shortflags": False, "help": {**limits, **(help or {})}, "short": short or {}}
+        decorated: F = invoke_task(**{**flags, **kwargs})(body)
+        return decorated
 
-
-def targets(c: Context, settings: Settings) -> list[Target]:
-    """The hosts that a task works on: the one it was called for, or those of `-H`, or those of the roles.
-
-    :raises UsageError: there are none.
-    """
-    if isinstance(c, Connection):
-        return [Target(c, roles_of(settings, Host.of(c)))]
-    given = cli_hosts()
-    if not given and not any(settings.roles.values()):
-        raise UsageError(
-            "no hosts: name one with `fab -H user@host ...`, or list them in fabric.yaml:\n"
-            "    roles:\n      web: [user@host]"
-        )
-    hosts = list(dict.fromkeys(Host.parse(spec) for spec in given)) if given else hosts_for(settings)
-    return [Target(ssh.to(host, c.config), roles_of(settings, host)) for host in hosts]
+    return decorate

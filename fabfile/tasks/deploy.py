@@ -1,4 +1,4 @@
-"""`fab deploy`: a new release of the app, live when it has proven healthy."""
+"""`fab deploy`: a new release of the app, live when it has proven healthy on all hosts."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..agent.layout import Record
 from ..console import Console, print_json
-from ..converge import run
-from ..errors import ConvergeError, UsageError
-from ..recipes.release import release as recipe
+from ..errors import UsageError
+from ..fleet import Fleet, Member
+from ..recipes.release import prepared, release_command, settled
 from ..release import new_record
 from ..report import Report
 from ..resources.release import ReleaseCode
+from ..rollout import Rollout, begin, draining, told
 from ..session import Session, whoami
 from ..settings import load
 from ..source import LocalSource, Source
-from .base import Target, targets, task
+from ..targets import Limits, primary, targets, with_app
+from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context
@@ -31,22 +33,45 @@ if TYPE_CHECKING:
     help={
         "revision": "Branch, tag or commit to deploy; without it, `revision` of the settings.",
         "dirty": "Deploy a local folder as it is, with what is not committed.",
+        "batch": "Hosts that switch at the same time: a number or a percentage; without it, `batch` of the settings.",
+        "skip-unreachable": "Go on without hosts that are away; they lag behind until the next deploy.",
         "json": "Print one JSON document instead of lines.",
     }
 )
-def deploy(c: Context, revision: str | None = None, dirty: bool = False, json: bool = False) -> list[Report]:
-    """Release a revision beside the old one, then switch."""
+def deploy(
+    c: Context,
+    revision: str | None = None,
+    dirty: bool = False,
+    batch: str | None = None,
+    skip_unreachable: bool = False,
+    json: bool = False,
+    role: str | None = None,
+    host: str | None = None,
+    exclude: str | None = None,
+) -> list[Report]:
+    """Release a revision beside the old one, then switch: all hosts or none."""
     settings = load(c)
+    if batch is not None:
+        settings = settings.in_batches(batch)
     console = Console(quiet=json)
-    hosts = targets(c, settings)
-    with _origin(settings, revision or settings.revision, dirty) as origin:
-        reports, record = _deploy_all(settings, hosts, origin, console)
-    if json:
-        print_json({"release": record.id, "hosts": [report.to_json() for report in reports]})
-    for report in reports:
-        if not report.ok:
-            raise ConvergeError(f"deploy failed on {report.host}; what was live there before is live still")
+    hosts = with_app(targets(c, settings, Limits(role, host, exclude)))
+    reports: list[Report] = []
+    record: Record | None = None
+    try:
+        with told(console, reports, "deploy") as document, ExitStack() as stack:
+            document["release"] = None
+            origin = stack.enter_context(_origin(settings, revision or settings.revision, dirty))
+            fleet = stack.enter_context(Fleet(hosts, console, settings.concurrency, f"deploy {settings.app}"))
+            reports += fleet.reports
+            left_out = begin(fleet, settings, "deploy", skip_unreachable=skip_unreachable)
+            record = _deploy(fleet, settings, origin, stack.enter_context(draining(c, settings)))
+            document["release"] = record.id
+    finally:
+        if json:
+            print_json(document)
     console.say(f"{settings.app}: release {record.id} is live ({record.subject})", style="bold green")
+    for report in left_out:
+        console.say(f"{report.host} was not reached and lags behind; the next deploy catches it up", style="yellow")
     return reports
 
 
@@ -85,23 +110,27 @@ def _origin(settings: Settings, revision: str, dirty: bool) -> Iterator[_Origin]
         yield _Origin(revision, local=local)
 
 
-def _deploy_all(
-    settings: Settings, hosts: list[Target], origin: _Origin, console: Console
-) -> tuple[list[Report], Record]:
-    """All hosts are reached, locked and asked before the first is touched; the first that fails ends it."""
-    with ExitStack() as stack:
-        sessions = [stack.enter_context(Session(target.connection)) for target in hosts]
-        for session in sessions:
-            session.lock("deploy", settings.lock_timeout, console.note)
-        found = [session.ask("before_deploy", app=settings.app) for session in sessions]
-        source = origin.resolve(settings, sessions[0])
-        record = new_record(source, whoami(), time.time(), (name for host in found for name in host["releases"]))
-        reports: list[Report] = []
-        for target, session, host in zip(hosts, sessions, found, strict=True):
-            code = origin.code(settings, source, record.id, host["objects"])
-            resources = recipe(settings, target.roles, record, code, first=not reports)
-            what = f"deploy {settings.app} {record.id}"
-            reports.append(run(session, resources, settings.project, console, what=what))
-            if not reports[-1].ok:
-                break
-    return reports, record
+def _deploy(fleet: Fleet, settings: Settings, origin: _Origin, balancers: Fleet | None) -> Record:
+    """From hosts that are locked to a release that is live on all of them.
+
+    :raises FleetError: it failed on a host, and all have what they had.
+    """
+    found: dict[Member, Any] = fleet.each(lambda member: member.session.ask("before_deploy", app=settings.app))
+    fleet.require("nothing has changed")
+    chosen = primary([member.target for member in fleet.members])
+    (first,) = [member for member in fleet.members if member.target is chosen]
+    source = origin.resolve(settings, first.session)
+    record = new_record(source, whoami(), time.time(), (name for host in found.values() for name in host["releases"]))
+
+    def prepare(member: Member) -> None:
+        code = origin.code(settings, source, record.id, found[member]["objects"])
+        member.converge("prepare", prepared(member.settings, member.target.roles, record, code))
+
+    fleet.each(prepare)
+    fleet.require("it could not be prepared everywhere, and no host has switched")
+    if command := release_command(settings, record.id):
+        fleet.each(lambda member: member.converge("release", command), [first])
+        fleet.require("the release command failed, and no host has switched")
+    rollout = Rollout(fleet, record.id, settings.batch_of(len(fleet.members)), balancers)
+    rollout.run(lambda member: settled(member.settings, record.id, found[member]["live"]))
+    return record

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..agent.layout import Record
 from ..console import Console, print_json
+from ..fleet import Fleet, Member
+from ..recipes.roles import processes
 from ..release import state
-from ..session import Session
 from ..settings import load
-from .base import targets, task
+from ..targets import Limits, Target, targets
+from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context
@@ -18,20 +20,51 @@ _STYLES = {"live": "bold green", "failed": "red", "bad": "red"}
 
 
 @task(help={"json": "Print one JSON document instead of a table."})
-def releases(c: Context, json: bool = False) -> dict[str, list[dict[str, Any]]]:
+def releases(
+    c: Context, role: str | None = None, host: str | None = None, exclude: str | None = None, json: bool = False
+) -> dict[str, list[dict[str, Any]]]:
     """List releases: revision, subject, who, when, and state."""
     settings = load(c)
     console = Console(quiet=json)
-    listing: dict[str, list[dict[str, Any]]] = {}
-    for target in targets(c, settings):
-        with Session(target.connection) as session:
-            found = session.ask("releases", app=settings.app)
-        records = [Record(**data) for data in found["records"]]
-        listing[session.host] = [{**_row(record), "state": state(record, found["live"])} for record in records]
-        _print(console, session.host, listing[session.host])
+    found = [target for target in targets(c, settings, Limits(role, host, exclude)) if _has_app(target)]
+    with Fleet(found, console, settings.concurrency, None) as fleet:
+        answers = fleet.each(_listing)
+    listings = {member.label: rows for member, rows in answers.items()}
     if json:
-        print_json(listing)
-    return listing
+        print_json(listings)
+    if not found:
+        console.say(f"none of these hosts runs {settings.app}")
+    for labels in _alike(listings):
+        _print(console, _title([console.name(label) for label in labels], len(found)), listings[labels[0]])
+    fleet.check()
+    return listings
+
+
+def _has_app(target: Target) -> bool:
+    return bool(processes(target.settings, target.roles))
+
+
+def _listing(member: Member) -> list[dict[str, Any]]:
+    found = member.session.ask("releases", app=member.settings.app)
+    records = [Record(**data) for data in found["records"]]
+    return [{**_row(record), "state": state(record, found["live"])} for record in records]
+
+
+def _alike(listings: dict[str, list[dict[str, Any]]]) -> list[list[str]]:
+    """The hosts, those with the same releases together."""
+    groups: list[list[str]] = []
+    for label, rows in listings.items():
+        group = next((group for group in groups if listings[group[0]] == rows), None)
+        if group:
+            group.append(label)
+        else:
+            groups.append([label])
+    return groups
+
+
+def _title(names: list[str], hosts: int) -> str:
+    every = f"{hosts} hosts: " if len(names) == hosts > 1 else ""
+    return every + ", ".join(names)
 
 
 def _row(record: Record) -> dict[str, Any]:
@@ -45,11 +78,11 @@ def _row(record: Record) -> dict[str, Any]:
     }
 
 
-def _print(console: Console, host: str, rows: list[dict[str, Any]]) -> None:
+def _print(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
     if not rows:
-        console.say(f"{host}: no releases yet; `fab deploy` makes the first")
+        console.say(f"{title}: no releases yet; `fab deploy` makes the first")
         return
-    console.say(f"{host}:", style="bold")
+    console.say(f"{title}:", style="bold")
     columns = ("RELEASE", "STATE", "CREATED", "WHO", "REVISION", "SUBJECT")
     cells = [
         (row["id"], row["state"], row["created"], row["who"], _short(row["revision"]), _subject(row))

@@ -1,19 +1,21 @@
-"""`fab rollback`: back to a release that was proven healthy."""
+"""`fab rollback`: back to a release that was proven healthy on all hosts."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from ..agent.layout import Record
 from ..console import Console, print_json
-from ..converge import run
-from ..errors import ConvergeError
-from ..recipes.release import live
-from ..release import to_go_back_to
+from ..fleet import Fleet, Member
+from ..recipes.release import settled
+from ..release import shared, to_go_back_to
 from ..report import Report
-from ..session import Session, whoami
+from ..rollout import Rollout, begin, draining, told
+from ..session import whoami
 from ..settings import load
-from .base import Target, targets, task
+from ..targets import Limits, targets, with_app
+from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context
@@ -25,44 +27,65 @@ if TYPE_CHECKING:
     help={
         "to": "Id of the release, or its beginning, or the beginning of its revision; without it, the newest proven "
         "one before the live one.",
+        "batch": "Hosts that switch at the same time: a number or a percentage; without it, `batch` of the settings.",
+        "skip-unreachable": "Go on without hosts that are away.",
         "json": "Print one JSON document instead of lines.",
     }
 )
-def rollback(c: Context, to: str | None = None, json: bool = False) -> list[Report]:
-    """Go back to the last release that was proven healthy."""
+def rollback(
+    c: Context,
+    to: str | None = None,
+    batch: str | None = None,
+    skip_unreachable: bool = False,
+    json: bool = False,
+    role: str | None = None,
+    host: str | None = None,
+    exclude: str | None = None,
+) -> list[Report]:
+    """Go back to the last release that was proven healthy: all hosts or none."""
     settings = load(c)
+    if batch is not None:
+        settings = settings.in_batches(batch)
     console = Console(quiet=json)
+    hosts = with_app(targets(c, settings, Limits(role, host, exclude)))
     reports: list[Report] = []
-    record: Record | None = None
-    for target in targets(c, settings):
-        report, record = _roll_back_one(settings, target, to, record.id if record else None, console)
-        reports.append(report)
-        if not report.ok:
-            break
-    if json:
-        print_json({"release": record.id if record else None, "hosts": [report.to_json() for report in reports]})
-    for report in reports:
-        if not report.ok:
-            raise ConvergeError(f"rollback failed on {report.host}; what was live there before is live still")
-    if record:
-        console.say(f"{settings.app}: release {record.id} is live again ({record.subject})", style="bold green")
-        console.say("Database migrations are not undone: the code went back, the data did not.")
+    try:
+        with told(console, reports, "rollback") as document, ExitStack() as stack:
+            document["release"] = None
+            fleet = stack.enter_context(Fleet(hosts, console, settings.concurrency, f"rollback {settings.app}"))
+            reports += fleet.reports
+            left_out = begin(fleet, settings, "rollback", skip_unreachable=skip_unreachable)
+            record = _roll_back(fleet, settings, to, stack.enter_context(draining(c, settings)))
+            document["release"] = record.id
+    finally:
+        if json:
+            print_json(document)
+    console.say(f"{settings.app}: release {record.id} is live again ({record.subject})", style="bold green")
+    console.say("Database migrations are not undone: the code went back, the data did not.")
+    for report in left_out:
+        console.say(f"{report.host} was not reached and has what it had", style="yellow")
     return reports
 
 
-def _roll_back_one(
-    settings: Settings, target: Target, to: str | None, chosen: str | None, console: Console
-) -> tuple[Report, Record]:
-    """One host, to the release that was chosen on the first."""
-    with Session(target.connection) as session:
-        session.lock("rollback", settings.lock_timeout, console.note)
-        found: dict[str, Any] = session.ask("releases", app=settings.app)
-        records = [Record(**data) for data in found["records"]]
-        # A host that an earlier, cut-off rollback took back already has nothing to do.
-        there = [record for record in records if record.id == chosen and record.id == found["live"]]
-        record = there[0] if there else to_go_back_to(records, found["live"], chosen or to)
+def _roll_back(fleet: Fleet, settings: Settings, to: str | None, balancers: Fleet | None) -> Record:
+    """From hosts that are locked to an earlier release on all of them.
+
+    :raises FleetError: it failed on a host, and all have what they had.
+    :raises ReleaseError: there is no such release on all hosts.
+    """
+    found: dict[Member, Any] = fleet.each(lambda member: member.session.ask("releases", app=settings.app))
+    fleet.require("nothing has changed")
+    records = shared([[Record(**data) for data in host["records"]] for host in found.values()])
+    # Hosts may differ: one that a cut-off rollback took back already, or one that lags behind.
+    live = max((host["live"] for host in found.values() if host["live"]), default=None)
+    record = to_go_back_to(records, live, to)
+    rollout = Rollout(fleet, record.id, settings.batch_of(len(fleet.members)), balancers)
+
+    def settle(member: Member) -> list[Any]:
+        old = found[member]["live"]
         # A release that one goes forward to is no reason to call the one before it bad.
-        retire = f"rolled back by {whoami()}" if record.id < found["live"] else None
-        resources = [live(settings, target.roles, record.id, retire)]
-        what = f"rollback {settings.app} to {record.id}"
-        return run(session, resources, settings.project, console, what=what), record
+        retire = f"rolled back by {whoami()}" if old and record.id < old else None
+        return settled(member.settings, record.id, old, retire)
+
+    rollout.run(settle)
+    return record

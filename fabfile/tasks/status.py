@@ -1,61 +1,97 @@
-"""`fab status`: what is live, what runs, and whether it is well."""
+"""`fab status`: what is live on each host, what runs, and whether it is well."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .. import recipes
+from ..addresses import with_addresses
 from ..agent import wire
 from ..console import Console, print_json
+from ..converge import add
+from ..errors import HostsmithError, SettingsError
+from ..fleet import Fleet, Member
+from ..overview import COLUMNS, Answer, compare, remarks, row, style
 from ..recipes.release import health_check
-from ..recipes.roles import processes
-from ..session import Session
+from ..recipes.roles import balances, processes
+from ..report import Report
+from ..roles import ALL_ROLES
 from ..settings import load
-from .base import targets, task
+from ..targets import Limits, targets
+from ..templating import rendered
+from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
 
 @task(help={"json": "Print one JSON document instead of a table."})
-def status(c: Context, json: bool = False) -> dict[str, Any]:
-    """Show the live release, its processes and its health."""
-    settings = load(c)
+def status(
+    c: Context, role: str | None = None, host: str | None = None, exclude: str | None = None, json: bool = False
+) -> dict[str, Any]:
+    """Show each host's release, processes, health, disk, lag and drift."""
+    settings, no_plan = load(c), ""
+    try:
+        settings = with_addresses(settings, c.config)
+    except SettingsError as error:
+        # A look is wanted most when something is wrong.
+        no_plan = str(error)
     console = Console(quiet=json)
-    found: dict[str, Any] = {}
-    for target in targets(c, settings):
-        web = "web" in processes(settings, target.roles)
-        health = wire.dump(health_check(settings)) if web else None
-        with Session(target.connection) as session:
-            answer = session.ask("status", app=settings.app, health=health)
-            answer["lock"] = session.ask("lock_holder")
-        found[session.host] = answer
-    rows = [(host, *_cells(answer)) for host, answer in found.items()]
-    styles = [None if answer["live"] and not answer["problem"] else "red" for answer in found.values()]
-    console.table(("HOST", "RELEASE", "HEALTH", "PROCESSES", "DEPLOYED"), rows, styles)
-    for host, answer in found.items():
-        if answer["lock"]:
-            console.say(f"{host} is held by {answer['lock']}", style="yellow")
+    with Fleet(targets(c, settings, Limits(role, host, exclude)), console, settings.concurrency, None) as fleet:
+        seen = fleet.each(lambda member: _look(member, no_plan))
+    compare(seen.values())
+    answers = {member.label: seen.get(member) or _silent(member) for member in fleet.members}
     if json:
-        print_json(found)
-    return found
+        print_json(answers)
+    else:
+        _print({console.name(label): answer for label, answer in answers.items()}, console)
+    fleet.check()
+    return answers
 
 
-def _cells(answer: dict[str, Any]) -> tuple[str, str, str, str]:
-    if answer["live"] is None:
-        return "none", "-", "-", "-"
-    record = answer["record"]
-    running = ", ".join(f"{p['name']} {p['state']} {_ago(p['uptime'])}".rstrip() for p in answer["processes"])
-    return (
-        answer["live"],
-        answer["problem"] or "healthy",
-        running or "none",
-        f"{record['created']} {record['who']}",
-    )
+def _look(member: Member, no_plan: str) -> Answer:
+    """What a host answers, and how it compares with the settings.
+
+    :param no_plan: why there is nothing to compare it with.
+    """
+    settings, roles = member.settings, member.target.roles
+    here = processes(settings, roles)
+    health = wire.dump(health_check(settings)) if "web" in here else None
+    answer = member.session.ask("status", app=settings.app, health=health)
+    if balances(settings, roles) and not answer["servers"]:
+        answer["problem"] = answer["problem"] or "HAProxy is not running; `fab provision` sets it up"
+    drift, drift_problem = (None, no_plan) if no_plan else _drift(member)
+    compared = {"runs_app": bool(here), "lags": False, "behind": 0, "drift": drift, "drift_problem": drift_problem}
+    return {"roles": _roles(member), **answer, **compared}
 
 
-def _ago(seconds: int) -> str:
-    """A length of time in its largest unit."""
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s" if seconds else ""
+def _drift(member: Member) -> tuple[list[str] | None, str]:
+    """The resources that are not as `fab provision` would have them; None, and why, when that cannot be told."""
+    plan = Report(member.label, dry_run=True)
+    try:
+        resources = recipes.provision(member.settings, member.target.roles)
+        member.session.plan(rendered(resources, member.settings.project, member.label), lambda event: add(plan, event))
+    except HostsmithError as error:
+        return None, str(error)
+    return (None, plan.problem()) if plan.failed else ([result.resource for result in plan.changed], "")
+
+
+def _silent(member: Member) -> Answer:
+    """What there is to say of a host that did not answer."""
+    return {
+        "roles": _roles(member),
+        "error": member.report.verdict or "failed",
+        "reason": member.report.problem(),
+    }
+
+
+def _roles(member: Member) -> list[str] | None:
+    roles = member.target.roles
+    return None if roles is ALL_ROLES else [name for name in member.settings.roles if name in roles]
+
+
+def _print(answers: dict[str, Answer], console: Console) -> None:
+    rows = [row(name, answer) for name, answer in answers.items()]
+    console.table(COLUMNS, rows, [style(answer) for answer in answers.values()])
+    for line in remarks(answers):
+        console.say(line, style="yellow")

@@ -1,24 +1,26 @@
-"""`fab unlock`: end a run that holds a host's lock."""
+"""`fab unlock`: end the runs that hold the hosts' locks."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ..console import Console
-from ..session import Session
+from ..fleet import Fleet
 from ..settings import load
-from .base import targets, task
+from ..targets import Limits, targets
+from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
 
 @task()
-def unlock(c: Context) -> None:
+def unlock(c: Context, role: str | None = None, host: str | None = None, exclude: str | None = None) -> None:
     """End the run that holds a host's lock."""
     settings = load(c)
     console = Console()
-    for target in targets(c, settings):
-        with Session(target.connection) as session:
-            ended = session.ask("break_lock")
-        console.say(f"{session.host}: " + (f"ended {ended}" if ended else "nobody holds the lock"))
+    with Fleet(targets(c, settings, Limits(role, host, exclude)), console, settings.concurrency, None) as fleet:
+        holders = fleet.each(lambda member: member.session.ask("break_lock"))
+    for member, ended in holders.items():
+        console.say(f"{console.name(member.label)}: " + (f"ended {ended}" if ended else "nobody holds the lock"))
+    fleet.check()

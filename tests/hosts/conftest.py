@@ -7,8 +7,10 @@ import itertools
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +19,7 @@ from typing import Any
 import pytest
 import testinfra
 from hostsmith.sandbox import Sandbox, SshTarget, lookup
+from hostsmith.sandbox.store import sandbox_id
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent.parent / "examples"
@@ -82,6 +85,36 @@ class Vps:
     def wait_for_file(self, path: str) -> None:
         """Wait until something on the host has made a file."""
         self.run(f"for i in $(seq 300); do [ -e {path} ] && exit 0; sleep 0.1; done; exit 1")
+
+    def unplug(self) -> None:
+        """Pull the host's network cable: it goes silent, and nobody is told."""
+        self._link("down")
+
+    def plug(self) -> None:
+        """Put the cable back."""
+        self._link("up")
+
+    def _link(self, state: str) -> None:
+        interface = f"vb-{sandbox_id(self.sandbox.project)}-{self.address.rpartition('.')[2]}"
+        subprocess.run(["ip", "link", "set", interface, state], check=True)
+
+    def hide(self) -> None:
+        """Have the host drop what it would say to this machine, and wait until it does."""
+        here = self.address.rpartition(".")[0] + ".1"
+        # By systemd, since the connection that brings the command does not outlive it.
+        later = "systemd-run --quiet --on-active=1 --timer-property=AccuracySec=1ms"
+        self.run(f"{later} ip route add blackhole {here}")
+        limit = time.monotonic() + 30
+        while self._answers():
+            assert time.monotonic() < limit, f"{self.name} still answers"
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection((self.address, 22), timeout=0.5):
+                return True
+        except OSError:
+            return False
 
     def sessions(self) -> int:
         """How many sessions (SSH channels with a command) sshd has served so far."""

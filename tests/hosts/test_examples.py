@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+
+from hostsmith.sandbox import Sandbox, lookup
 
 from tests.hosts.conftest import Project, Vps, make_project
 
@@ -33,6 +37,28 @@ def test_own_fabfile(bare: Vps, tmp_path: Path) -> None:
 
     assert project.fab("server.status").stdout.count("healthy") == 1
     project.fab("rollback", status=1)
+
+
+def test_one_command_makes_the_fleet_of_two_web_hosts_a_worker_and_a_balancer(bare: Vps, tmp_path: Path) -> None:
+    project = make_project(tmp_path, bare, "fleet")
+    project.names_hosts = False
+    try:
+        project.fab("sandbox.up", "--count", "3", "provision", "deploy")
+        roles = {row["host"]: (row["processes"], row["services"]) for row in project.json("hosts")}
+        assert list(roles.values()) == [(["web"], ["nginx"]), (["web", "worker"], ["nginx"]), ([], ["haproxy"])]
+        ask = Path(__file__).parents[2] / "scripts" / "ask_balancer.py"
+        done = subprocess.run(
+            [sys.executable, ask, "sandbox-3"], cwd=project.folder, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        answers = done.stdout.splitlines()
+        assert {answer.split()[1] for answer in answers} == {"sandbox-1", "sandbox-2"}
+        balancer = lookup(project.folder, "sandbox-3")
+        assert balancer is not None
+        visitor = balancer.address.rpartition(".")[0] + ".1"
+        assert all(answer.endswith(f"You are {visitor}.") for answer in answers)
+    finally:
+        Sandbox(project.folder).destroy()
 
 
 def test_a_resource_that_cannot_be_had_fails_without_a_traceback(bare: Vps, tmp_path: Path) -> None:

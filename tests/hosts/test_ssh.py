@@ -37,6 +37,14 @@ def test_a_changed_host_key_is_a_hard_error(provisioned: Project) -> None:
     assert known_hosts(provisioned) == before
 
 
+def test_a_host_of_several_keys_is_known_by_any_of_them(provisioned: Project) -> None:
+    provisioned.vps.run("ssh-keygen -A && systemctl restart ssh")
+    for kind in ("rsa", "ecdsa", "ed25519"):
+        key = provisioned.vps.run(f"cat /etc/ssh/ssh_host_{kind}_key.pub")
+        (provisioned.home / ".ssh" / "known_hosts").write_text(f"{provisioned.vps.address} {key}")
+        assert provisioned.fab("status").stderr == ""
+
+
 @pytest.fixture
 def user(deployed: Project) -> Project:
     """The project, logging in as a user who is not root."""
@@ -93,6 +101,12 @@ def test_a_host_that_does_not_answer_is_named_with_the_reason(provisioned: Proje
     done = provisioned.fab("status", status=1)
     assert f"{provisioned.vps.address}: no SSH connection" in done.stderr
     provisioned.vps.sandbox.start(provisioned.vps.name)
+
+
+def test_a_host_that_is_silent_costs_the_connect_timeout(provisioned: Project) -> None:
+    provisioned.vps.hide()
+    done = provisioned.fab("--connect-timeout", "1", "status", status=1)
+    assert f"{provisioned.vps.address}: no SSH connection: no answer within 1 s" in done.stderr
 
 
 def on_a_terminal(project: Project, typed: str, *arguments: str) -> tuple[int, str]:

@@ -206,6 +206,8 @@ class Agent:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             event = read_event(line)
+            if event["event"] == "alive":
+                continue
             yield event
             if event["event"] == "done":
                 return
@@ -219,8 +221,12 @@ class Agent:
         return str(self.folder / "lock")
 
     def start(self, resources: Sequence[Resource], op: str = "converge") -> None:
+        self.send(**self.frame(resources, op))
+
+    def frame(self, resources: Sequence[Resource], op: str = "converge") -> dict[str, Any]:
         modules = pack.own_modules(resources)
-        self.send(op=op, resources=wire.dump(list(resources)), modules=modules, folder=str(self.folder / "state"))
+        state = str(self.folder / "state")
+        return {"op": op, "resources": wire.dump(list(resources)), "modules": modules, "folder": state}
 
     def converge(self, *resources: Resource, op: str = "converge") -> Outcome:
         self.start(resources, op)

@@ -17,7 +17,8 @@ import pytest
 from hostsmith.agent.health import HealthCheck
 from hostsmith.agent.layout import Record
 from hostsmith.errors import SettingsError
-from hostsmith.recipes import app, nginx, provision, python, release, roles, supervisor, system
+from hostsmith.host import Host
+from hostsmith.recipes import app, haproxy, nginx, provision, python, release, roles, supervisor, system
 from hostsmith.resources import (
     Absent,
     Command,
@@ -31,9 +32,13 @@ from hostsmith.resources import (
     User,
     Validated,
 )
+from hostsmith.resources.balancer import BalancerOf, ReloadHaproxy
 from hostsmith.resources.deploy_key import DeployKey
+from hostsmith.resources.drained import Drained
 from hostsmith.resources.live import Live
 from hostsmith.resources.release import Pruned, ReleaseCode, ReleaseRecord, ReleaseVenv
+from hostsmith.resources.settled import Settled
+from hostsmith.roles import ALL_ROLES
 from hostsmith.settings import Settings
 from hostsmith.templating import Template, render, rendered
 from local_host import NASTY, nobody_reads, program
@@ -45,6 +50,20 @@ EVERYTHING = ("web",)
 
 def settings(**values: Any) -> Settings:
     return Settings(**{"app": "blog", "processes": {"web": "gunicorn blog:app"}, **values})
+
+
+def fleet(**values: Any) -> Settings:
+    """Settings with two web hosts behind a balancer, whose addresses are known."""
+    roles = {"web": ["root@web1.example.com", {"host": "web2:2222", "weight": 3}], "lb": ["root@lb1", "lb2"]}
+    found = settings(**{"roles": roles, **values})
+    known = {
+        "web1.example.com": ["10.0.0.1", "2001:db8::1"],
+        "web2": ["2001:db8::2"],
+        "lb1": ["10.0.0.8", "2001:db8::8"],
+        "lb2": ["10.0.0.9"],
+    }
+    hosts = [entry.host for entries in found.roles.values() for entry in entries]
+    return found.reached_at({found.machine(host): known[host.host] for host in hosts})
 
 
 def names(resources: Sequence[Resource]) -> list[str]:
@@ -84,13 +103,36 @@ class TestProvision:
             Package("ca-certificates", "git", "logrotate", "openssh-client", "rsync", "postgresql-client")
         ]
 
+    def test_a_balancer_has_haproxy_and_nothing_of_the_app(self) -> None:
+        assert names(provision(fleet(), frozenset({"lb"}))) == [
+            "package ca-certificates, git, logrotate, openssh-client, rsync, haproxy",
+            "balancer blog",
+            "service haproxy",
+        ]
+
+    def test_a_host_that_plays_every_role_is_a_web_host_and_no_balancer(self) -> None:
+        for found in (fleet(), settings()):
+            resources = names(provision(found, ALL_ROLES))
+            assert "nginx site blog" in resources
+            assert "balancer blog" not in resources
+
+    def test_a_host_that_is_both_web_host_and_balancer_is_refused(self) -> None:
+        found = fleet(roles={"web": ["web1.example.com", "lb1"], "lb": ["root@lb1", "lb2"]})
+        with pytest.raises(SettingsError, match=r"found root@lb1 in web and in lb, expected hosts of its own for each"):
+            provision(found, frozenset({"web", "lb"}))
+
+    def test_a_balancer_without_web_hosts_is_refused(self) -> None:
+        with pytest.raises(SettingsError, match="role 'web' has no hosts"):
+            provision(fleet(roles={"web": [], "lb": ["lb1"]}), frozenset({"lb"}))
+
     def test_is_a_pure_function_of_the_settings(self) -> None:
         assert provision(settings(), EVERYTHING) == provision(settings(), EVERYTHING)
 
     def test_all_of_it_travels(self) -> None:
         from hostsmith.agent import wire
 
-        resources = rendered(provision(settings(domains=["example.com"]), EVERYTHING), Path("/nowhere"), "web1")
+        everything = [*provision(fleet(domains=["example.com"]), EVERYTHING), *haproxy.haproxy(fleet())]
+        resources = rendered(everything, Path("/nowhere"), "web1")
         assert wire.load(json.loads(json.dumps(wire.dump(resources)))) == resources
 
     def test_the_app_owns_its_data_and_nothing_else(self) -> None:
@@ -260,6 +302,28 @@ class TestSite:
         assert headers["X-Real-IP"] == headers["X-Forwarded-For"] == "$remote_addr"
         assert headers["X-Forwarded-Proto"] == "$scheme"
 
+    def test_a_balancer_and_nobody_else_is_believed_who_the_client_is(self) -> None:
+        balanced = fleet(domains=["example.com"])
+        site = read_nginx(text_of([nginx.site(balanced)], "/etc/nginx/sites-available/blog"))
+        balancers = ["10.0.0.8", "2001:db8::8", "10.0.0.9"]
+        for server in blocks(site, "server"):
+            assert all_of(server, "set_real_ip_from") == [[address] for address in balancers]
+            assert all_of(server, "real_ip_header") == [["X-Forwarded-For"]]
+        (believed,) = blocks(site, "geo", "$realip_remote_addr", "$blog_balancer")
+        assert [words for words, _ in believed] == [["default", "0"], *([address, "1"] for address in balancers)]
+        (scheme,) = blocks(site, "map", "$blog_balancer $http_x_forwarded_proto", "$blog_scheme")
+        assert [words for words, _ in scheme] == [["default", "$scheme"], ["1 http", "http"], ["1 https", "https"]]
+        redirect, server = blocks(site, "server")
+        assert all_of(redirect, "return") == [["301", "$blog_scheme://example.com$request_uri"]]
+        (location,) = blocks(server, "location", "/")
+        headers = dict(all_of(location, "proxy_set_header"))
+        assert (headers["X-Forwarded-For"], headers["X-Forwarded-Proto"]) == ("$remote_addr", "$blog_scheme")
+
+    def test_without_a_balancer_nobody_is(self) -> None:
+        text = text_of([nginx.site(settings(domains=["example.com"]))], "/etc/nginx/sites-available/blog")
+        assert "real_ip" not in text
+        assert "http_x_forwarded" not in text
+
     def test_domains(self) -> None:
         server = self.server(domains=["example.com", "example.org", "*.example.com"])
         assert all_of(server, "server_name") == [["example.com", "example.org", "*.example.com"]]
@@ -341,31 +405,19 @@ class TestRelease:
 
     CODE = ReleaseCode("blog", ID, "abc")
 
-    def release(self, first: bool = True, played: Container[str] = EVERYTHING, **values: Any) -> list[Resource]:
-        return release.release(settings(**values), played, Record(ID), self.CODE, first=first)
-
     def test_in_its_order(self) -> None:
-        processes = {"web": "gunicorn blog:app", "release": "python manage.py migrate"}
-        found = self.release(processes=processes, release_timeout=90, keep_releases=3)
-        assert [type(resource) for resource in found] == [
-            ReleaseRecord,
-            ReleaseCode,
-            ReleaseVenv,
-            Validated,
-            Command,
-            Live,
-            Pruned,
-        ]
+        found = release.prepared(settings(), EVERYTHING, Record(ID), self.CODE)
+        assert [type(resource) for resource in found] == [ReleaseRecord, ReleaseCode, ReleaseVenv, Validated]
         assert found[0] == ReleaseRecord("blog", Record(ID))
-        assert found[4] == Command(
-            [f"{FOLDER}/start", "release"], user="blog", timeout=90, label="release: python manage.py migrate"
-        )
-        assert found[6] == Pruned("blog", 3)
+        after = release.settled(settings(keep_releases=3, drain_timeout=7), ID, "old", "slow")
+        assert after == [Settled("blog", ID, "old", 7, "slow"), Pruned("blog", 3)]
 
-    def test_the_release_command_runs_on_one_host_only(self) -> None:
-        processes = {"web": "gunicorn blog:app", "release": "migrate"}
-        assert not any(isinstance(r, Command) for r in self.release(first=False, processes=processes))
-        assert not any(isinstance(r, Command) for r in self.release(first=True))
+    def test_the_release_command(self) -> None:
+        processes = {"web": "gunicorn blog:app", "release": "python manage.py migrate"}
+        assert release.release_command(settings(processes=processes, release_timeout=90), ID) == [
+            Command([f"{FOLDER}/start", "release"], user="blog", timeout=90, label="release: python manage.py migrate")
+        ]
+        assert release.release_command(settings(), ID) == []
 
     def test_gunicorn_is_installed_when_the_web_process_wants_it(self) -> None:
         for command in ("gunicorn blog:app", "python -m gunicorn blog:app", "/opt/bin/gunicorn blog:app"):
@@ -377,8 +429,7 @@ class TestRelease:
     def test_the_health_of_a_web_host(self) -> None:
         found = settings(health={"path": "/up", "timeout": 7, "statuses": ["200", "301-302"]}, domains=["example.com"])
         check = HealthCheck("/up", "example.com", ((200, 200), (301, 302)), 7)
-        assert release.live(found, EVERYTHING, ID) == Live("blog", ID, check, 80, 30)
-        assert release.live(found, EVERYTHING, ID, retire="slow").retire == "slow"
+        assert release.live(found, EVERYTHING, ID) == Live("blog", ID, check, 80)
 
     def test_a_worker_host_is_not_asked_over_http(self) -> None:
         found = settings(processes={"web": "gunicorn blog:app", "worker": "w"}, roles={"web": ["a"], "worker": ["b"]})
@@ -401,7 +452,8 @@ class TestRelease:
         }
 
     def test_secrets_are_not_shown(self) -> None:
-        found = self.release(environment={"TOKEN": "hunter2"})
+        values = settings(environment={"TOKEN": "hunter2"})
+        found = release.prepared(values, EVERYTHING, Record(ID), self.CODE)
         assert "hunter2" not in repr(found) + repr(rendered(found, Path("/nowhere"), "web1"))
 
     @pytest.mark.parametrize(
@@ -431,6 +483,66 @@ class TestRelease:
     def test_a_web_process_that_listens_elsewhere_is_refused(self, command: str, found: str) -> None:
         with pytest.raises(SettingsError, match=re.escape(found)):
             release.configuration(settings(processes={"web": command}), EVERYTHING, ID)
+
+
+class TestBalancer:
+    """HAProxy's configuration."""
+
+    def sections(self, **values: Any) -> dict[str, list[str]]:
+        """Lines without comments, by section."""
+        found: dict[str, list[str]] = {}
+        for line in text_of([haproxy.balancer(fleet(**values))], "/etc/haproxy/haproxy.cfg").splitlines():
+            if line.strip() and not line.lstrip().startswith("#"):
+                if line == line.lstrip():
+                    lines = found.setdefault(line, [])
+                else:
+                    lines.append(line.strip())
+        return found
+
+    def test_is_one_group_that_haproxy_must_accept(self) -> None:
+        group = haproxy.balancer(fleet())
+        assert isinstance(group, Validated)
+        assert group.validate == ["haproxy", "-c", "-f", "/etc/haproxy/haproxy.cfg"]
+        assert group.notify == ReloadHaproxy()
+        assert group.resources[0] == BalancerOf("blog")
+        text = text_of([group], "/etc/haproxy/haproxy.cfg")
+        assert text.startswith("# blog: written by hostsmith"), "by this it knows whose it is"
+
+    def test_the_web_hosts_with_their_weights(self) -> None:
+        servers = [line.split()[1:5] for line in self.sections()["backend blog"] if line.startswith("server ")]
+        assert servers == [
+            ["web1.example.com", "10.0.0.1:80", "weight", "1"],
+            ["web2:2222", "[2001:db8::2]:80", "weight", "3"],
+        ]
+
+    def test_each_has_one_name_however_it_is_written(self) -> None:
+        assert haproxy.server_name(Host.parse("root@WEB1.example.com:22")) == "web1.example.com"
+        assert haproxy.drained(fleet(drain_timeout=9), Host("WEB2", "ann", 2222)) == Drained("blog", "web2:2222", 9)
+
+    def test_who_gets_the_next_request(self) -> None:
+        assert "balance roundrobin" in self.sections()["backend blog"]
+        assert "balance leastconn" in self.sections(balancer={"algorithm": "leastconn"})["backend blog"]
+
+    def test_health_is_asked_as_a_release_is(self) -> None:
+        health = {"path": "/up?full=1", "statuses": ["200-299", 301]}
+        backend = self.sections(health=health, domains=["www.example.com"])["backend blog"]
+        (send,) = [line for line in backend if line.startswith("http-check send")]
+        assert send.startswith("http-check send meth GET uri '/up?full=1' ver HTTP/1.1 hdr Host www.example.com ")
+        assert "http-check expect status 200-299,301" in backend
+
+    def test_the_app_learns_of_the_client_from_the_balancer_alone(self) -> None:
+        frontend = self.sections()["frontend http"]
+        removed = frontend.index("http-request del-header X-Forwarded- -m beg")
+        for told in ("X-Forwarded-For %[src]", "X-Forwarded-Proto http"):
+            assert removed < frontend.index(f"http-request set-header {told}")
+
+    def test_a_client_is_limited_only_where_that_is_asked_for(self) -> None:
+        assert not any("429" in line for line in self.sections()["frontend http"])
+        (limit,) = [line for line in self.sections(balancer={"rate_limit": 50})["frontend http"] if "429" in line]
+        assert limit.endswith("if { sc_http_req_rate(0) gt 50 }")
+
+    def test_nginx_gives_up_before_the_balancer_does(self) -> None:
+        assert "timeout server 100s" in self.sections(web_timeout=90)["defaults"]
 
 
 class TestSupervisor:

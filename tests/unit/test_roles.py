@@ -1,12 +1,12 @@
-"""Hosts are read, compared and found by role; nothing ever answers "no hosts" with an empty list."""
+"""Hosts are found by role, and roles by host; nothing ever answers "no hosts" with an empty list."""
 
 from __future__ import annotations
 
 import pytest
 from fabric import Config, Connection
 from hostsmith.errors import SettingsError, UsageError
-from hostsmith.hosts import Host
-from hostsmith.roles import ALL_ROLES, cli_hosts, hosts_for, role, roles_of
+from hostsmith.host import Host
+from hostsmith.roles import ALL_ROLES, cli_hosts, connection_kwargs, hosts_for, role, roles_of
 from hostsmith.settings.schema import Settings
 from paramiko import SSHConfig
 
@@ -20,66 +20,6 @@ ROLES = {
 @pytest.fixture
 def settings() -> Settings:
     return Settings(app="blog", roles=ROLES)
-
-
-@pytest.mark.parametrize(
-    ("spec", "host"),
-    [
-        ("web1", Host("web1")),
-        ("root@web1", Host("web1", "root")),
-        ("root@203.0.113.7:2222", Host("203.0.113.7", "root", 2222)),
-        ("[2001:db8::1]", Host("2001:db8::1")),
-        ("deploy@[2001:db8::1]:22", Host("2001:db8::1", "deploy", 22)),
-        ("me@example.com@bastion", None),
-        ("my_alias.staging", Host("my_alias.staging")),
-    ],
-)
-def test_what_a_host_string_says(spec: str, host: Host | None) -> None:
-    if host is None:
-        with pytest.raises(SettingsError):
-            Host.parse(spec)
-    else:
-        assert Host.parse(spec) == host
-        assert Host.parse(spec).spec == spec
-
-
-@pytest.mark.parametrize(
-    ("spec", "said"),
-    [
-        ("", "found '', expected [user@]host[:port]"),
-        ("two words", "found 'two words', expected [user@]host[:port]"),
-        ("@web1", "found '@web1', expected [user@]host[:port]"),
-        ("root@", "found 'root@', expected [user@]host[:port]"),
-        ("-oProxyCommand=x", "expected [user@]host[:port]"),
-        ("web1:ssh", "a port is a number from 1 to 65535"),
-        ("web1:", "a port is a number from 1 to 65535"),
-        ("web1:65536", "a port is a number from 1 to 65535"),
-        ("root@2001:db8::1", "write an IPv6 address in brackets: root@[2001:db8::1]"),
-        ("[web1]", "'web1' is no IPv6 address"),
-        ("[2001:db8::1]22", "a port is a number from 1 to 65535"),
-    ],
-)
-def test_a_bad_host_string_is_told(spec: str, said: str) -> None:
-    with pytest.raises(SettingsError) as caught:
-        Host.parse(spec)
-    assert said in str(caught.value)
-
-
-def test_spelling_does_not_make_another_host() -> None:
-    assert Host.parse("Web1.Example.com") == Host.parse("web1.example.com")
-    assert Host.parse("[2001:0db8:0:0::1]") == Host.parse("[2001:db8::1]")
-    assert len({Host.parse("WEB1"), Host.parse("web1")}) == 1
-    assert Host.parse("web1:22") != Host.parse("web1:23")
-    assert Host.parse("root@web1") != Host.parse("deploy@web1")
-
-
-def test_a_connection_is_given_only_what_is_known() -> None:
-    assert Host.parse("root@[2001:db8::1]:22").connect_kwargs() == {
-        "host": "2001:db8::1",
-        "user": "root",
-        "port": 22,
-    }
-    assert Host.parse("web1").connect_kwargs() == {"host": "web1"}
 
 
 def test_a_connection_is_the_host_it_was_asked_for(settings: Settings) -> None:
@@ -108,6 +48,52 @@ def test_a_machine_with_two_users_is_one_machine() -> None:
     settings = Settings(app="blog", roles={"web": ["root@web1", "web2"], "db": ["deploy@web1", "web3"]})
     assert [host.spec for host in hosts_for(settings)] == ["root@web1", "web2", "web3"]
     assert [host.spec for host in hosts_for(settings, "db")] == ["deploy@web1", "web3"]
+
+
+def test_a_host_is_reached_as_its_role_says() -> None:
+    settings = Settings(
+        app="blog",
+        roles={
+            "web": [{"host": "web1", "port": 2222, "connect_timeout": 3, "forward_agent": True}],
+            "worker": ["root@web1:2222", "web2"],
+        },
+    )
+    config = Config(lazy=True)
+    for name in ("web", "worker"):
+        assert connection_kwargs(settings, hosts_for(settings, name)[0], config) == {
+            "host": "web1",
+            "user": "root",
+            "port": 2222,
+            "connect_timeout": 3,
+            "forward_agent": True,
+        }
+    assert connection_kwargs(settings, Host.parse("web2"), config) == {"host": "web2"}
+    assert connection_kwargs(settings, Host.parse("me@elsewhere"), config) == {"host": "elsewhere", "user": "me"}
+
+
+def test_a_gateway_is_reached_as_its_own_role_says() -> None:
+    settings = Settings(
+        app="blog",
+        roles={
+            "web": [{"host": "web[1:2]", "gateway": "me@lb:2222"}],
+            "lb": [{"host": "lb:2222", "connect_timeout": 3, "gateway": "bastion"}],
+        },
+    )
+    connection = Connection(**connection_kwargs(settings, Host.parse("web2"), Config(lazy=True)))
+    hops = [connection.gateway, connection.gateway.gateway]
+    assert [(hop.user, hop.host, hop.port, hop.connect_timeout) for hop in hops] == [
+        ("me", "lb", 2222, 3),
+        (connection.user, "bastion", 22, None),
+    ]
+
+
+def test_what_is_said_for_all_connections_holds_beside_what_one_host_has() -> None:
+    own = {"key_filename": "k2", "compress": True}
+    settings = Settings(app="blog", roles={"web": [{"host": "web1", "connect_kwargs": own}]})
+    config = Config(overrides={"connect_kwargs": {"key_filename": ["k"], "look_for_keys": False}}, lazy=True)
+    for _ in range(2):  # Fabric adds to what it is given
+        connection = Connection(config=config.clone(), **connection_kwargs(settings, Host.parse("web1"), config))
+        assert dict(connection.connect_kwargs) == {**own, "key_filename": ["k", "k2"], "look_for_keys": False}
 
 
 @pytest.mark.parametrize(
@@ -145,7 +131,6 @@ def test_the_roles_of_a_host(settings: Settings) -> None:
 
 def test_whoever_logs_in_the_machine_plays_its_roles(settings: Settings) -> None:
     assert roles_of(settings, Host.parse("root@web1.example.com")) == {"web"}
-    assert roles_of(settings, Host.parse("web2.example.com")) == {"web", "worker"}
     assert roles_of(settings, Host.parse("web2.example.com:22")) is ALL_ROLES
 
 

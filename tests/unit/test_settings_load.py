@@ -64,7 +64,7 @@ def test_the_procfile_beside_the_fabfile_serves_a_git_source(project: Project) -
 
 def test_hosts_can_be_known_without_procfile_and_source(project: Project) -> None:
     project.write("app: blog\nsource: nowhere\nroles: {web: [web1]}\n")
-    assert [host.spec for host in load_settings(project.context().config).roles["web"]] == ["web1"]
+    assert [entry.host.spec for entry in load_settings(project.context().config).roles["web"]] == ["web1"]
 
 
 def test_a_runtime_file_is_merged_over_the_project_file(project: Project) -> None:
@@ -102,7 +102,8 @@ def test_the_environment_wins_over_the_files(project: Project, monkeypatch: pyte
     assert settings.health.path == "/healthz"
     assert settings.health.statuses == ["200", "301"]
     assert settings.domains == ["example.com", "www.example.org"]
-    assert {name: [host.spec for host in hosts] for name, hosts in settings.roles.items()} == {"web": ["web9"]}
+    assert list(settings.roles) == ["web"]
+    assert [entry.host.spec for entry in settings.roles["web"]] == ["web9"]
     assert settings.static == {"/static/": "public"}
     assert settings.threads == 1
     assert settings.packages == []
@@ -224,9 +225,9 @@ def test_without_any_file_it_is_told_which_to_write(project: Project) -> None:
             "root@203.0.113.7:2222 or root@[2001:db8::1]:22; write an IPv6 address in brackets: [::1]",
         ),
         (
-            "roles: {web: [{host: web1}]}",
-            "roles.web[0]: found a mapping, expected [user@]host[:port], such as root@web1.example.com, "
-            "root@203.0.113.7:2222 or root@[2001:db8::1]:22",
+            "roles: {web: [7]}",
+            "roles.web[0]: found 7, expected [user@]host[:port], such as root@web1.example.com, "
+            "root@203.0.113.7:2222 or root@[2001:db8::1]:22, or a mapping such as {host: web1.example.com, weight: 2}",
         ),
         (
             "static: {/static: public}",

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
+import itertools
+import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .errors import SettingsError
+from .errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
-    from fabric import Connection
+    from fabric import Config, Connection
 
 HOST_FORM = "[user@]host[:port], such as root@web1.example.com, root@203.0.113.7:2222 or root@[2001:db8::1]:22"
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\\+-]*")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+# No IPv6 address has one colon alone between its brackets.
+_RANGE = re.compile(r"\[([0-9]{1,9}):([0-9]{1,9})\]")
+_MOST_HOSTS = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +69,6 @@ class Host:
         given = {"host": self.host, "user": self.user, "port": self.port}
         return {name: value for name, value in given.items() if value is not None}
 
-    def same_machine(self, other: Host) -> bool:
-        """Whether both are one machine, whoever logs in; a port that is not given agrees with every port."""
-        ports = {self.port, other.port} - {None}
-        return self.host.lower() == other.host.lower() and len(ports) < 2
-
     def __str__(self) -> str:
         return self.spec
 
@@ -81,6 +83,94 @@ class Host:
         return self.user, self.host.lower(), self.port
 
 
+@dataclass(frozen=True)
+class Machine:
+    """What tells one machine from another, however it is written and whoever logs in.
+
+    :param address: name or address that is connected to, in one spelling.
+    :param way: how the SSH configuration gets there: an address behind one jump host is another behind the next.
+    """
+
+    address: str
+    port: int
+    way: str = ""
+
+
+Machines = Callable[[Host], Machine]
+
+
+def machine_as_written(host: Host) -> Machine:
+    """The machine that a host is by its text alone."""
+    return Machine(_one_spelling(host.host), host.port or 22)
+
+
+def machines_of(config: Config) -> Machines:
+    """A function that tells the machine that a host is, with `~/.ssh/config` and Fabric's `port` setting.
+
+    :raises SettingsError: that is no number.
+    """
+    if not re.fullmatch("[0-9]{1,5}", str(config.port)):
+        raise SettingsError(f"port: found {config.port!r}, expected a port, from 1 to 65535")
+
+    @functools.cache
+    def machine(host: Host) -> Machine:
+        found = config.base_ssh_config.lookup(host.host)
+        port = host.port or int(found.get("port", config.port))
+        way = found.get("proxyjump", found.get("proxycommand", ""))
+        return Machine(_one_spelling(found.get("hostname", host.host)), port, way)
+
+    return machine
+
+
+def _one_spelling(name: str) -> str:
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        return name.lower().rstrip(".")
+
+
+def expand(spec: str) -> list[str]:
+    """Every text that a pattern stands for: `web[01:20].example.com` for 20; a text without ranges for itself.
+
+    :raises ValueError: a range that makes no sense; the text says why.
+    """
+    texts = _RANGE.split(spec)
+    bounds = list(zip(texts[1::3], texts[2::3], strict=True))
+    ranges = [_range(first, last) for first, last in bounds]
+    count = math.prod(map(len, ranges))
+    if count > _MOST_HOSTS:
+        raise ValueError(f"it stands for {count} hosts, and one pattern may for {_MOST_HOSTS}")
+    choices = [texts[:1]]
+    for (first, _), numbers, text in zip(bounds, ranges, texts[3::3], strict=True):
+        width = len(first) if first.startswith("0") else 0
+        choices += [[f"{number:0{width}}" for number in numbers], [text]]
+    return ["".join(parts) for parts in itertools.product(*choices)]
+
+
+def _range(first: str, last: str) -> range:
+    if int(first) > int(last):
+        raise ValueError(f"the smaller number comes first: [{last}:{first}]")
+    if last.startswith("0") and len(first) != len(last):
+        raise ValueError(f"both numbers have as many digits: [{first.zfill(len(last))}:{last}]")
+    return range(int(first), int(last) + 1)
+
+
+def listed(text: str, flag: str) -> list[str]:
+    """The hosts that a flag has, commas between them, with those in place of a pattern that it stands for.
+
+    :raises UsageError: a pattern makes no sense, or there is nothing: an empty variable of the shell must not
+        come to mean all hosts.
+    """
+    specs = [spec.strip() for spec in text.split(",") if spec.strip()]
+    try:
+        hosts = [host for spec in specs for host in expand(spec)]
+    except ValueError as error:
+        raise UsageError(f"{flag}: found {text!r}, expected {HOST_FORM}; {error}") from None
+    if not hosts:
+        raise UsageError(f"{flag}: found no host, expected {HOST_FORM}")
+    return hosts
+
+
 def read_host(spec: str) -> Host:
     """What `Host.parse` does, for callers that tell the error themselves.
 
@@ -93,11 +183,11 @@ def read_host(spec: str) -> Host:
     if place.startswith("["):
         address, _, rest = place[1:].partition("]")
         return Host(_ipv6(address), user, _port(rest))
-    if place.count(":") > 1:
+    if place.count(":") > 1 and "[" not in place:
         raise ValueError(f"write an IPv6 address in brackets: {login}{at}[{place}]")
     name, colon, number = place.partition(":")
     if not _NAME.fullmatch(name):
-        raise ValueError
+        raise ValueError("a pattern is written [first:last], as in web[01:20].example.com" if "[" in place else "")
     return Host(name, user, _port(colon + number))
 
 

@@ -1,0 +1,95 @@
+"""The controller as the agent sees it: the frames that it sends, and whether it is still there."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from . import events
+
+# Seconds. Both ends say every few seconds that they are there, because TCP itself notices a peer that has silently
+# gone only when it sends, and sshd's own default is not to ask at all.
+BEAT = 10.0
+PATIENCE = 45.0
+
+
+class Controller:
+    """Reads frames in a thread of its own, so that a controller that goes is noticed while one is served.
+
+    :param hang_up: called when it goes while a frame is served.
+    """
+
+    def __init__(self, stdin: BinaryIO, hang_up: Callable[[], None]) -> None:
+        self._stdin, self._hang_up = stdin, hang_up
+        self._frames: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._busy, self._gone = threading.Event(), threading.Event()
+        self._last_heard = time.monotonic()
+        events.alive(machine=_machine())
+        threading.Thread(target=self._read, daemon=True).start()
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def next_frame(self) -> dict[str, Any] | None:
+        """The next thing to do; None when the controller is gone."""
+        frame = self._frames.get()
+        if frame is not None:
+            self._busy.set()
+            # Set in this order and asked in the other one in `_leave`, so that one of the two sees the other.
+            if self._gone.is_set():
+                return None
+        return frame
+
+    def served(self) -> None:
+        """The frame has been answered."""
+        self._busy.clear()
+
+    def _read(self) -> None:
+        try:
+            while header := self._stdin.readline():
+                self._last_heard = time.monotonic()
+                data = self._take(int(header))
+                if len(data) < int(header):
+                    break
+                if data:
+                    self._frames.put(json.loads(zlib.decompress(data)))
+        finally:
+            self._leave()
+
+    def _take(self, size: int) -> bytes:
+        """So many bytes, or fewer when they end."""
+        data = bytearray()
+        while len(data) < size and (chunk := self._stdin.read(min(65536, size - len(data)))):
+            data += chunk
+            self._last_heard = time.monotonic()
+        return bytes(data)
+
+    def _beat(self) -> None:
+        while not self._gone.wait(BEAT):
+            events.alive()
+            if time.monotonic() - self._last_heard > PATIENCE:
+                self._leave()
+
+    def _leave(self) -> None:
+        self._gone.set()
+        self._frames.put(None)
+        if self._busy.is_set():
+            self._hang_up()
+
+
+def _machine() -> str:
+    """What tells this machine from all others, whatever names it is reached by: its identity, and that of its boot.
+
+    Clones of an image may share the first, containers of one kernel the second.
+    """
+    parts = []
+    for path in ("/etc/machine-id", "/proc/sys/kernel/random/boot_id"):
+        try:
+            parts.append(Path(path).read_text(encoding="ascii").strip())
+        except (OSError, ValueError):
+            parts.append("")
+    return ":".join(parts)

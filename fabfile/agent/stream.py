@@ -1,0 +1,84 @@
+"""Commands of the user's own, run as the app is run, whose output is sent on while they run."""
+
+from __future__ import annotations
+
+import base64
+import os
+import selectors
+import subprocess
+from collections.abc import Sequence
+
+from ..resources.base import ResourceError
+from . import events, system
+from .layout import Layout
+
+_CHUNK = 65536
+# Seconds for which a command that has ended is still listened to: something that it left behind may go on for ever.
+_QUIET = 0.1
+
+
+def run(app: str, argv: Sequence[str]) -> int:
+    """Run a command in the live release's folder and environment, as the app's user.
+
+    What it prints is sent as events "output", with `stream` and, in base64, `data`. Its standard input is empty.
+
+    :returns: its exit status as a shell would give it: 128 and more for a signal.
+    :raises ResourceError: nothing is live.
+    """
+    layout = Layout(app)
+    live = layout.live()
+    if live is None:
+        raise ResourceError(f"no release of {app} is live on this host; run `fab deploy` first")
+    return passed_on([f"{layout.release(live)}/start", "run", *argv], app)
+
+
+def passed_on(argv: Sequence[str], user: str | None) -> int:
+    """Run a program and send on what it prints; an interruption ends it with its children.
+
+    :returns: its exit status.
+    """
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        # An interruption between its start and the assignment would leave it running.
+        with system.uninterrupted():
+            process = system.start(argv, stdin=subprocess.DEVNULL, user=user)
+        _pass_on(process)
+    except OSError as error:
+        raise ResourceError(f"{error.filename or argv[0]}: {error.strerror}") from error
+    finally:
+        if process is not None:
+            with system.uninterrupted():
+                _finish(process)
+    status = process.returncode
+    return status if status >= 0 else 128 - status
+
+
+def _finish(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        system.end(process)
+    for pipe in (process.stdout, process.stderr):
+        assert pipe is not None
+        pipe.close()
+
+
+def _pass_on(process: subprocess.Popen[bytes]) -> None:
+    with selectors.DefaultSelector() as selector:
+        for name, pipe in (("stdout", process.stdout), ("stderr", process.stderr)):
+            assert pipe is not None
+            selector.register(pipe, selectors.EVENT_READ, name)
+        while selector.get_map():
+            ready = selector.select(_QUIET)
+            if not ready and process.poll() is not None:
+                return
+            for key, _ in ready:
+                data = os.read(key.fd, _CHUNK)
+                if data:
+                    events.emit("output", stream=key.data, data=base64.b64encode(data).decode())
+                else:
+                    selector.unregister(key.fileobj)
+    # It may close its output and go on; a signal that comes just before a wait without end would not be noticed.
+    while process.poll() is None:
+        try:
+            process.wait(_QUIET)
+        except subprocess.TimeoutExpired:
+            continue

@@ -1,0 +1,149 @@
+"""What the next deploy and the next provision would change on each host, as the host itself says without a change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from . import recipes
+from .commits import Pending
+from .converge import add
+from .errors import ConvergeError
+from .listing import Line
+from .recipes.roles import processes
+from .report import Report, Result
+from .templating import rendered
+
+if TYPE_CHECKING:
+    from .fleet import Member
+    from .resources.base import Resource
+
+_DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
+_WORDS = {"changed": ("change", "green"), "ran": ("run", "cyan")}
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names of environment variables; the values are secrets."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return ", ".join(
+            f"{mark} {name}" for mark, names in zip("+-~", vars(self).values(), strict=True) for name in names
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would change on a host; equal for hosts on which it is the same.
+
+    :param pending: the commits; None where the app does not run.
+    :param configuration: what differs in the files that a release is run with.
+    :param environment: what differs in the environment of its processes.
+    :param starts: processes that a deploy would start, beside those that run.
+    :param provision: what `fab provision` would change, and the handlers that it would run.
+    """
+
+    pending: Pending | None
+    configuration: tuple[Result, ...]
+    environment: Names
+    starts: tuple[str, ...]
+    provision: tuple[Result, ...]
+
+    @property
+    def deploys(self) -> bool:
+        """Whether a deploy would change anything but the id of the release."""
+        return bool((self.pending and self.pending.is_something) or self.configuration or str(self.environment))
+
+    @property
+    def is_something(self) -> bool:
+        """Whether anything would change."""
+        return self.deploys or bool(self.provision)
+
+    @property
+    def title(self) -> str:
+        """What is live, in a few words."""
+        return self.pending.title if self.pending else "without the app"
+
+    def lines(self) -> Iterator[Line]:
+        """What to tell people, with the style of each line."""
+        if not self.is_something:
+            yield "nothing to do", None
+        if self.deploys:
+            yield "deploy", "bold"
+            yield from _indented(self._deploy())
+        if self.provision:
+            yield "provision", "bold"
+            yield from _indented(_told(self.provision))
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return {
+            "changes": self.is_something,
+            **asdict(self),
+            "configuration": [_plain(result) for result in self.configuration],
+            "provision": [_plain(result) for result in self.provision],
+            "pending": self.pending.to_json() if self.pending else None,
+        }
+
+    def _deploy(self) -> Iterator[Line]:
+        if self.pending:
+            yield from self.pending.lines()
+            for name in self.pending.requirements:
+                yield f"{name} differs: a virtualenv is built, unless there is one of it already", "yellow"
+        yield from _told(self.configuration)
+        if names := str(self.environment):
+            yield f"environment: {names}", "yellow"
+        yield f"start    {', '.join(self.starts)}", "cyan"
+
+
+def plan_of(member: Member, pending: Pending | None) -> Plan:
+    """What would change on a host.
+
+    :param pending: the commits; None where the app does not run.
+    :raises ConvergeError: it cannot be told.
+    """
+    settings, roles = member.settings, member.target.roles
+    provision = _would(member, recipes.provision(settings, roles))
+    starts = tuple(processes(settings, roles))
+    if pending is None or pending.release is None:
+        return Plan(pending, (), Names(), starts, provision)
+    # The files name the release that they are of, so they are planned as those of the live one.
+    configuration = _would(member, [recipes.release.configuration(settings, roles, pending.release)])
+    environment = {name: value.reveal() for name, value in settings.environment.items()}
+    names = member.session.ask("environment_changes", app=settings.app, environment=environment)
+    return Plan(pending, configuration, _names(names), starts, provision)
+
+
+def _names(found: Mapping[str, Sequence[str]]) -> Names:
+    return Names(*(tuple(found[kind]) for kind in ("added", "removed", "changed")))
+
+
+def _would(member: Member, resources: Sequence[Resource]) -> tuple[Result, ...]:
+    report = Report(member.label, dry_run=True)
+    files = rendered(resources, member.settings.project, member.label)
+    if not member.session.plan(files, partial(add, report)):
+        raise ConvergeError(report.problem() or "it cannot be told what would change")
+    # How long it took to look is no difference between hosts.
+    return tuple(replace(result, seconds=0.0) for result in report.results if result.state != "ok")
+
+
+def _told(results: Sequence[Result]) -> Iterator[Line]:
+    for result in results:
+        word, style = _WORDS[result.state]
+        yield f"{word:<8} {result.resource}{f': {result.summary}' if result.summary else ''}", style
+        yield from _indented((row, _DIFF_STYLES.get(row[:1])) for row in result.diff.splitlines())
+
+
+def _indented(lines: Iterable[Line]) -> Iterator[Line]:
+    for text, style in lines:
+        yield f"  {text}", style
+
+
+def _plain(result: Result) -> dict[str, str]:
+    return {"resource": result.resource, "state": result.state, "summary": result.summary, "diff": result.diff}

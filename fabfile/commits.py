@@ -1,0 +1,179 @@
+"""What a deploy would bring to each host: the commits between what is live there and what would be deployed."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .agent.history import Commit, Difference
+from .listing import Line
+from .recipes.roles import processes
+from .source import LocalSource
+
+if TYPE_CHECKING:
+    from .fleet import Fleet, Member
+    from .settings import Settings
+
+# So many commits are shown of either kind.
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What a deploy would bring, and what it would take away.
+
+    :param release: id of the live release; None when there is none.
+    :param live: the revision that is live, with "+dirty" when it has more; None when there is none.
+    :param wanted: the revision that would be deployed, in the same way; empty when it was not looked up.
+    :param new: commits that would go live, the newest first.
+    :param gone: commits that would not be live any more.
+    :param requirements: requirement files that are different.
+    :param unknown: why the commits cannot be told; empty when they can.
+    """
+
+    release: str | None = field(compare=False)
+    live: str | None
+    wanted: str = ""
+    new: tuple[Commit, ...] = ()
+    gone: tuple[Commit, ...] = ()
+    requirements: tuple[str, ...] = ()
+    unknown: str = ""
+
+    @property
+    def is_something(self) -> bool:
+        """Whether a deploy would, or may, change the code."""
+        return self.live is None or _is_dirty(self.live) or bool(self.new or self.gone or self.unknown)
+
+    @property
+    def title(self) -> str:
+        """What is live, in a few words."""
+        return "nothing is live" if self.live is None else f"live {_short(self.live) or self.release}"
+
+    def lines(self) -> Iterator[Line]:
+        """What to tell people, with the style of each line."""
+        if self.live is None:
+            yield "all of it would be new", None
+            return
+        if self.unknown:
+            yield self.unknown, "yellow"
+        if _is_dirty(self.live):
+            yield "what is live has changes that were not committed; they would be gone", "yellow"
+        yield from _listed(self.new, "+", "green")
+        if self.gone:
+            yield "goes back: what is live has commits that would not be deployed", "yellow"
+            yield from _listed(self.gone, "-", "red")
+        if not self.is_something:
+            yield "nothing is pending", None
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return {"pending": self.is_something, **asdict(self)}
+
+
+def pending_on(fleet: Fleet, settings: Settings, revision: str | None) -> dict[Member, Pending]:
+    """What a deploy would bring to each host that runs the app; what fails is told in the host's report.
+
+    :param revision: what would be deployed; None for `revision` of the settings.
+    :raises SourceError: there is no such revision.
+    """
+    wanted = revision or settings.revision
+    if settings.source_is_local:
+        # What is not committed is no reason not to look; a deploy says what to do about it.
+        with LocalSource(settings.source_folder, wanted, dirty=wanted == "HEAD") as local:
+            return _from_here(_live(fleet), local, settings)
+    return _from_afar(fleet, _live(fleet), settings, wanted)
+
+
+def note_of(found: Iterable[Pending]) -> str:
+    """What to say besides, of the source; empty when there is nothing."""
+    if any(_is_dirty(pending.wanted) for pending in found):
+        return "the source has changes that are not committed; a deploy takes them with --dirty only"
+    return ""
+
+
+def _live(fleet: Fleet) -> dict[Member, dict[str, Any] | None]:
+    """The record of the live release on each host that runs the app."""
+    with_app = [member for member in fleet.well if processes(member.settings, member.target.roles)]
+    return fleet.each(lambda member: member.session.ask("live_release", app=member.settings.app), with_app)
+
+
+def _from_here(
+    live: Mapping[Member, dict[str, Any] | None], local: LocalSource, settings: Settings
+) -> dict[Member, Pending]:
+    @functools.cache
+    def difference(revision: str) -> Difference | None:
+        return local.since(revision, settings.requirements)
+
+    def pending(record: dict[str, Any] | None) -> Pending:
+        wanted = local.source.revision
+        if record is None:
+            return Pending(None, None, wanted)
+        if not local.is_in_git:
+            differs = record["revision"] != wanted
+            unknown = "the files are not those that are live; they are not in git, so there are no commits to list"
+            return Pending(record["id"], record["revision"], wanted, unknown=unknown if differs else "")
+        unknown = "what is live is no commit of the repository here; `git fetch` brings those that others have made"
+        return _pending(record, wanted, difference(record["revision"]), unknown)
+
+    return {member: pending(record) for member, record in live.items()}
+
+
+def _from_afar(
+    fleet: Fleet, live: Mapping[Member, dict[str, Any] | None], settings: Settings, wanted: str
+) -> dict[Member, Pending]:
+    """As told by a host that can read the repository; one is asked for all."""
+    records = {member: record for member, record in live.items() if record}
+    none = {member: Pending(None, None) for member in live if member not in records}
+    if not records:
+        return none
+    first = next(iter(records))
+    since = sorted({_commit(record["revision"]) for record in records.values()})
+    answers = fleet.each(
+        lambda member: member.session.ask(
+            "history",
+            app=settings.app,
+            url=settings.source,
+            revision=wanted,
+            since=since,
+            files=settings.requirements,
+        ),
+        [first],
+    )
+
+    def pending(record: dict[str, Any]) -> Pending:
+        if first not in answers:
+            return Pending(record["id"], record["revision"], unknown=f"{first.label} could not tell the commits")
+        answer = answers[first]
+        unknown = "what is live is no commit of the repository any more"
+        way = answer["since"][_commit(record["revision"])]
+        return _pending(record, answer["commit"], Difference.of(way) if way else None, unknown)
+
+    return {**none, **{member: pending(record) for member, record in records.items() if member.report.ok}}
+
+
+def _pending(record: dict[str, Any], wanted: str, difference: Difference | None, unknown: str) -> Pending:
+    if difference is None:
+        return Pending(record["id"], record["revision"], wanted, unknown=unknown)
+    return Pending(record["id"], record["revision"], wanted, difference.new, difference.gone, difference.files)
+
+
+def _commit(revision: str) -> str:
+    return revision.partition("+")[0]
+
+
+def _short(revision: str) -> str:
+    commit, plus, dirty = revision.partition("+")
+    return commit[:7] + plus + dirty
+
+
+def _is_dirty(revision: str) -> bool:
+    return "+" in revision
+
+
+def _listed(commits: Sequence[Commit], mark: str, style: str) -> Iterator[Line]:
+    for commit in commits[:_SHOWN]:
+        yield f"{mark} {commit}", style
+    if len(commits) > _SHOWN:
+        yield f"{mark} and {len(commits) - _SHOWN} more", style

@@ -1,0 +1,237 @@
+"""The console: a line for each change as it happens, and last of all why hosts failed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import textwrap
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .fleet import Fleet, Progress
+from .relay import Lines, Stream
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+    from rich.text import Text
+
+    from ..report import Report
+    from ..session import Event
+    from .live import LiveLines
+
+_STYLES = {"changed": "green", "ran": "cyan", "reverted": "yellow", "failed": "bold red"}
+_WOULD = {"changed": "change", "ran": "run"}
+_DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
+_WORD = 9  # columns
+
+
+class Console:
+    """Prints to standard output, whole lines only, for any number of threads.
+
+    On a terminal there are colours and, while hosts are worked on, a line for each that says what it is at.
+
+    :param quiet: print nothing, because standard output is for JSON.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._out, self._err = _rich(quiet), _rich(quiet, stderr=True)
+        self._lock = threading.RLock()
+        self._fleet = Fleet()
+        self._live: LiveLines | None = None
+        self._lines = Lines(self._output_line)
+
+    @contextlib.contextmanager
+    def fleet(self, labels: Sequence[str], what: str, dry_run: bool = False) -> Iterator[None]:
+        """While hosts are worked on, side by side when they are several; one fleet at a time.
+
+        :param labels: the hosts as one would write them after `-H`.
+        :param what: what is done to them.
+        """
+        self._fleet = Fleet(labels, what, dry_run)
+        self.say(self._fleet.title, style="bold")
+        with self._live_lines():
+            yield
+
+    @contextlib.contextmanager
+    def outputs(self, labels: Sequence[str]) -> Iterator[None]:
+        """While what hosts print is passed on, and nothing else is said."""
+        self._fleet = Fleet(labels)
+        try:
+            yield
+        finally:
+            for label in labels:
+                self.output_end(label)
+
+    @contextlib.contextmanager
+    def _live_lines(self) -> Iterator[None]:
+        # To rich anything is a terminal when FORCE_COLOR is set; and what CI shows as one is kept as a log.
+        if not self._out.is_interactive or not self._out.file.isatty() or self._out.quiet or os.environ.get("CI"):
+            yield
+            return
+        from .live import LiveLines
+
+        live = LiveLines(self._out, self._fleet, self._lock)
+        with live.shown():
+            self._live = live
+            try:
+                yield
+            finally:
+                self._live = None
+
+    def phase(self, label: str, phase: str, total: int = 0) -> None:
+        """A host begins a phase.
+
+        :param total: how many resources there are; 0 when that is not known.
+        """
+        with self._lock:
+            if self._fleet.enter(label, phase, total):
+                self.say(f"-- {phase}", style="bold")
+
+    def idle(self, label: str, why: str) -> None:
+        """A host has nothing to do for now."""
+        with self._lock:
+            self._fleet.progress[label] = Progress("waiting", why)
+
+    def done(self, label: str, verdict: str, ok: bool = True) -> None:
+        """A host is finished with."""
+        with self._lock:
+            self._fleet.progress[label] = Progress("done" if ok else "failed", verdict)
+
+    def event(self, label: str, event: Event) -> None:
+        """One event of a host, as it arrives."""
+        if event["event"] == "start":
+            with self._lock:
+                self._fleet.start(label, event["index"] + 1, event["resource"])
+        elif event["event"] == "note":
+            self.note(label, event)
+        elif event["event"] == "result" and event["state"] != "ok":
+            self._result(label, event)
+
+    def note(self, label: str, event: Event) -> None:
+        """Something that a host has to say besides its results."""
+        from rich.text import Text
+
+        self._tell(label, "note", "yellow", [Text(row, "yellow") for row in event["text"].splitlines() or [""]])
+
+    def _result(self, label: str, event: Event) -> None:
+        from rich.text import Text
+
+        dry_run, state = self._fleet.dry_run, str(event["state"])
+        what = Text(event["resource"])
+        # Of several hosts the errors come in full after the last line, one after another.
+        error = event.get("error", "").splitlines()
+        if self._fleet.several and error:
+            what.append(f": {error[0]}", style="red")
+            error = []
+        if event.get("summary"):
+            what.append(f": {event['summary']}", style="dim")
+        if event["seconds"] >= 1:
+            what.append(f"  {event['seconds']:.1f} s", style="dim")
+        # Only a plan is read line by line; of what was done, the lines above are the account.
+        diff = event.get("diff", "").splitlines() if dry_run else []
+        rows = [Text(row, "red") for row in error] + [Text(row, _DIFF_STYLES.get(row[:1], "")) for row in diff]
+        self._tell(label, _WOULD.get(state, state) if dry_run else state, _STYLES[state], [what, *rows])
+
+    def _tell(self, label: str, word: str, style: str, rows: Iterable[Text]) -> None:
+        """Print what a host has to say, in one piece, below each other in a column of their own."""
+        from rich.text import Text
+
+        prefix = self._prefix(label)
+        lines = [Text.assemble(prefix, (("" if n else word).ljust(_WORD), style), row) for n, row in enumerate(rows)]
+        self._print(Text("\n").join(lines))
+
+    def _prefix(self, label: str) -> Text:
+        from rich.text import Text
+
+        fleet = self._fleet
+        return Text(fleet.name(label).ljust(fleet.width) if fleet.several else "", fleet.style(label)).append("  ")
+
+    def output(self, label: str, stream: Stream, data: bytes) -> None:
+        """What a command on a host prints: passed on as it is from one host, in whole lines from several."""
+        if self._out.quiet:
+            return
+        with self._lock:
+            if self._fleet.several or self._live:
+                self._lines.feed(label, stream, data)
+                return
+            file = sys.stdout if stream == "stdout" else sys.stderr
+            try:
+                file.flush()
+                file.buffer.write(data)
+                file.buffer.flush()
+            except BrokenPipeError:
+                self._out.on_broken_pipe()
+
+    def output_end(self, label: str) -> None:
+        """A command on a host has ended; a last line without an end is one too."""
+        with self._lock:
+            self._lines.end(label)
+
+    def _output_line(self, label: str, stream: Stream, line: str) -> None:
+        from rich.ansi import AnsiDecoder
+        from rich.text import Text
+
+        text = Text.assemble(self._prefix(label), AnsiDecoder().decode_line(line.rstrip("\r")))
+        self._print(text, out=self._out if stream == "stdout" or self._live else self._err)
+
+    def name(self, label: str) -> str:
+        """What a host is called in this run."""
+        return self._fleet.name(label)
+
+    def host_summary(self, report: Report) -> None:
+        """What was done on a host, in one line."""
+        times = Counter(result.state for result in report.results)
+        counts = [f"{times['changed']} {'would change' if report.dry_run else 'changed'}", f"{times['ok']} unchanged"]
+        if times["reverted"]:
+            counts.append(f"{times['reverted']} reverted")
+        name = f"{self._fleet.name(report.host)}:".ljust(self._fleet.width + 1)
+        verdict = "" if report.ok else "FAILED; "
+        text = f"{name} {verdict}{', '.join(counts)}, {report.seconds:.1f} s"
+        self.say(text, style="bold" if report.ok else "bold red")
+
+    def failures(self, reports: Iterable[Report]) -> None:
+        """Why hosts failed, in their own words; hosts that say the same together."""
+        problems: dict[str, list[str]] = {}
+        for report in reports:
+            # What failed on a single host has been said where it did.
+            if problem := report.problem() if self._fleet.several else report.error:
+                problems.setdefault(problem, []).append(self._fleet.name(report.host))
+        for problem, names in problems.items():
+            with self._lock:
+                self.say(f"{', '.join(names)} failed:", style="bold red")
+                self.say(textwrap.indent(problem, "  "), style="red")
+
+    def say(self, text: str = "", style: str | None = None) -> None:
+        """A line that is not about one resource."""
+        self._print(text, style)
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], styles: Sequence[str | None] = ()) -> None:
+        """A listing; columns as wide as what stands in them, so that nothing is cut off when it is piped."""
+        cells = [list(columns), *[list(row) for row in rows]]
+        widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+        with self._lock:
+            for number, row in enumerate(cells):
+                line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+                style = "bold" if number == 0 else styles[number - 1] if styles else None
+                self._print(line, style)
+
+    def _print(self, text: str | Text, style: str | None = None, out: RichConsole | None = None) -> None:
+        with self._lock:
+            if self._live:
+                self._live.fit()
+            (out or self._out).print(text, style=style)
+
+
+def _rich(quiet: bool, stderr: bool = False) -> RichConsole:
+    from rich.console import Console as RichConsole
+
+    return RichConsole(stderr=stderr, quiet=quiet, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document to standard output."""
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")

@@ -1,0 +1,97 @@
+"""The hosts of a run as people see them: what each is called, and what it is at."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+State = Literal["waiting", "working", "done", "failed"]
+# Neither red nor green nor yellow, which have meanings.
+_COLOURS = ("cyan", "magenta", "blue", "bright_cyan", "bright_magenta", "bright_blue")
+
+
+@dataclass
+class Progress:
+    """What one host is at.
+
+    :param text: the phase while it works; else what it waits for, or its verdict.
+    :param total: how many resources the phase has; 0 when that is not known.
+    """
+
+    state: State = "waiting"
+    text: str = "waiting"
+    total: int = 0
+    number: int = 0
+    resource: str = ""
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> int:
+        """For how long it has been at this."""
+        return int(time.monotonic() - self.since)
+
+    @property
+    def step(self) -> str:
+        """The resource that it is at."""
+        if not (self.total and self.number):
+            return self.resource
+        # Handlers come after the last resource.
+        return f"{min(self.number, self.total)}/{self.total} {self.resource}"
+
+
+class Fleet:
+    """The hosts that are worked on side by side; a run on one host is a fleet of one.
+
+    :param labels: the hosts as one would write them after `-H`.
+    :param what: what is done to them; empty when nothing is said of that.
+    """
+
+    def __init__(self, labels: Sequence[str] = (), what: str = "", dry_run: bool = False) -> None:
+        self.what, self.dry_run = what, dry_run
+        self.several = len(labels) > 1
+        self.progress = {label: Progress() for label in labels}
+        self._names = short_names(labels) if self.several else {label: label for label in labels}
+        self._numbers = {label: number for number, label in enumerate(labels)}
+        self.width = max(map(len, self._names.values()), default=0)
+        # A run of a single phase is called like it, and says so in its title.
+        self._announced = set(what.split())
+
+    @property
+    def title(self) -> str:
+        """The line above all others."""
+        who = f"{len(self.progress)} hosts" if self.several else next(iter(self.progress))
+        return f"{who}: {self.what}" + (" (dry run: nothing is touched)" if self.dry_run else "")
+
+    def name(self, label: str) -> str:
+        """What a host is called in this run."""
+        return self._names.get(label, label)
+
+    def style(self, label: str) -> str:
+        """The colour of a host, the same throughout the run."""
+        return _COLOURS[self._numbers.get(label, 0) % len(_COLOURS)] if self.several else ""
+
+    def start(self, label: str, number: int, resource: str) -> None:
+        """A host begins with a resource of its phase."""
+        if progress := self.progress.get(label):
+            progress.number, progress.resource = number, resource
+
+    def enter(self, label: str, phase: str, total: int) -> bool:
+        """A host begins a phase.
+
+        :returns: whether that is news about the fleet: there is work in it, and no host was there before.
+        """
+        self.progress[label] = Progress("working", phase, total)
+        if not self.what or not self.several or not total or phase in self._announced:
+            return False
+        self._announced.add(phase)
+        return True
+
+
+def short_names(labels: Sequence[str]) -> dict[str, str]:
+    """Each label without its user, unless another host would then be called the same."""
+    bare = {label: label.rpartition("@")[2] for label in labels}
+    times = Counter(bare.values())
+    return {label: name if times[name] == 1 else label for label, name in bare.items()}

@@ -1,0 +1,93 @@
+"""HAProxy, which balances the hosts of the role `web`; it runs on those of the role `lb`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..resources import Package, Resource, Service, Validated
+from ..resources.balancer import CONFIGURATION, BalancerOf, ReloadHaproxy
+from ..resources.drained import Drained
+from ..roles import hosts_for
+from ..templating import Template
+
+if TYPE_CHECKING:
+    from ..host import Host
+    from ..settings import Settings
+
+_HTTP_PORT = 80
+
+
+@dataclass(frozen=True)
+class Server:
+    """A web host as HAProxy knows it.
+
+    :param place: IP address and port.
+    :param weight: its share of the requests.
+    """
+
+    name: str
+    place: str
+    weight: int
+
+
+def haproxy(settings: Settings) -> list[Resource]:
+    """HAProxy, balancing the app and nothing else."""
+    return [Package("haproxy"), balancer(settings), Service("haproxy")]
+
+
+def balancer(settings: Settings) -> Resource:
+    """The balancer's configuration: HAProxy is reloaded only when it accepts it."""
+    configuration = Template(
+        CONFIGURATION,
+        "haproxy/haproxy.cfg.j2",
+        {
+            "app": settings.app,
+            "servers": servers(settings),
+            "algorithm": settings.balancer.algorithm,
+            "rate_limit": settings.balancer.rate_limit,
+            "web_timeout": settings.web_timeout,
+            "health_path": settings.health.path,
+            "health_host": settings.health_host,
+            "health_statuses": settings.health.statuses,
+        },
+        mode=0o644,
+    )
+    return Validated(
+        f"balancer {settings.app}",
+        (BalancerOf(settings.app), configuration),
+        validate=["haproxy", "-c", "-f", CONFIGURATION],
+        notify=ReloadHaproxy(),
+    )
+
+
+def servers(settings: Settings) -> list[Server]:
+    """The web hosts, in the order of the settings.
+
+    :raises SettingsError: there are none.
+    """
+    return [
+        Server(server_name(host), _place(settings, host), _weight(settings, host))
+        for host in hosts_for(settings, "web")
+    ]
+
+
+def server_name(host: Host) -> str:
+    """The name of a web host in HAProxy's configuration and on its stats socket."""
+    return host.host.lower() + (f":{host.port}" if host.port not in (None, 22) else "")
+
+
+def drained(settings: Settings, host: Host) -> Drained:
+    """That a web host, however it is written, gets no requests from the balancer that this is converged on."""
+    (known,) = [web for web in hosts_for(settings, "web") if settings.machine(web) == settings.machine(host)]
+    return Drained(settings.app, server_name(known), settings.drain_timeout)
+
+
+def _place(settings: Settings, host: Host) -> str:
+    address = settings.addresses(host)[0]
+    return f"[{address}]:{_HTTP_PORT}" if ":" in address else f"{address}:{_HTTP_PORT}"
+
+
+def _weight(settings: Settings, host: Host) -> int:
+    entry = settings.entry(host)
+    return (entry.weight if entry else None) or 1

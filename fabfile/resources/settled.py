@@ -1,0 +1,89 @@
+"""That a release is the only one of its app that runs: the one before it drained and stopped."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from ..agent import supervisord, system
+from ..agent.events import note
+from ..agent.layout import Layout
+from .base import Change, Resource, ResourceError
+
+_LISTENING = 0x10000  # __SO_ACCEPTCON of linux/net.h, in the Flags column of /proc/net/unix
+
+
+@dataclass(frozen=True)
+class Settled(Resource):
+    """The release that is live is there to stay, so the others of the app are stopped.
+
+    It is live and proven, so nothing that goes wrong here fails a deploy.
+
+    :param release: id of the live release.
+    :param old: id of the one that was live before; None when there was none.
+    :param drain_timeout: seconds that requests the old release still works on may take.
+    :param retire: why the old release is marked bad, as in a rollback; None: it stays proven.
+    """
+
+    app: str
+    release: str
+    old: str | None
+    drain_timeout: float
+    retire: str | None = None
+
+    def describe(self) -> str:
+        return f"only {self.release} runs"
+
+    def check(self) -> Change | None:
+        layout = Layout(self.app)
+        others = self._others(layout)
+        if not others and not self._retires():
+            return None
+        names = ", ".join(others)
+        return Change(f"stopped {names}" if others else f"{self.old} marked bad", lambda: self._settle(layout))
+
+    def _retires(self) -> bool:
+        return self.retire is not None and self.old is not None and self.old != self.release
+
+    def _others(self, layout: Layout) -> list[str]:
+        running = {process["group"] for process in supervisord.processes()}
+        ids = [record.id for record in layout.records()]
+        return [name for name in ids if name != self.release and layout.group(name) in running]
+
+    @system.uninterrupted()
+    def _settle(self, layout: Layout) -> None:
+        try:
+            if self.old is not None and self.old != self.release:
+                if self.retire is not None:
+                    layout.mark(self.old, "bad", self.retire)
+                left = drain(layout.socket(self.old), self.drain_timeout)
+                if left:
+                    note(f"{left} connections to {self.old} were still open after {self.drain_timeout:g} s")
+            for name in self._others(layout):
+                supervisord.stop_group(layout.group(name))
+        except (ResourceError, OSError) as error:
+            note(f"{self.release} is live, but the old release could not be retired: {error}")
+
+
+def drain(path: str, timeout: float) -> int:
+    """Wait until nobody is connected to a Unix socket any more, or the time is up.
+
+    New connections go elsewhere already. Those that wait to be accepted count: the kernel lists them, too.
+
+    :returns: how many are left.
+    """
+    deadline = time.monotonic() + timeout
+    while (left := _connections(path)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return left
+
+
+def _connections(path: str) -> int:
+    """Connections to a listening Unix socket, from the kernel's table (proc(5), /proc/net/unix)."""
+    count = 0
+    with open("/proc/net/unix", encoding="utf-8", errors="replace") as table:
+        for line in table:
+            columns = line.split(None, 7)
+            if len(columns) == 8 and columns[7].rstrip("\n") == path and not int(columns[3], 16) & _LISTENING:
+                count += 1
+    return count

@@ -1,0 +1,185 @@
+"""A release goes live on all hosts of a fleet, or on none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from .agent import wire
+from .console import Console
+from .errors import FleetError, HostsmithError, InterruptedRunError
+from .fleet import Fleet, Member
+from .recipes.haproxy import drained
+from .recipes.release import live
+from .recipes.roles import processes
+from .report import Report
+from .session import Event
+from .targets import of_role
+
+if TYPE_CHECKING:
+    from invoke.context import Context
+
+    from .resources.base import Resource
+    from .settings import Settings
+
+
+def begin(fleet: Fleet, settings: Settings, what: str, *, skip_unreachable: bool) -> list[Report]:
+    """Reach all hosts and take their locks.
+
+    :param skip_unreachable: go on without hosts that are away, as long as one is there.
+    :returns: the reports of those that are left out.
+    :raises FleetError: a host is away, or held by another run. Nothing has changed anywhere.
+    """
+    for member in fleet.members:
+        member.report.verdict = "kept"
+    away = [member for member in fleet.connect() if member.report.verdict == "unreachable"]
+    if skip_unreachable and len(away) < len(fleet.members):
+        fleet.leave_out(away)
+    fleet.require(f"{what} has not begun")
+    fleet.lock(what, settings.lock_timeout)
+    fleet.require(f"{what} has not begun")
+    return [member.report for member in away]
+
+
+@contextmanager
+def draining(c: Context, settings: Settings) -> Iterator[Fleet | None]:
+    """The balancers, when the settings say that they take a host out of their rotation; None when they do not."""
+    if not settings.balancer.drain or not settings.roles.get("lb"):
+        yield None
+        return
+    with Fleet(of_role(c, settings, "lb"), Console(quiet=True), settings.concurrency, "drain") as fleet:
+        fleet.connect()
+        fleet.require("a balancer is away, and `balancer.drain` wants it to drain the hosts; nothing has changed")
+        yield fleet
+
+
+class Rollout:
+    """The steps by which prepared hosts go over to a release.
+
+    Each host keeps its old release running, and goes back to it by itself, until all have switched and been verified
+    and are told that it holds. A host that hears no more of us goes back, too.
+
+    :param release: id of the release.
+    :param batch: how many hosts switch at the same time.
+    :param balancers: those that take a host out of their rotation while it switches; None when none does.
+    """
+
+    def __init__(self, fleet: Fleet, release: str, batch: int, balancers: Fleet | None = None) -> None:
+        self._fleet, self._release, self._balancers = fleet, release, balancers
+        self._batch = batch if balancers is None else min(batch, max(1, len(fleet.members) // 2))
+
+    def run(self, settle: Callable[[Member], Sequence[Resource]]) -> None:
+        """Switch all hosts, or none.
+
+        :param settle: what a host converges when the release is there to stay.
+        :raises FleetError: it failed on a host, and those that had switched have gone back.
+        """
+        fleet = self._fleet
+        for member in fleet.members:
+            member.hears = _Verdict(member)
+        try:
+            for start in range(0, len(fleet.members), self._batch):
+                batch = fleet.members[start : start + self._batch]
+                with self._out_of_rotation(batch):
+                    fleet.each(self._activate, batch)
+                fleet.require("it did not go live")
+            fleet.each(self._verify)
+            fleet.require("it did not stay well")
+        except FleetError:
+            self._put_back()
+            raise
+        # From here on the release is there to stay: told to all hosts at once, so that none waits for another's work.
+        fleet.each(lambda member: member.session.confirm())
+        fleet.each(lambda member: member.converge("settle", settle(member)))
+        fleet.require("it is live, but not all was done")
+
+    def _activate(self, member: Member) -> None:
+        resource = live(member.settings, member.target.roles, self._release)
+        if member.converge("activate", [resource], hold=True) and member.report.results[-1].state == "changed":
+            member.report.verdict = "switched"
+
+    def _verify(self, member: Member) -> None:
+        check = live(member.settings, member.target.roles, self._release)
+        member.phase("verify")
+        problem = member.session.ask(
+            "verify", app=check.app, release=self._release, health=wire.dump(check.health), port=check.port
+        )
+        if problem:
+            member.report.error = f"after the switch: {problem}"
+
+    def _put_back(self) -> None:
+        there = [member for member in self._fleet.members if member.report.verdict != "unreachable"]
+        self._fleet.each(Member.put_back, there)
+
+    @contextmanager
+    def _out_of_rotation(self, batch: Sequence[Member]) -> Iterator[None]:
+        """While these hosts switch, the balancers send them no new requests."""
+        web = [member for member in batch if "web" in processes(member.settings, member.target.roles)]
+        if self._balancers is None or not web:
+            yield
+            return
+        resources = [drained(member.settings, member.target.host) for member in web]
+        self._balancers.each(lambda balancer: balancer.converge("drain", resources, hold=True))
+        self._balancers.require("the balancer does not drain the hosts")
+        try:
+            yield
+        finally:
+            self._balancers.each(Member.put_back)
+
+
+class _Verdict:
+    """Hears from a host's events that it has gone back."""
+
+    def __init__(self, member: Member) -> None:
+        self._report = member.report
+
+    def __call__(self, event: Event) -> None:
+        if event["event"] == "result" and event["state"] == "reverted":
+            self._report.verdict = "reverted"
+
+
+@contextmanager
+def told(console: Console, reports: list[Report], what: str) -> Iterator[dict[str, Any]]:
+    """Whatever ends a run over a fleet, tell where each host stands.
+
+    :param reports: filled by the block.
+    :param what: what is being done: "deploy".
+    :returns: a document for machines, filled by the block.
+    :raises FleetError, InterruptedRunError: what ended the block, in the words of the hosts.
+    """
+    document: dict[str, Any] = {"ok": True, "hosts": []}
+    try:
+        yield document
+    except FleetError as error:
+        document["ok"] = False
+        raise FleetError(_message(reports, f"{what} failed: {error}")) from None
+    except InterruptedRunError:
+        document["ok"] = False
+        raise InterruptedRunError(
+            _message(reports, f"{what}: interrupted; what was half-way has been put back")
+        ) from None
+    except HostsmithError:
+        document["ok"] = False
+        raise
+    finally:
+        document["hosts"] = [report.to_json() for report in reports]
+        console.failures([report for report in reports if report.failed])
+        _table(console, reports)
+
+
+def _message(reports: Sequence[Report], text: str) -> str:
+    errors = [f"{report.host}: {report.error}" for report in reports if report.error]
+    if any(report.verdict in ("switched", "unreachable") for report in reports) and len(reports) > 1:
+        text += "; see `fab status`"
+    elif any(report.verdict in ("kept", "reverted") for report in reports):
+        text += "; what was live before is live still"
+    return "\n".join([*errors, text])
+
+
+def _table(console: Console, reports: Sequence[Report]) -> None:
+    if len(reports) < 2 or not all(report.verdict for report in reports):
+        return
+    styles = {"switched": "green", "reverted": "yellow", "unreachable": "red"}
+    rows = [(report.host, report.verdict, report.problem().partition("\n")[0]) for report in reports]
+    console.table(("HOST", "VERDICT", ""), rows, [styles.get(report.verdict) for report in reports])

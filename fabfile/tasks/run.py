@@ -1,0 +1,95 @@
+"""`fab run`: a command on the hosts, run as the app is run."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import TYPE_CHECKING
+
+from invoke.exceptions import Exit
+
+from .. import remainder
+from ..console import Console
+from ..errors import HostsmithError, InterruptedRunError, UsageError
+from ..fleet import Fleet, Member
+from ..recipes.roles import processes
+from ..session import Event
+from ..settings import load
+from ..targets import Limits, Target, primary, targets
+from .base import FleetTask, task
+
+if TYPE_CHECKING:
+    from invoke.context import Context
+
+    from ..settings import Settings
+
+remainder.adopt()
+
+
+class CommandTask(FleetTask):
+    """A task that takes what stands after `--`."""
+
+    takes_remainder = True
+
+
+@task(klass=CommandTask, help={"once": "Only on one host: the primary one, or else the first that runs the app."})
+def run(
+    c: Context, role: str | None = None, host: str | None = None, exclude: str | None = None, once: bool = False
+) -> dict[str, int]:
+    """Run the command after `--` in the app's environment and release folder."""
+    argv = _argv(remainder.words())
+    settings = load(c)
+    console = Console()
+    with Fleet(_chosen(c, settings, Limits(role, host, exclude), once), console, settings.concurrency, None) as fleet:
+        try:
+            statuses = fleet.each(lambda member: _run(member, argv, console))
+        except InterruptedRunError:
+            raise InterruptedRunError("interrupted; the command has been ended where it still ran") from None
+    found = {member.label: status for member, status in statuses.items()}
+    _judge(fleet, console, found)
+    return found
+
+
+def _argv(words: list[str]) -> list[str]:
+    """The command; a single word that is more than the name of a program is one for the shell."""
+    if not words:
+        raise UsageError(
+            "found no command, expected one after --, such as `fab run -- python manage.py check` "
+            "or, with a shell, `fab run -- 'ls | wc -l'`"
+        )
+    is_for_shell = len(words) == 1 and re.search(r"[\s|&;<>()$`\\\"'*?]", words[0])
+    return ["sh", "-c", *words] if is_for_shell else words
+
+
+def _chosen(c: Context, settings: Settings, limits: Limits, once: bool) -> list[Target]:
+    found = [target for target in targets(c, settings, limits) if processes(target.settings, target.roles)]
+    if not found:
+        raise UsageError("found no host that runs a process of the app, expected one or more; see `fab hosts`")
+    return [first for first in [primary(found)] if first] if once else found
+
+
+def _run(member: Member, argv: list[str], console: Console) -> int:
+    def show(event: Event) -> None:
+        if event["event"] == "output":
+            console.output(member.label, event["stream"], base64.b64decode(event["data"]))
+
+    status = member.session.run(member.settings.app, argv, show)
+    console.output_end(member.label)
+    return status
+
+
+def _judge(fleet: Fleet, console: Console, statuses: dict[str, int]) -> None:
+    """Pass on how the command ended.
+
+    :raises Exit: with the exit status of the first host on which it is not 0, or 1 when a host could not run it.
+    """
+    failed = {label: status for label, status in statuses.items() if status}
+    problems = []
+    if len(fleet.members) > 1:
+        problems += [f"{console.name(label)}: exit status {status}" for label, status in failed.items()]
+    try:
+        fleet.check()
+    except HostsmithError as error:
+        problems.append(str(error))
+    if failed or problems:
+        raise Exit("\n".join(problems) or None, next(iter(failed.values()), 1))

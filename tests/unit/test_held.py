@@ -1,0 +1,76 @@
+"""Changes that are held: there from the moment they are made, and gone again unless they are confirmed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hostsmith.agent import lock
+from hostsmith.resources import Command, File
+from local_host import Agent, tree
+from own_resources import Append
+
+
+def held(agent: Agent, *resources: File | Command) -> None:
+    agent.send(**agent.frame(resources), hold=True)
+
+
+@pytest.fixture
+def old(place: Path) -> Path:
+    path = place / "f"
+    path.write_text("old")
+    return path
+
+
+def test_what_is_confirmed_stays(tmp_path: Path, old: Path) -> None:
+    with Agent(tmp_path) as agent:
+        held(agent, File(str(old), "new"))
+        assert agent.outcome().states == ["changed"]
+        agent.send(op="confirm")
+        assert agent.outcome().ok
+    assert old.read_text() == "new"
+
+
+def test_what_is_put_back_is_told_and_its_handler_runs_again(tmp_path: Path, old: Path) -> None:
+    log = tmp_path / "log"
+    with Agent(tmp_path) as agent:
+        held(agent, File(str(old), "new", notify=Append(str(log))))
+        assert agent.outcome().states == ["changed", "ran"]
+        agent.send(op="put_back")
+        assert agent.outcome().states == ["reverted", "ran"]
+        agent.send(op="put_back")
+        assert agent.outcome().states == [], "once"
+    assert old.read_text() == "old"
+    assert log.read_text() == "ran\nran\n"
+
+
+def test_a_failure_puts_back_its_own_change_and_leaves_the_others_held(tmp_path: Path, old: Path) -> None:
+    with Agent(tmp_path) as agent:
+        held(agent, File(str(old), "new"), Command(["false"]))
+        assert agent.outcome().states == ["changed", "failed"]
+        assert old.read_text() == "new"
+        agent.send(op="put_back")
+        assert agent.outcome().results == [(f"file {old}", "reverted")]
+    assert old.read_text() == "old"
+
+
+def kill(agent: Agent) -> None:
+    holder = lock.holder(agent.lock_path)
+    assert holder is not None
+    os.kill(holder["pid"], signal.SIGTERM)
+
+
+@pytest.mark.parametrize("leave", [Agent.close, kill], ids=["controller gone", "told to stop"])
+def test_nobody_is_there_to_confirm_it(tmp_path: Path, place: Path, old: Path, leave: Callable[[Agent], None]) -> None:
+    before = tree(place)
+    with Agent(tmp_path) as agent:
+        agent.lock()
+        held(agent, File(str(old), "new"), File(f"{place}/g", "more"))
+        assert agent.outcome().states == ["changed", "changed"]
+        leave(agent)
+        assert agent.process.wait(30) == 0
+    assert tree(place) == before
+    assert lock.holder(agent.lock_path) is None
