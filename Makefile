@@ -2,13 +2,16 @@
 HOST_PACKAGES = git debootstrap systemd-container nftables iproute2 openssh-client gpgv rsync curl procps
 BIN = .venv/bin
 
-.PHONY: help demo test test-unit lint types wheel bench clean-sandbox clean
+.PHONY: help demo demo-fleet test test-unit lint types wheel bench bench-fleet clean-sandbox clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 demo:  ## Boot a disposable host (or use HOST=user@host), put the example on it, ask it over HTTP
 	@HOST='$(HOST)' sh scripts/demo.sh
+
+demo-fleet:  ## Boot three disposable hosts: two web hosts behind a balancer (root)
+	@sh scripts/demo-fleet.sh
 
 test:  ## All tests, those on real disposable hosts too (root)
 	@[ "$$(id -u)" = 0 ] || { echo "The tests boot hosts, which takes root: sudo make test, or make test-unit" >&2; exit 1; }
@@ -35,6 +38,10 @@ wheel:  ## Build the wheel, and check that it works in an empty virtualenv from 
 bench:  ## What the main jobs cost, beside pyinfra on the same host (root, minutes)
 	@sh scripts/bootstrap.sh dev $(HOST_PACKAGES)
 	$(BIN)/python benchmarks/core.py
+
+bench-fleet:  ## What many hosts cost, beside pyinfra and Ansible on the same hosts (root, half an hour)
+	@sh scripts/bootstrap.sh dev $(HOST_PACKAGES)
+	$(BIN)/python benchmarks/fleet.py
 
 clean-sandbox:  ## Take away every host, bridge, firewall rule, mount and cache that demo and tests made
 	@sh scripts/bootstrap.sh -

@@ -156,9 +156,7 @@ def told(console: Console, reports: list[Report], what: str) -> Iterator[dict[st
         raise FleetError(_message(reports, f"{what} failed: {error}")) from None
     except InterruptedRunError:
         document["ok"] = False
-        raise InterruptedRunError(
-            _message(reports, f"{what}: interrupted; what was half-way has been put back")
-        ) from None
+        raise InterruptedRunError(_message(reports, f"{what}: interrupted; {_left(reports)}")) from None
     except HostsmithError:
         document["ok"] = False
         raise
@@ -166,6 +164,13 @@ def told(console: Console, reports: list[Report], what: str) -> Iterator[dict[st
         document["hosts"] = [report.to_json() for report in reports]
         console.failures([report for report in reports if report.failed])
         _table(console, reports)
+
+
+def _left(reports: Sequence[Report]) -> str:
+    """What an interrupted run has left."""
+    if any(report.verdict == "switched" for report in reports):
+        return "the release was on all hosts already, and stays; the next deploy or rollback tidies up"
+    return "what was half-way has been put back"
 
 
 def _message(reports: Sequence[Report], text: str) -> str:

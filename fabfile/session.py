@@ -123,9 +123,7 @@ class Session:
         """Free the host's lock before the session ends."""
         self._check(self._request({"op": "unlock"}))
 
-    def converge(
-        self, resources: Sequence[Resource], on_event: Callable[[Event], None], *, hold: bool = False
-    ) -> bool:
+    def converge(self, resources: Sequence[Resource], on_event: Callable[[Event], None], *, hold: bool = False) -> bool:
         """Bring the host to the desired state.
 
         :param on_event: called with each event as it arrives.

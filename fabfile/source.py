@@ -178,7 +178,15 @@ class LocalSource:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         environment = {**inherited, "LC_ALL": "C.UTF-8", **(env or {})}
         try:
-            done = subprocess.run([*argv, *arguments], input=stdin, env=environment, capture_output=True, check=False)
+            # In a session of its own, so that Ctrl-C is ours to answer, and not taken for an error of git.
+            done = subprocess.run(
+                [*argv, *arguments],
+                input=stdin,
+                env=environment,
+                capture_output=True,
+                check=False,
+                start_new_session=True,
+            )
         except FileNotFoundError:
             raise SourceError("git is not installed here; install it (apt-get install git)") from None
         if done.returncode:

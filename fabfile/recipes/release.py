@@ -108,16 +108,18 @@ def live(settings: Settings, roles: Container[str], release_id: str) -> Live:
     return Live(settings.app, release_id, health_check(settings) if web else None, HTTP_PORT if web else None)
 
 
-def settled(settings: Settings, release_id: str, old: str | None, retire: str | None = None) -> list[Resource]:
-    """That a release which is live is there to stay, and that the oldest are gone.
+def settled(settings: Settings, release_id: str, old: str | None, retire: str | None = None) -> Settled:
+    """That a release which is live is there to stay.
 
     :param old: id of the release that was live before; None when there was none.
     :param retire: why that one is marked bad; None when it is not.
     """
-    return [
-        Settled(settings.app, release_id, old, settings.drain_timeout, retire),
-        Pruned(settings.app, settings.keep_releases),
-    ]
+    return Settled(settings.app, release_id, old, settings.drain_timeout, retire)
+
+
+def pruned(settings: Settings) -> Pruned:
+    """That no more releases are kept than `keep_releases` says; for after a deploy that went live."""
+    return Pruned(settings.app, settings.keep_releases)
 
 
 def health_check(settings: Settings) -> HealthCheck:

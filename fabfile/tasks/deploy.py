@@ -12,7 +12,7 @@ from ..agent.layout import Record
 from ..console import Console, print_json
 from ..errors import UsageError
 from ..fleet import Fleet, Member
-from ..recipes.release import prepared, release_command, settled
+from ..recipes.release import prepared, pruned, release_command, settled
 from ..release import new_record
 from ..report import Report
 from ..resources.release import ReleaseCode
@@ -132,5 +132,5 @@ def _deploy(fleet: Fleet, settings: Settings, origin: _Origin, balancers: Fleet 
         fleet.each(lambda member: member.converge("release", command), [first])
         fleet.require("the release command failed, and no host has switched")
     rollout = Rollout(fleet, record.id, settings.batch_of(len(fleet.members)), balancers)
-    rollout.run(lambda member: settled(member.settings, record.id, found[member]["live"]))
+    rollout.run(lambda member: [settled(member.settings, record.id, found[member]["live"]), pruned(member.settings)])
     return record

@@ -85,7 +85,7 @@ def _roll_back(fleet: Fleet, settings: Settings, to: str | None, balancers: Flee
         old = found[member]["live"]
         # A release that one goes forward to is no reason to call the one before it bad.
         retire = f"rolled back by {whoami()}" if old and record.id < old else None
-        return settled(member.settings, record.id, old, retire)
+        return [settled(member.settings, record.id, old, retire)]
 
     rollout.run(settle)
     return record

@@ -187,9 +187,11 @@ class Agent:
             stream.close()
 
     def write(self, data: bytes) -> None:
+        """Send bytes; an agent that has ended already, as when nobody can become root, is told by what it said."""
         assert self.process.stdin is not None
-        self.process.stdin.write(data)
-        self.process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(data)
+            self.process.stdin.flush()
 
     def close(self) -> None:
         """What a controller that goes away looks like from the host."""

@@ -409,8 +409,8 @@ class TestRelease:
         found = release.prepared(settings(), EVERYTHING, Record(ID), self.CODE)
         assert [type(resource) for resource in found] == [ReleaseRecord, ReleaseCode, ReleaseVenv, Validated]
         assert found[0] == ReleaseRecord("blog", Record(ID))
-        after = release.settled(settings(keep_releases=3, drain_timeout=7), ID, "old", "slow")
-        assert after == [Settled("blog", ID, "old", 7, "slow"), Pruned("blog", 3)]
+        assert release.settled(settings(drain_timeout=7), ID, "old", "slow") == Settled("blog", ID, "old", 7, "slow")
+        assert release.pruned(settings(keep_releases=3)) == Pruned("blog", 3)
 
     def test_the_release_command(self) -> None:
         processes = {"web": "gunicorn blog:app", "release": "python manage.py migrate"}
