@@ -63,15 +63,6 @@ def test_a_host_that_is_away_or_held_keeps_all_others_from_being_touched(pair: t
     assert (first.run("ls /srv/hello/releases"), live(first)) == before
 
 
-def test_the_release_command_runs_on_one_host_only(pair: tuple[Project, Vps, Vps]) -> None:
-    project, first, second = pair
-    project.write("Procfile", "web: gunicorn hello:app\nrelease: touch ~/migrated\n")
-    project.commit("migrate")
-    project.fab("deploy")
-    found = [vps.infra.file("/srv/hello/shared/migrated").exists for vps in (first, second)]
-    assert sorted(found) == [False, True]
-
-
 def test_a_project_without_hosts_says_what_to_write_and_runs_nothing_here(pair: tuple[Project, Vps, Vps]) -> None:
     project, _, _ = pair
     project.settings()

@@ -129,7 +129,8 @@ def test_an_output_that_is_read_no_further_ends_the_command(pair: App) -> None:
         assert running.stdout is not None
         running.stdout.close()
         assert running.stderr is not None
-        assert running.stderr.read() == ""
+        with running.stderr as errors:
+            assert errors.read() == ""
         running.wait(60)
         for vps in (first, second):
             assert vps.run("pgrep -x yes", ok=False) == ""
