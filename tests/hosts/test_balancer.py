@@ -156,7 +156,7 @@ def fleet(booted: Fleet) -> Iterator[Fleet]:
 
 def test_both_web_hosts_answer_and_a_second_provision_changes_nothing(fleet: Fleet) -> None:
     assert set(fleet.answering(10)) == {hostname(vps) for vps in fleet.web}
-    assert [report["counts"]["changed"] for report in fleet.project.json("provision")] == [0, 0, 0]
+    assert [report["counts"]["changed"] for report in fleet.project.json("provision")["hosts"]] == [0, 0, 0]
     assert "nginx" not in fleet.lb.run("dpkg --get-selections")
 
 

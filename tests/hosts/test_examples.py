@@ -73,8 +73,8 @@ def test_the_short_story_on_debian_13(boot: Callable[..., Vps], tmp_path: Path) 
     vps = boot(suite="trixie")
     try:
         project: Project = make_project(tmp_path, vps)
-        assert project.json("provision")[0]["ok"] is True
-        assert project.json("provision")[0]["counts"]["changed"] == 0
+        assert project.json("provision")["hosts"][0]["ok"] is True
+        assert project.json("provision")["hosts"][0]["counts"]["changed"] == 0
         project.fab("deploy")
         first = project.live()
         assert "Python 3.13" in vps.run("/srv/hello/current/venv/bin/python --version")

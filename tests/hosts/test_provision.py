@@ -8,10 +8,10 @@ from tests.hosts.conftest import Project, make_project
 
 
 def test_a_bare_host_becomes_a_web_host_and_a_second_run_changes_nothing(bare_project: Project) -> None:
-    first = bare_project.json("provision")
+    first = bare_project.json("provision")["hosts"]
     assert first[0]["ok"] is True
     assert first[0]["counts"]["changed"] > 5
-    second = bare_project.json("provision")
+    second = bare_project.json("provision")["hosts"]
     assert second[0]["counts"]["changed"] == 0
     host = bare_project.vps.infra
     for name in ("nginx", "supervisor"):
@@ -118,7 +118,7 @@ def test_everything_comes_back_after_a_power_cut(deployed: Project) -> None:
     vps.sandbox.start(vps.name)
     vps.wait_for_site()
     assert release in vps.http("/").body
-    assert deployed.json("provision")[0]["counts"]["changed"] == 0
+    assert deployed.json("provision")["hosts"][0]["counts"]["changed"] == 0
     deployed.fab("deploy")
     assert deployed.live() in vps.http("/").body
 
@@ -126,7 +126,7 @@ def test_everything_comes_back_after_a_power_cut(deployed: Project) -> None:
 def test_a_host_without_python_gets_it_first(bare_project: Project) -> None:
     vps = bare_project.vps
     vps.run("apt-get -qq -y purge python3-minimal python3.11-minimal libpython3.11-minimal 2>&1; ! command -v python3")
-    report = bare_project.json("provision", "--dry-run")
+    report = bare_project.json("provision", "--dry-run")["hosts"]
     assert report[0]["ok"] is True
     assert vps.infra.package("python3").is_installed
 
