@@ -1,0 +1,17 @@
+# Run on a host: whether the 18 resources are there, told by nobody who put them there.
+set -eux
+dpkg -s ca-certificates git logrotate rsync python3 python3-venv supervisor nginx > /dev/null
+[ "$(getent passwd peer | cut -d: -f6,7)" = /srv/peer:/usr/sbin/nologin ]
+for folder in /srv/peer /srv/peer/releases /srv/peer/shared /var/log/peer; do
+    [ "$(stat -c '%F %a %U %G' "$folder")" = 'directory 755 root root' ]
+done
+[ "$(stat -c '%F %a %U %G' /srv/peer/run)" = 'directory 750 peer peer' ]
+[ "$(cat /srv/peer/peer.txt)" = peer ] && [ "$(stat -c %a /srv/peer/peer.txt)" = 644 ]
+/srv/peer/venv/bin/python -c 'import flask, gunicorn'
+[ "$(cat /etc/nginx/sites-available/peer)" = '# peer' ]
+[ "$(head -n1 /etc/logrotate.d/peer)" = '/var/log/peer/*.log { daily' ]
+[ "$(readlink /srv/peer/current)" = /srv/peer/releases ]
+[ "$(readlink /srv/peer/site)" = /etc/nginx/sites-available/peer ]
+[ "$(stat -c '%a %U' /srv/peer/marker)" = '644 root' ]
+[ ! -e /srv/peer/nothing ]
+systemctl is-active nginx supervisor && systemctl is-enabled nginx supervisor
