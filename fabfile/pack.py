@@ -28,7 +28,9 @@ if sys.version_info < (3, 10):
     sys.stderr.write("found Python %d.%d on the host, expected 3.10 or newer" % sys.version_info[:2])
     sys.exit({OLD_PYTHON})
 try:
-    import os, shutil, xmlrpc.client, zipimport
+    import os, shutil, zipimport
+    from importlib.util import find_spec
+    if not find_spec("xmlrpc.client"): raise ImportError
 except ImportError:
     sys.exit({NO_PYTHON})
 stdin = sys.stdin.buffer
