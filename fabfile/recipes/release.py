@@ -105,7 +105,8 @@ def release_command(settings: Settings, release_id: str) -> list[Resource]:
 def live(settings: Settings, roles: Container[str], release_id: str) -> Live:
     """That a release is the live one."""
     web = "web" in processes(settings, roles)
-    return Live(settings.app, release_id, health_check(settings) if web else None, HTTP_PORT if web else None)
+    check, port = (health_check(settings), HTTP_PORT) if web else (None, None)
+    return Live(settings.app, release_id, check, port, settings.drain_timeout)
 
 
 def settled(settings: Settings, release_id: str, old: str | None, retire: str | None = None) -> Settled:

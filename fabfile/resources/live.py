@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 
 from ..agent import supervisord, system
+from ..agent.draining import drain
 from ..agent.health import HealthCheck
 from ..agent.layout import Layout
 from .base import Change, Resource, ResourceError
@@ -30,12 +31,14 @@ class Live(Resource):
     :param release: id of the release.
     :param health: how to ask it whether it is well; None on a host that runs no web process.
     :param port: port of nginx to verify through after the switch; None when there is no nginx on the host.
+    :param drain_timeout: seconds that the requests of a release that is put back may take.
     """
 
     app: str
     release: str
     health: HealthCheck | None
     port: int | None
+    drain_timeout: float
 
     def describe(self) -> str:
         return f"live release {self.release}"
@@ -134,6 +137,7 @@ class Live(Resource):
             else:
                 self._revive(layout, old)
                 system.symlink_atomic(f"releases/{old}", layout.current)
+                drain(layout.socket(self.release), self.drain_timeout)
         supervisord.stop_group(layout.group(self.release))
         if layout.record(self.release).state == "building":
             layout.mark(self.release, "failed", "put back, because not all hosts could have it")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from ..agent import supervisord, system
+from ..agent.draining import drain
 from ..agent.events import note
 from ..agent.layout import Layout
 from .base import Change, Resource, ResourceError
-
-_LISTENING = 0x10000  # __SO_ACCEPTCON of linux/net.h, in the Flags column of /proc/net/unix
 
 
 @dataclass(frozen=True)
@@ -63,27 +61,3 @@ class Settled(Resource):
                 supervisord.stop_group(layout.group(name))
         except (ResourceError, OSError) as error:
             note(f"{self.release} is live, but the old release could not be retired: {error}")
-
-
-def drain(path: str, timeout: float) -> int:
-    """Wait until nobody is connected to a Unix socket any more, or the time is up.
-
-    New connections go elsewhere already. Those that wait to be accepted count: the kernel lists them, too.
-
-    :returns: how many are left.
-    """
-    deadline = time.monotonic() + timeout
-    while (left := _connections(path)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return left
-
-
-def _connections(path: str) -> int:
-    """Connections to a listening Unix socket, from the kernel's table (proc(5), /proc/net/unix)."""
-    count = 0
-    with open("/proc/net/unix", encoding="utf-8", errors="replace") as table:
-        for line in table:
-            columns = line.split(None, 7)
-            if len(columns) == 8 and columns[7].rstrip("\n") == path and not int(columns[3], 16) & _LISTENING:
-                count += 1
-    return count

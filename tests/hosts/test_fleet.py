@@ -28,6 +28,8 @@ if os.path.exists("/run/broken-app"):
 
 
 def app(environ, start_response):
+    if os.path.exists("/run/slow-requests"):
+        time.sleep(0.1)
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [os.environ["HOSTSMITH_RELEASE"].encode()]
 """
@@ -109,7 +111,7 @@ def trio(booted: Trio) -> Iterator[Trio]:
     booted.settings()
     yield booted
     for vps in booted.web:
-        vps.run("rm -f /run/slow-app /run/slow-python /run/broken-app /srv/hello/shared/here")
+        vps.run("rm -f /run/slow-app /run/slow-requests /run/slow-python /run/broken-app /srv/hello/shared/here")
 
 
 def test_a_rolling_deploy_and_its_rollback_drop_no_request(trio: Trio) -> None:
@@ -132,6 +134,8 @@ def test_when_the_last_host_fails_the_others_go_back_and_no_request_is_dropped(t
     before = trio.live()
     trio.change()
     trio.web[1].run("touch /run/broken-app")
+    # More visitors than the one worker can answer at once: some wait at the release that is put back.
+    trio.web[0].run("touch /run/slow-requests")
     with Load(trio.lb.address) as load:
         load.wait_for_everybody()
         done = trio.project.fab("deploy", status=1)

@@ -429,7 +429,7 @@ class TestRelease:
     def test_the_health_of_a_web_host(self) -> None:
         found = settings(health={"path": "/up", "timeout": 7, "statuses": ["200", "301-302"]}, domains=["example.com"])
         check = HealthCheck("/up", "example.com", ((200, 200), (301, 302)), 7)
-        assert release.live(found, EVERYTHING, ID) == Live("blog", ID, check, 80)
+        assert release.live(found, EVERYTHING, ID) == Live("blog", ID, check, 80, 30)
 
     def test_a_worker_host_is_not_asked_over_http(self) -> None:
         found = settings(processes={"web": "gunicorn blog:app", "worker": "w"}, roles={"web": ["a"], "worker": ["b"]})

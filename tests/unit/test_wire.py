@@ -65,7 +65,7 @@ RESOURCES: list[Resource] = [
     ReleaseCode("a", "1", "abc", pack=b"PACK\0"),
     ReleaseVenv("a", "1", "python3", ("requirements.txt",), ("gunicorn",)),
     Pruned("a", 5),
-    Live("a", "1", HealthCheck("/", "localhost", ((200, 299),), 60.0), 80),
+    Live("a", "1", HealthCheck("/", "localhost", ((200, 299),), 60.0), 80, 30.0),
     Half("/a", notify=Append("/b")),
 ]
 

@@ -1,4 +1,4 @@
-"""Settled: waiting until nobody is connected any more, on real sockets. The switch itself is tried on real hosts."""
+"""Waiting until nobody is connected any more, on real sockets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hostsmith.resources.settled import drain
+from hostsmith.agent.draining import drain
 
 
 @pytest.fixture(params=["web.sock", "with space.sock"])
