@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import recipes
 from .commits import Pending
-from .converge import add
+from .console import diff_style
 from .errors import ConvergeError
 from .listing import Line
-from .recipes.roles import processes
-from .report import Report, Result
-from .templating import rendered
+from .report import Result
 
 if TYPE_CHECKING:
     from .fleet import Member
     from .resources.base import Resource
 
-_DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 _WORDS = {"changed": ("change", "green"), "ran": ("run", "cyan")}
 
 
@@ -110,7 +106,7 @@ def plan_of(member: Member, pending: Pending | None) -> Plan:
     """
     settings, roles = member.settings, member.target.roles
     provision = _would(member, recipes.provision(settings, roles))
-    starts = tuple(processes(settings, roles))
+    starts = tuple(member.target.processes)
     if pending is None or pending.release is None:
         return Plan(pending, (), Names(), starts, provision)
     # The files name the release that they are of, so they are planned as those of the live one.
@@ -125,10 +121,9 @@ def _names(found: Mapping[str, Sequence[str]]) -> Names:
 
 
 def _would(member: Member, resources: Sequence[Resource]) -> tuple[Result, ...]:
-    report = Report(member.label, dry_run=True)
-    files = rendered(resources, member.settings.project, member.label)
-    if not member.session.plan(files, partial(add, report)):
-        raise ConvergeError(report.problem() or "it cannot be told what would change")
+    report = member.would(resources)
+    if not report.ok:
+        raise ConvergeError(report.problem())
     # How long it took to look is no difference between hosts.
     return tuple(replace(result, seconds=0.0) for result in report.results if result.state != "ok")
 
@@ -137,7 +132,7 @@ def _told(results: Sequence[Result]) -> Iterator[Line]:
     for result in results:
         word, style = _WORDS[result.state]
         yield f"{word:<8} {result.resource}{f': {result.summary}' if result.summary else ''}", style
-        yield from _indented((row, _DIFF_STYLES.get(row[:1])) for row in result.diff.splitlines())
+        yield from _indented((row, diff_style(row)) for row in result.diff.splitlines())
 
 
 def _indented(lines: Iterable[Line]) -> Iterator[Line]:

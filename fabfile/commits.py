@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .agent.history import Commit, Difference
 from .listing import Line
-from .recipes.roles import processes
+from .release import short
 from .source import LocalSource
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Pending:
     @property
     def title(self) -> str:
         """What is live, in a few words."""
-        return "nothing is live" if self.live is None else f"live {_short(self.live) or self.release}"
+        return "nothing is live" if self.live is None else f"live {short(self.live) or self.release}"
 
     def lines(self) -> Iterator[Line]:
         """What to tell people, with the style of each line."""
@@ -95,7 +95,7 @@ def note_of(found: Iterable[Pending]) -> str:
 
 def _live(fleet: Fleet) -> dict[Member, dict[str, Any] | None]:
     """The record of the live release on each host that runs the app."""
-    with_app = [member for member in fleet.well if processes(member.settings, member.target.roles)]
+    with_app = [member for member in fleet.well if member.target.processes]
     return fleet.each(lambda member: member.session.ask("live_release", app=member.settings.app), with_app)
 
 
@@ -161,11 +161,6 @@ def _pending(record: dict[str, Any], wanted: str, difference: Difference | None,
 
 def _commit(revision: str) -> str:
     return revision.partition("+")[0]
-
-
-def _short(revision: str) -> str:
-    commit, plus, dirty = revision.partition("+")
-    return commit[:7] + plus + dirty
 
 
 def _is_dirty(revision: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .console import Console
@@ -37,44 +36,25 @@ def converge(c: Connection, resources: Sequence[Resource], *, dry_run: bool = Fa
         raise UsageError('there is no host to converge: run with `fab -H user@host`, or use `@task(hosts=role("web"))`')
     console = Console()
     with Session(c) as session:
+        report = Report(session.host, dry_run=dry_run)
         if not dry_run:
-            session.lock("converge", LOCK_TIMEOUT, partial(console.note, session.host))
-        report = run(session, resources, project_folder(c.config), console, dry_run=dry_run)
-    if not report.ok:
-        raise ConvergeError(f"{report.host}: {report.problem()}")
-    return report
+            session.lock("converge", LOCK_TIMEOUT, partial(console.note, report.host))
+        files = rendered(resources, project_folder(c.config), report.host)
 
+        def on_event(event: Event) -> None:
+            add(report, event)
+            console.event(report.host, event)
 
-def run(
-    session: Session,
-    resources: Sequence[Resource],
-    project: Path,
-    console: Console,
-    *,
-    dry_run: bool = False,
-    what: str = "converge",
-) -> Report:
-    """Converge, or plan, within a session that may do more, and that holds the host's lock unless it only plans.
-
-    :param project: folder whose templates/ come first.
-    :param what: what is being done, for the console.
-    :returns: the report, whether or not all of it was done.
-    """
-    report = Report(session.host, dry_run=dry_run)
-    start = time.monotonic()
-    files = rendered(resources, project, session.host)
-
-    def on_event(event: Event) -> None:
-        add(report, event)
-        console.event(report.host, event)
-
-    with console.fleet([report.host], what, dry_run):
-        console.phase(report.host, what.split()[0], len(files))
-        done = session.plan(files, on_event) if dry_run else session.converge(files, on_event)
+        start = time.monotonic()
+        with console.fleet([report.host], "converge", dry_run):
+            console.phase(report.host, "converge", len(files))
+            done = session.plan(files, on_event) if dry_run else session.converge(files, on_event)
         if not done and not report.failed:
             report.error = "interrupted"
         report.seconds = round(time.monotonic() - start, 3)
-    console.host_summary(report)
+        console.host_summary(report)
+    if not report.ok:
+        raise ConvergeError(f"{report.host}: {report.problem()}")
     return report
 
 

@@ -33,7 +33,6 @@ class Member:
         self.target, self.settings = target, target.settings
         self.label = target.label
         self.report = Report(self.label, dry_run=dry_run)
-        self.hears: Callable[[Event], None] = lambda event: None
         self._console = console
         self._session: Session | None = None
         self._start = time.monotonic()
@@ -67,22 +66,32 @@ class Member:
 
     def converge(self, phase: str, resources: Sequence[Resource], *, hold: bool = False) -> bool:
         """Bring the host to a state, as `Session.converge`; returns whether all of it was done."""
-        files = rendered(resources, self.settings.project, self.label)
-        session = self.session
-        self.phase(phase, len(files))
+        session, files = self._begin(phase, resources)
         return self._judged(session.converge(files, self.on_event, hold=hold))
 
     def plan(self, phase: str, resources: Sequence[Resource]) -> bool:
         """Have the host say what `converge` would change."""
-        files = rendered(resources, self.settings.project, self.label)
-        session = self.session
-        self.phase(phase, len(files))
+        session, files = self._begin(phase, resources)
         return self._judged(session.plan(files, self.on_event))
+
+    def would(self, resources: Sequence[Resource]) -> Report:
+        """What `converge` would change, in a report of its own that nobody is shown."""
+        report = Report(self.label, dry_run=True)
+        files = rendered(resources, self.settings.project, self.label)
+        if not self.session.plan(files, partial(add, report)) and not report.failed:
+            report.error = "it cannot be told what would change"
+        return report
 
     def put_back(self) -> bool:
         """Have the host take back what it holds; returns whether all of it could be."""
         self.phase("put back")
         return self._judged(self.session.put_back(self.on_event))
+
+    def _begin(self, phase: str, resources: Sequence[Resource]) -> tuple[Session, list[Resource]]:
+        files = rendered(resources, self.settings.project, self.label)
+        session = self.session
+        self.phase(phase, len(files))
+        return session, files
 
     def _judged(self, done: bool) -> bool:
         if not done and not self.report.failed:
@@ -92,8 +101,9 @@ class Member:
     def on_event(self, event: Event) -> None:
         """Enter an event of the host in its report, and show it."""
         add(self.report, event)
+        if event["event"] == "result" and event["state"] == "reverted":
+            self.report.verdict = "reverted"
         self._console.event(self.label, event)
-        self.hears(event)
 
     def interrupt(self) -> None:
         """Have the host stop and put back what is half-way."""

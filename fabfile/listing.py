@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .console import Console
 
 if TYPE_CHECKING:
     from .fleet import Fleet, Member
 
+T = TypeVar("T")
+
 # A line of text, and its style.
 Line = tuple[str, str | None]
 
 
-class Seen(Hashable, Protocol):
+class Seen(Protocol):
     """What was seen of a host; equal where it is the same."""
 
     @property
@@ -28,12 +30,22 @@ class Seen(Hashable, Protocol):
         """All of it, as plain data."""
 
 
+def alike(console: Console, found: Mapping[Member, T]) -> list[tuple[list[str], T]]:
+    """What was seen, each with the names of all hosts on which it is the same."""
+    groups: list[tuple[list[str], T]] = []
+    for member, seen in found.items():
+        name = console.name(member.label)
+        names = next((names for names, other in groups if other == seen), None)
+        if names is None:
+            groups.append(([name], seen))
+        else:
+            names.append(name)
+    return groups
+
+
 def show(console: Console, found: Mapping[Member, Seen]) -> None:
     """Print what was seen, a block for all hosts that are alike."""
-    alike: dict[Seen, list[str]] = {}
-    for member, seen in found.items():
-        alike.setdefault(seen, []).append(console.name(member.label))
-    for seen, names in alike.items():
+    for names, seen in alike(console, found):
         console.say(f"{', '.join(names)} ({seen.title}):", style="bold")
         for text, style in seen.lines():
             console.say(f"  {text}", style)

@@ -44,6 +44,12 @@ def state(record: Record, live: str | None) -> str:
     return "failed" if record.state == "building" else record.state
 
 
+def short(revision: str) -> str:
+    """A revision as git abbreviates it; "+dirty" stays."""
+    commit, plus, dirty = revision.partition("+")
+    return commit[:7] + plus + dirty
+
+
 def shared(listings: Sequence[Sequence[Record]]) -> list[Record]:
     """The releases that every host has, oldest first; each proven only if it is on all of them.
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .agent import wire
 from .console import Console
-from .errors import FleetError, HostsmithError, InterruptedRunError
+from .errors import FleetError
 from .fleet import Fleet, Member
+from .outcome import Outcome
 from .recipes.haproxy import drained
 from .recipes.release import live
-from .recipes.roles import processes
 from .report import Report
-from .session import Event
-from .targets import of_role
+from .targets import Limits, of_role, targets, with_app
 
 if TYPE_CHECKING:
     from invoke.context import Context
@@ -24,13 +24,44 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 
-def begin(fleet: Fleet, settings: Settings, what: str, *, skip_unreachable: bool) -> list[Report]:
-    """Reach all hosts and take their locks.
+@dataclass(frozen=True)
+class Underway:
+    """A deploy or rollback whose hosts are reached and locked.
 
+    :param left_out: the reports of hosts that are away, and that it goes on without.
+    :param balancers: those that take a host out of their rotation while it switches; None when none does.
+    """
+
+    fleet: Fleet
+    settings: Settings
+    left_out: list[Report]
+    balancers: Fleet | None
+
+    def switch(self, release: str, settle: Callable[[Member], Sequence[Resource]]) -> None:
+        """Have all hosts go over to a release that they have, or none; parameters and errors as of `Rollout.run`."""
+        batch = self.settings.batch_of(len(self.fleet.members))
+        Rollout(self.fleet, release, batch, self.balancers).run(settle)
+
+
+@contextmanager
+def underway(
+    c: Context, settings: Settings, limits: Limits, console: Console, outcome: Outcome, *, skip_unreachable: bool
+) -> Iterator[Underway]:
+    """Reach and lock the hosts that run the app.
+
+    :param outcome: gets their reports.
     :param skip_unreachable: go on without hosts that are away, as long as one is there.
-    :returns: the reports of those that are left out.
     :raises FleetError: a host is away, or held by another run. Nothing has changed anywhere.
     """
+    hosts = with_app(targets(c, settings, limits))
+    with Fleet(hosts, console, settings.concurrency, f"{outcome.what} {settings.app}") as fleet:
+        outcome.reports += fleet.reports
+        left_out = _begin(fleet, settings, outcome.what, skip_unreachable)
+        with _draining(c, settings) as balancers:
+            yield Underway(fleet, settings, left_out, balancers)
+
+
+def _begin(fleet: Fleet, settings: Settings, what: str, skip_unreachable: bool) -> list[Report]:
     for member in fleet.members:
         member.report.verdict = "kept"
     away = [member for member in fleet.connect() if member.report.verdict == "unreachable"]
@@ -43,7 +74,7 @@ def begin(fleet: Fleet, settings: Settings, what: str, *, skip_unreachable: bool
 
 
 @contextmanager
-def draining(c: Context, settings: Settings) -> Iterator[Fleet | None]:
+def _draining(c: Context, settings: Settings) -> Iterator[Fleet | None]:
     """The balancers, when the settings say that they take a host out of their rotation; None when they do not."""
     if not settings.balancer.drain or not settings.roles.get("lb"):
         yield None
@@ -76,8 +107,6 @@ class Rollout:
         :raises FleetError: it failed on a host, and those that had switched have gone back.
         """
         fleet = self._fleet
-        for member in fleet.members:
-            member.hears = _Verdict(member)
         try:
             for start in range(0, len(fleet.members), self._batch):
                 batch = fleet.members[start : start + self._batch]
@@ -115,7 +144,7 @@ class Rollout:
     @contextmanager
     def _out_of_rotation(self, batch: Sequence[Member]) -> Iterator[None]:
         """While these hosts switch, the balancers send them no new requests."""
-        web = [member for member in batch if "web" in processes(member.settings, member.target.roles)]
+        web = [member for member in batch if "web" in member.target.processes]
         if self._balancers is None or not web:
             yield
             return
@@ -126,65 +155,3 @@ class Rollout:
             yield
         finally:
             self._balancers.each(Member.put_back)
-
-
-class _Verdict:
-    """Hears from a host's events that it has gone back."""
-
-    def __init__(self, member: Member) -> None:
-        self._report = member.report
-
-    def __call__(self, event: Event) -> None:
-        if event["event"] == "result" and event["state"] == "reverted":
-            self._report.verdict = "reverted"
-
-
-@contextmanager
-def told(console: Console, reports: list[Report], what: str) -> Iterator[dict[str, Any]]:
-    """Whatever ends a run over a fleet, tell where each host stands.
-
-    :param reports: filled by the block.
-    :param what: what is being done: "deploy".
-    :returns: a document for machines, filled by the block.
-    :raises FleetError, InterruptedRunError: what ended the block, in the words of the hosts.
-    """
-    document: dict[str, Any] = {"ok": True, "hosts": []}
-    try:
-        yield document
-    except FleetError as error:
-        document["ok"] = False
-        raise FleetError(_message(reports, f"{what} failed: {error}")) from None
-    except InterruptedRunError:
-        document["ok"] = False
-        raise InterruptedRunError(_message(reports, f"{what}: interrupted; {_left(reports)}")) from None
-    except HostsmithError:
-        document["ok"] = False
-        raise
-    finally:
-        document["hosts"] = [report.to_json() for report in reports]
-        console.failures([report for report in reports if report.failed])
-        _table(console, reports)
-
-
-def _left(reports: Sequence[Report]) -> str:
-    """What an interrupted run has left."""
-    if any(report.verdict == "switched" for report in reports):
-        return "the release was on all hosts already, and stays; the next deploy or rollback tidies up"
-    return "what was half-way has been put back"
-
-
-def _message(reports: Sequence[Report], text: str) -> str:
-    errors = [f"{report.host}: {report.error}" for report in reports if report.error]
-    if any(report.verdict in ("switched", "unreachable") for report in reports) and len(reports) > 1:
-        text += "; see `fab status`"
-    elif any(report.verdict in ("kept", "reverted") for report in reports):
-        text += "; what was live before is live still"
-    return "\n".join([*errors, text])
-
-
-def _table(console: Console, reports: Sequence[Report]) -> None:
-    if len(reports) < 2 or not all(report.verdict for report in reports):
-        return
-    styles = {"switched": "green", "reverted": "yellow", "unreachable": "red"}
-    rows = [(report.host, report.verdict, report.problem().partition("\n")[0]) for report in reports]
-    console.table(("HOST", "VERDICT", ""), rows, [styles.get(report.verdict) for report in reports])

@@ -39,6 +39,11 @@ class Target:
         """The host as one would write it after `-H`."""
         return ssh.label(self.connection)
 
+    @property
+    def processes(self) -> dict[str, str]:
+        """The processes of the app that run on the host, with their commands."""
+        return processes(self.settings, self.roles)
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -87,7 +92,7 @@ def with_app(found: Sequence[Target]) -> list[Target]:
 
     :raises UsageError: none does.
     """
-    chosen = [target for target in found if processes(target.settings, target.roles)]
+    chosen = [target for target in found if target.processes]
     if not chosen:
         raise UsageError(
             f"no process of the app runs on {_some([target.host for target in found])}; "
@@ -106,14 +111,14 @@ def primary(found: Sequence[Target]) -> Target | None:
 
     :raises SettingsError: the primary host does not run the app.
     """
-    with_app = [target for target in found if processes(target.settings, target.roles)]
+    running = [target for target in found if target.processes]
     marked = next((target for target in found if _is_marked(target)), None)
-    if marked and not any(target is marked for target in with_app):
+    if marked and not any(target is marked for target in running):
         raise SettingsError(
             f"fabric.yaml: roles: found `primary: true` for {marked.host}, which runs no process of the app, "
             "expected it for a host that does, since `release` runs there"
         )
-    return marked or next(iter(with_app), None)
+    return marked or next(iter(running), None)
 
 
 def _is_marked(target: Target) -> bool:

@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 
 _STYLES = {"changed": "green", "ran": "cyan", "reverted": "yellow", "failed": "bold red"}
 _WOULD = {"changed": "change", "ran": "run"}
-_DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 _WORD = 9  # columns
+
+
+def diff_style(row: str) -> str | None:
+    """The style of a row of a unified diff."""
+    return {"+": "green", "-": "red", "@": "cyan"}.get(row[:1])
 
 
 class Console:
@@ -38,6 +42,7 @@ class Console:
     """
 
     def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
         self._out, self._err = _rich(quiet), _rich(quiet, stderr=True)
         self._lock = threading.RLock()
         self._fleet = Fleet()
@@ -133,7 +138,7 @@ class Console:
             what.append(f"  {event['seconds']:.1f} s", style="dim")
         # Only a plan is read line by line; of what was done, the lines above are the account.
         diff = event.get("diff", "").splitlines() if dry_run else []
-        rows = [Text(row, "red") for row in error] + [Text(row, _DIFF_STYLES.get(row[:1], "")) for row in diff]
+        rows = [Text(row, "red") for row in error] + [Text(row, diff_style(row) or "") for row in diff]
         self._tell(label, _WOULD.get(state, state) if dry_run else state, _STYLES[state], [what, *rows])
 
     def _tell(self, label: str, word: str, style: str, rows: Iterable[Text]) -> None:

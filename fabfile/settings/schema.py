@@ -11,7 +11,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 from ..errors import UsageError
 from ..host import Host, Machine, Machines, machine_as_written
 from . import values as kind
+from .balancer import Balancer
 from .entries import HostEntry, HostList, merged
+from .health import Health
 from .kinds import ListOf, MappingOf, Number, OneOrList, UnexpectedError
 from .model import Model
 
@@ -35,51 +37,6 @@ def _static_shorthand(value: Any) -> Any:
 def _without_blank_roles(value: Any) -> Any:
     """`web:` with nothing after it is a role without hosts."""
     return {name: [] if hosts is None else hosts for name, hosts in value.items()} if isinstance(value, dict) else value
-
-
-class Health(Model):
-    """How a new release is asked whether it is well."""
-
-    path: kind.UrlPath = Field("/", description="Page of the app that is asked. Redirects are not followed.")
-    host: kind.HostName = Field(
-        None, description="`Host` header of the request. Default: the first domain, else `localhost`."
-    )
-    timeout: kind.Positive = Field(
-        60, description="Seconds that a new release has to become healthy before it is given up."
-    )
-    statuses: Annotated[
-        list[kind.StatusRange],
-        Field(min_length=1),
-        OneOrList("a list of HTTP statuses and ranges, such as [200-299]"),
-    ] = Field(
-        default_factory=lambda: ["200-299"],
-        description="HTTP statuses that mean healthy. Add `301` when the page redirects, say to HTTPS.",
-    )
-
-    @property
-    def status_ranges(self) -> list[tuple[int, int]]:
-        """First and last status of each range that means healthy."""
-        return [(int(status[:3]), int(status[-3:])) for status in self.statuses]
-
-
-class Balancer(Model):
-    """How the hosts of the role `lb` share the requests out among those of the role `web`."""
-
-    algorithm: kind.Algorithm = Field(
-        "roundrobin",
-        description="Who gets the next request: the hosts in turn, or with `leastconn` the one with the fewest that "
-        "it still works on, for requests that take long. Either way by the hosts' `weight`.",
-    )
-    drain: kind.Flag = Field(
-        False,
-        description="Whether a deploy has each host finish its requests, without new ones, before it switches. The "
-        "switch drops none without it; this keeps visitors from a host that is busy with the start of a release.",
-    )
-    rate_limit: Annotated[Annotated[int, Field(ge=1)] | None, Number("a whole number, 1 or more")] = Field(
-        None,
-        description="Requests that one client address may make in 10 seconds; what is beyond gets status 429. An IPv6 "
-        "address counts as its /64. Default: no limit.",
-    )
 
 
 class Settings(Model):
@@ -288,11 +245,13 @@ class Settings(Model):
             return min(self.batch, max(hosts, 1))
         return max(hosts * int(self.batch.rstrip("%")) // 100, 1)
 
-    def in_batches(self, text: str) -> Settings:
-        """These settings with another `batch`, as it is given on the command line.
+    def in_batches(self, text: str | None) -> Settings:
+        """These settings with another `batch`, when one is given on the command line.
 
         :raises UsageError: it is neither a number nor a percentage.
         """
+        if text is None:
+            return self
         try:
             return self.model_copy(update={"batch": kind.share(text)})
         except UnexpectedError as error:

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..agent.layout import Record
-from ..console import Console, print_json
+from ..console import Console
 from ..errors import UsageError
-from ..fleet import Fleet, Member
+from ..fleet import Member
+from ..outcome import told
 from ..recipes.release import prepared, pruned, release_command, settled
 from ..release import new_record
 from ..report import Report
 from ..resources.release import ReleaseCode
-from ..rollout import Rollout, begin, draining, told
+from ..rollout import Underway, underway
 from ..session import Session, whoami
 from ..settings import load
 from ..source import LocalSource, Source
-from ..targets import Limits, primary, targets, with_app
+from ..targets import Limits, primary
 from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
+    from ..resources.base import Resource
     from ..settings import Settings
 
 
@@ -50,29 +52,19 @@ def deploy(
     exclude: str | None = None,
 ) -> list[Report]:
     """Release a revision beside the old one, then switch: all hosts or none."""
-    settings = load(c)
-    if batch is not None:
-        settings = settings.in_batches(batch)
-    console = Console(quiet=json)
-    hosts = with_app(targets(c, settings, Limits(role, host, exclude)))
-    reports: list[Report] = []
-    record: Record | None = None
-    try:
-        with told(console, reports, "deploy") as document, ExitStack() as stack:
-            document["release"] = None
-            origin = stack.enter_context(_origin(settings, revision or settings.revision, dirty))
-            fleet = stack.enter_context(Fleet(hosts, console, settings.concurrency, f"deploy {settings.app}"))
-            reports += fleet.reports
-            left_out = begin(fleet, settings, "deploy", skip_unreachable=skip_unreachable)
-            record = _deploy(fleet, settings, origin, stack.enter_context(draining(c, settings)))
-            document["release"] = record.id
-    finally:
-        if json:
-            print_json(document)
+    settings = load(c).in_batches(batch)
+    console, limits = Console(quiet=json), Limits(role, host, exclude)
+    with (
+        told(console, "deploy", release=None) as outcome,
+        _origin(settings, revision or settings.revision, dirty) as origin,
+        underway(c, settings, limits, console, outcome, skip_unreachable=skip_unreachable) as run,
+    ):
+        record = _deploy(run, origin)
+        outcome.more["release"] = record.id
     console.say(f"{settings.app}: release {record.id} is live ({record.subject})", style="bold green")
-    for report in left_out:
+    for report in run.left_out:
         console.say(f"{report.host} was not reached and lags behind; the next deploy catches it up", style="yellow")
-    return reports
+    return outcome.reports
 
 
 @dataclass(frozen=True)
@@ -110,11 +102,12 @@ def _origin(settings: Settings, revision: str, dirty: bool) -> Iterator[_Origin]
         yield _Origin(revision, local=local)
 
 
-def _deploy(fleet: Fleet, settings: Settings, origin: _Origin, balancers: Fleet | None) -> Record:
+def _deploy(run: Underway, origin: _Origin) -> Record:
     """From hosts that are locked to a release that is live on all of them.
 
     :raises FleetError: it failed on a host, and all have what they had.
     """
+    fleet, settings = run.fleet, run.settings
     found: dict[Member, Any] = fleet.each(lambda member: member.session.ask("before_deploy", app=settings.app))
     fleet.require("nothing has changed")
     chosen = primary([member.target for member in fleet.members])
@@ -131,6 +124,9 @@ def _deploy(fleet: Fleet, settings: Settings, origin: _Origin, balancers: Fleet 
     if command := release_command(settings, record.id):
         fleet.each(lambda member: member.converge("release", command), [first])
         fleet.require("the release command failed, and no host has switched")
-    rollout = Rollout(fleet, record.id, settings.batch_of(len(fleet.members)), balancers)
-    rollout.run(lambda member: [settled(member.settings, record.id, found[member]["live"]), pruned(member.settings)])
+
+    def settle(member: Member) -> list[Resource]:
+        return [settled(member.settings, record.id, found[member]["live"]), pruned(member.settings)]
+
+    run.switch(record.id, settle)
     return record

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..addresses import with_addresses
-from ..console import Console, print_json
+from ..console import Console
 from ..errors import DriftError
 from ..fleet import Fleet, Member
+from ..outcome import told
 from ..recipes import provision as recipe
 from ..report import Report
-from ..rollout import told
 from ..settings import load
 from ..targets import Limits, targets
 from .base import task
@@ -40,7 +40,6 @@ def provision(
     console = Console(quiet=json)
     hosts = targets(c, settings, Limits(role, host, exclude))
     resources = {target.label: recipe(target.settings, target.roles) for target in hosts}
-    reports: list[Report] = []
 
     def work(member: Member) -> None:
         if dry_run or check:
@@ -51,15 +50,11 @@ def provision(
         member.leave()
         console.host_summary(member.report)
 
-    try:
-        with told(console, reports, "provision") as document:
-            with Fleet(hosts, console, settings.concurrency, "provision", dry_run=dry_run or check) as fleet:
-                reports += fleet.reports
-                fleet.each(work)
-            fleet.require("`fab provision` again goes on from there")
-    finally:
-        if json:
-            print_json(document)
-    if check and any(report.changed for report in reports):
-        raise DriftError(f"not as it should be: {', '.join(report.host for report in reports if report.changed)}")
-    return reports
+    with told(console, "provision") as outcome:
+        with Fleet(hosts, console, settings.concurrency, "provision", dry_run=dry_run or check) as fleet:
+            outcome.reports += fleet.reports
+            fleet.each(work)
+        fleet.require("`fab provision` again goes on from there")
+    if check and (changed := [report.host for report in outcome.reports if report.changed]):
+        raise DriftError(f"not as it should be: {', '.join(changed)}")
+    return outcome.reports

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from ..agent.layout import Record
 from ..console import Console, print_json
 from ..fleet import Fleet, Member
-from ..recipes.roles import processes
-from ..release import state
+from ..listing import alike
+from ..release import short, state
 from ..settings import load
-from ..targets import Limits, Target, targets
+from ..targets import Limits, targets
 from .base import task
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def releases(
     """List releases: revision, subject, who, when, and state."""
     settings = load(c)
     console = Console(quiet=json)
-    found = [target for target in targets(c, settings, Limits(role, host, exclude)) if _has_app(target)]
+    found = [target for target in targets(c, settings, Limits(role, host, exclude)) if target.processes]
     with Fleet(found, console, settings.concurrency, None) as fleet:
         answers = fleet.each(_listing)
     listings = {member.label: rows for member, rows in answers.items()}
@@ -34,32 +34,16 @@ def releases(
         print_json(listings)
     if not found:
         console.say(f"none of these hosts runs {settings.app}")
-    for labels in _alike(listings):
-        _print(console, _title([console.name(label) for label in labels], len(found)), listings[labels[0]])
+    for names, rows in alike(console, answers):
+        _print(console, _title(names, len(found)), rows)
     fleet.check()
     return listings
-
-
-def _has_app(target: Target) -> bool:
-    return bool(processes(target.settings, target.roles))
 
 
 def _listing(member: Member) -> list[dict[str, Any]]:
     found = member.session.ask("releases", app=member.settings.app)
     records = [Record(**data) for data in found["records"]]
     return [{**_row(record), "state": state(record, found["live"])} for record in records]
-
-
-def _alike(listings: dict[str, list[dict[str, Any]]]) -> list[list[str]]:
-    """The hosts, those with the same releases together."""
-    groups: list[list[str]] = []
-    for label, rows in listings.items():
-        group = next((group for group in groups if listings[group[0]] == rows), None)
-        if group:
-            group.append(label)
-        else:
-            groups.append([label])
-    return groups
 
 
 def _title(names: list[str], hosts: int) -> str:
@@ -85,15 +69,10 @@ def _print(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
     console.say(f"{title}:", style="bold")
     columns = ("RELEASE", "STATE", "CREATED", "WHO", "REVISION", "SUBJECT")
     cells = [
-        (row["id"], row["state"], row["created"], row["who"], _short(row["revision"]), _subject(row))
+        (row["id"], row["state"], row["created"], row["who"], short(row["revision"]), _subject(row))
         for row in reversed(rows)
     ]
     console.table(columns, cells, [_STYLES.get(row["state"]) for row in reversed(rows)])
-
-
-def _short(revision: str) -> str:
-    commit, plus, rest = revision.partition("+")
-    return commit[:10] + plus + rest
 
 
 def _subject(row: dict[str, Any]) -> str:

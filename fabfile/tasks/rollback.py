@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from ..agent.layout import Record
-from ..console import Console, print_json
-from ..fleet import Fleet, Member
+from ..console import Console
+from ..fleet import Member
+from ..outcome import told
 from ..recipes.release import settled
 from ..release import shared, to_go_back_to
 from ..report import Report
-from ..rollout import Rollout, begin, draining, told
+from ..rollout import Underway, underway
 from ..session import whoami
 from ..settings import load
-from ..targets import Limits, targets, with_app
+from ..targets import Limits
 from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
-    from ..settings import Settings
+    from ..resources.base import Resource
 
 
 @task(
@@ -43,49 +43,40 @@ def rollback(
     exclude: str | None = None,
 ) -> list[Report]:
     """Go back to the last release that was proven healthy: all hosts or none."""
-    settings = load(c)
-    if batch is not None:
-        settings = settings.in_batches(batch)
-    console = Console(quiet=json)
-    hosts = with_app(targets(c, settings, Limits(role, host, exclude)))
-    reports: list[Report] = []
-    try:
-        with told(console, reports, "rollback") as document, ExitStack() as stack:
-            document["release"] = None
-            fleet = stack.enter_context(Fleet(hosts, console, settings.concurrency, f"rollback {settings.app}"))
-            reports += fleet.reports
-            left_out = begin(fleet, settings, "rollback", skip_unreachable=skip_unreachable)
-            record = _roll_back(fleet, settings, to, stack.enter_context(draining(c, settings)))
-            document["release"] = record.id
-    finally:
-        if json:
-            print_json(document)
+    settings = load(c).in_batches(batch)
+    console, limits = Console(quiet=json), Limits(role, host, exclude)
+    with (
+        told(console, "rollback", release=None) as outcome,
+        underway(c, settings, limits, console, outcome, skip_unreachable=skip_unreachable) as run,
+    ):
+        record = _roll_back(run, to)
+        outcome.more["release"] = record.id
     console.say(f"{settings.app}: release {record.id} is live again ({record.subject})", style="bold green")
     console.say("Database migrations are not undone: the code went back, the data did not.")
-    for report in left_out:
+    for report in run.left_out:
         console.say(f"{report.host} was not reached and has what it had", style="yellow")
-    return reports
+    return outcome.reports
 
 
-def _roll_back(fleet: Fleet, settings: Settings, to: str | None, balancers: Fleet | None) -> Record:
+def _roll_back(run: Underway, to: str | None) -> Record:
     """From hosts that are locked to an earlier release on all of them.
 
     :raises FleetError: it failed on a host, and all have what they had.
     :raises ReleaseError: there is no such release on all hosts.
     """
+    fleet, settings = run.fleet, run.settings
     found: dict[Member, Any] = fleet.each(lambda member: member.session.ask("releases", app=settings.app))
     fleet.require("nothing has changed")
     records = shared([[Record(**data) for data in host["records"]] for host in found.values()])
     # Hosts may differ: one that a cut-off rollback took back already, or one that lags behind.
     live = max((host["live"] for host in found.values() if host["live"]), default=None)
     record = to_go_back_to(records, live, to)
-    rollout = Rollout(fleet, record.id, settings.batch_of(len(fleet.members)), balancers)
 
-    def settle(member: Member) -> list[Any]:
+    def settle(member: Member) -> list[Resource]:
         old = found[member]["live"]
         # A release that one goes forward to is no reason to call the one before it bad.
         retire = f"rolled back by {whoami()}" if old and record.id < old else None
         return [settled(member.settings, record.id, old, retire)]
 
-    rollout.run(settle)
+    run.switch(record.id, settle)
     return record

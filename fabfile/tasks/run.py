@@ -12,10 +12,9 @@ from .. import remainder
 from ..console import Console
 from ..errors import HostsmithError, InterruptedRunError, UsageError
 from ..fleet import Fleet, Member
-from ..recipes.roles import processes
 from ..session import Event
 from ..settings import load
-from ..targets import Limits, Target, primary, targets
+from ..targets import Limits, Target, primary, targets, with_app
 from .base import FleetTask, task
 
 if TYPE_CHECKING:
@@ -62,9 +61,7 @@ def _argv(words: list[str]) -> list[str]:
 
 
 def _chosen(c: Context, settings: Settings, limits: Limits, once: bool) -> list[Target]:
-    found = [target for target in targets(c, settings, limits) if processes(target.settings, target.roles)]
-    if not found:
-        raise UsageError("found no host that runs a process of the app, expected one or more; see `fab hosts`")
+    found = with_app(targets(c, settings, limits))
     return [first for first in [primary(found)] if first] if once else found
 
 

@@ -8,17 +8,14 @@ from .. import recipes
 from ..addresses import with_addresses
 from ..agent import wire
 from ..console import Console, print_json
-from ..converge import add
 from ..errors import HostsmithError, SettingsError
 from ..fleet import Fleet, Member
 from ..overview import COLUMNS, Answer, compare, remarks, row, style
 from ..recipes.release import health_check
-from ..recipes.roles import balances, processes
-from ..report import Report
+from ..recipes.roles import balances
 from ..roles import ALL_ROLES
 from ..settings import load
 from ..targets import Limits, targets
-from ..templating import rendered
 from .base import task
 
 if TYPE_CHECKING:
@@ -55,7 +52,7 @@ def _look(member: Member, no_plan: str) -> Answer:
     :param no_plan: why there is nothing to compare it with.
     """
     settings, roles = member.settings, member.target.roles
-    here = processes(settings, roles)
+    here = member.target.processes
     health = wire.dump(health_check(settings)) if "web" in here else None
     answer = member.session.ask("status", app=settings.app, health=health)
     if balances(settings, roles) and not answer["servers"]:
@@ -67,13 +64,11 @@ def _look(member: Member, no_plan: str) -> Answer:
 
 def _drift(member: Member) -> tuple[list[str] | None, str]:
     """The resources that are not as `fab provision` would have them; None, and why, when that cannot be told."""
-    plan = Report(member.label, dry_run=True)
     try:
-        resources = recipes.provision(member.settings, member.target.roles)
-        member.session.plan(rendered(resources, member.settings.project, member.label), lambda event: add(plan, event))
+        plan = member.would(recipes.provision(member.settings, member.target.roles))
     except HostsmithError as error:
         return None, str(error)
-    return (None, plan.problem()) if plan.failed else ([result.resource for result in plan.changed], "")
+    return ([result.resource for result in plan.changed], "") if plan.ok else (None, plan.problem())
 
 
 def _silent(member: Member) -> Answer:

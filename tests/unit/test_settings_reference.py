@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hostsmith.settings.balancer import Balancer
 from hostsmith.settings.environment import kinds
+from hostsmith.settings.health import Health
 from hostsmith.settings.reference import EXAMPLE, render
-from hostsmith.settings.schema import Balancer, Health, Settings
+from hostsmith.settings.schema import Settings
 from invoke.util import yaml
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
