@@ -16,11 +16,11 @@ demo-fleet:  ## Boot three disposable hosts: two web hosts behind a balancer (ro
 test:  ## All tests, those on real disposable hosts too (root)
 	@[ "$$(id -u)" = 0 ] || { echo "The tests boot hosts, which takes root: sudo make test, or make test-unit" >&2; exit 1; }
 	@sh scripts/bootstrap.sh dev $(HOST_PACKAGES) wrk
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 test-unit:  ## Tests that need neither root nor hosts: seconds
 	@sh scripts/bootstrap.sh dev git
-	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest -n 2 tests/unit
 
 lint:  ## ruff, and the docs that are generated are up to date
 	@sh scripts/bootstrap.sh dev git

@@ -8,7 +8,7 @@ from pathlib import Path
 from hostsmith.errors import HostsmithError
 from hostsmith.sandbox import Sandbox, abandoned, remove_unused_bases
 
-FOLDERS = ("examples/flask-hello", "examples/own-fabfile", "tests/hosts", "benchmarks")
+FOLDERS = ("examples/*", "tests/hosts/workers/*", "benchmarks")
 
 
 def main() -> int:
@@ -18,7 +18,8 @@ def main() -> int:
     """
     root = Path(__file__).parent.parent
     try:
-        for sandbox in [*(Sandbox(root / folder) for folder in FOLDERS), *abandoned()]:
+        folders = [folder for pattern in FOLDERS for folder in root.glob(pattern) if folder.is_dir()]
+        for sandbox in [*map(Sandbox, folders), *abandoned()]:
             sandbox.destroy()
         remove_unused_bases()
     except HostsmithError as error:

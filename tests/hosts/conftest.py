@@ -24,6 +24,8 @@ from hostsmith.sandbox.store import sandbox_id
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent.parent / "examples"
 FAB = Path(sys.executable).with_name("fab")
+# Each of pytest-xdist's workers has a sandbox of its own.
+_WORKER = HERE / "workers" / os.environ.get("PYTEST_XDIST_WORKER", "main")
 
 _numbers = itertools.count(1)
 
@@ -116,6 +118,10 @@ class Vps:
         except OSError:
             return False
 
+    def live(self, app: str = "hello") -> str:
+        """Id of the live release of an app."""
+        return self.run(f"readlink /srv/{app}/current").strip().removeprefix("releases/")
+
     def sessions(self) -> int:
         """How many sessions (SSH channels with a command) sshd has served so far."""
         return self.run("journalctl -u ssh --output cat").count("Starting session:")
@@ -147,6 +153,14 @@ class Project:
         """Write fabric.yaml anew (JSON is YAML)."""
         base = {"app": "hello", "health": {"path": "/healthz"}, "static": "static"}
         self.write("fabric.yaml", json.dumps({**base, **changes}))
+
+    def works_on(self, roles: dict[str, list[Any]], *hosts: Vps, **settings: Any) -> None:
+        """Have the project work on the hosts of its settings from here on, and know the keys of these."""
+        with (self.home / ".ssh" / "known_hosts").open("a") as file:
+            file.writelines(Path(vps.target.known_hosts).read_text() for vps in hosts)
+        self.names_hosts = False
+        self.settings(roles=roles, **settings)
+        self.commit("hosts of its own")
 
     def commit(self, message: str) -> str:
         """Commit everything; returns the commit's id."""
@@ -207,8 +221,9 @@ def sandbox() -> Iterator[Sandbox]:
     """The tests' own sandbox; what an earlier, killed run left in it goes first, the cached base stays."""
     if os.geteuid() != 0 or sys.platform != "linux":
         pytest.skip("booting hosts takes root on Linux")
-    box = Sandbox(HERE)
-    folder = os.open(HERE, os.O_RDONLY)
+    _WORKER.mkdir(parents=True, exist_ok=True)
+    box = Sandbox(_WORKER)
+    folder = os.open(_WORKER, os.O_RDONLY)
     # Two runs of the tests in one checkout take turns.
     fcntl.flock(folder, fcntl.LOCK_EX)
     for host in box.hosts():
@@ -226,7 +241,7 @@ def boot(sandbox: Sandbox) -> Callable[..., Vps]:
     def make(image: str | None = None, suite: str | None = None) -> Vps:
         name = f"{image or suite or 'bare'}-{next(_numbers)}"
         sandbox.create(name, image=image, suite=suite)
-        target = lookup(HERE, name)
+        target = lookup(_WORKER, name)
         assert target is not None
         return Vps(name, target, sandbox)
 
@@ -300,3 +315,24 @@ def deployed(boot: Callable[..., Vps], deployed_image: str, tmp_path: Path) -> I
 def bare_project(bare: Vps, tmp_path: Path) -> Project:
     """A project with a fresh host of its own."""
     return make_project(tmp_path, bare)
+
+
+Pair = tuple[Project, Vps, Vps]
+
+
+@pytest.fixture
+def pair(boot: Callable[..., Vps], deployed_image: str, tmp_path: Path) -> Iterator[Pair]:
+    """A project whose role `web` has two hosts, with a release live on each."""
+    yield from web_hosts(boot, deployed_image, tmp_path)
+
+
+def web_hosts(boot: Callable[..., Vps], image: str, folder: Path) -> Iterator[Pair]:
+    """Boot two hosts of an image, and make a project that has them in its role `web`."""
+    first, second = boot(image), boot(image)
+    project = make_project(folder, first)
+    project.works_on({"web": [first.spec, second.spec]}, second)
+    for vps in (first, second):
+        vps.wait_for_site()
+    yield project, first, second
+    for vps in (first, second):
+        vps.sandbox.destroy(vps.name)

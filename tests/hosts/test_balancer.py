@@ -126,10 +126,7 @@ def booted(
 ) -> Iterator[Fleet]:
     lb, web = boot(), (boot(deployed_image), boot(deployed_image))
     project = make_project(tmp_path_factory.mktemp("balanced"), lb)
-    with (project.home / ".ssh" / "known_hosts").open("a") as file:
-        for vps in web:
-            file.write(Path(vps.target.known_hosts).read_text())
-    project.names_hosts = False
+    project.works_on({}, *web)
     fleet = Fleet(project, lb, web)
     project.write("hello.py", APP)
     project.write("fabfile.py", FABFILE)

@@ -6,7 +6,6 @@ import json
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,7 +65,7 @@ class Trio:
         self.project.commit(f"change {self.number}")
 
     def live(self) -> list[str]:
-        return [vps.run("readlink /srv/hello/current").strip().removeprefix("releases/") for vps in self.web]
+        return [vps.live() for vps in self.web]
 
     def verdicts(self, document: str) -> list[str]:
         return [host["verdict"] for host in json.loads(document)["hosts"]]
@@ -89,10 +88,7 @@ def booted(
 ) -> Iterator[Trio]:
     lb, web = boot(), (boot(deployed_image), boot(deployed_image))
     project = make_project(tmp_path_factory.mktemp("trio"), lb)
-    with (project.home / ".ssh" / "known_hosts").open("a") as file:
-        for vps in web:
-            file.write(Path(vps.target.known_hosts).read_text())
-    project.names_hosts = False
+    project.works_on({}, *web)
     trio = Trio(project, lb, web)
     trio.settings()
     project.write("hello.py", APP)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts.conftest import HERE, Project, Vps, make_project
+from tests.hosts.conftest import Project, Vps, make_project
 
 # What the scripts below begin with: connections as a fabfile has them.
 SCRIPT = """
@@ -216,7 +216,7 @@ config = Config(overrides={"gateway": Connection(gateway)})
 for c in (Connection(first, gateway=Connection(gateway)), Connection(second, config=config)):
     print(opened(c).run("hostname", hide=True).stdout.strip())
 """,
-        folder=HERE,
+        folder=behind.gateway.sandbox.project,
     )
     assert found == [behind.first.name, behind.second.name]
     assert logins(behind.gateway) - before == 2

@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.hosts.conftest import Project, Vps, make_project
-from tests.hosts.test_many import live
+from tests.hosts.conftest import Pair, Project
 
 # Says which files of a host are how; logs and what systemd and the kernel keep are none of ours.
 STATE = "find /srv /etc /var/spool -xdev -printf '%p %m %u %g %T@ %l\\n' | sort | sha256sum"
 
 
 @pytest.fixture
-def pair(boot: Callable[..., Vps], deployed_image: str, tmp_path: Path) -> Iterator[tuple[Project, Vps, Vps]]:
-    """A project whose role `web` has two hosts."""
-    first, second = boot(deployed_image), boot(deployed_image)
-    for vps in (first, second):
-        vps.wait_for_site()
-    project = make_project(tmp_path, first)
-    with (project.home / ".ssh" / "known_hosts").open("a") as file:
-        file.write(Path(second.target.known_hosts).read_text())
-    project.settings(roles={"web": [first.spec, second.spec]})
-    project.commit("two hosts")
-    project.names_hosts = False
-    yield project, first, second
-    for vps in (first, second):
-        vps.sandbox.destroy(vps.name)
-
-
-@pytest.fixture
-def lagging(pair: tuple[Project, Vps, Vps]) -> tuple[Project, Vps, Vps]:
+def lagging(pair: Pair) -> Pair:
     """Both have a release of this repository, the first host a newer one."""
     project, first, _ = pair
     project.fab("deploy")
@@ -42,13 +22,13 @@ def lagging(pair: tuple[Project, Vps, Vps]) -> tuple[Project, Vps, Vps]:
     return pair
 
 
-def test_pending_lists_the_commits_of_each_host_and_of_alike_hosts_once(lagging: tuple[Project, Vps, Vps]) -> None:
+def test_pending_lists_the_commits_of_each_host_and_of_alike_hosts_once(lagging: Pair) -> None:
     project, first, second = lagging
     new = project.commit("Fix a typo")
     lines = project.fab("pending").stdout.splitlines()
     assert [line for line in lines if line.endswith(":")] == [
-        f"{first.address} (live {live(first)[-7:]}):",
-        f"{second.address} (live {live(second)[-7:]}):",
+        f"{first.address} (live {first.live()[-7:]}):",
+        f"{second.address} (live {second.live()[-7:]}):",
     ]
     marked = [line.split(": ")[-1] for line in lines if line.startswith("  +")]
     assert marked == ["Fix a typo", "Fix a typo", "Add a page"]
@@ -60,7 +40,7 @@ def test_pending_lists_the_commits_of_each_host_and_of_alike_hosts_once(lagging:
     assert not any(found["pending"] for found in project.json("pending").values())
 
 
-def test_pending_tells_that_a_deploy_would_go_back_and_what_it_cannot_know(lagging: tuple[Project, Vps, Vps]) -> None:
+def test_pending_tells_that_a_deploy_would_go_back_and_what_it_cannot_know(lagging: Pair) -> None:
     project, first, second = lagging
     text = project.fab("pending", "--revision", "HEAD~1").stdout
     assert "goes back" in text
@@ -78,7 +58,7 @@ def test_pending_tells_that_a_deploy_would_go_back_and_what_it_cannot_know(laggi
     assert project.json("pending")[first.address]["unknown"]
 
 
-def test_a_plan_with_nothing_to_do_is_one_line_and_passes_the_check(pair: tuple[Project, Vps, Vps]) -> None:
+def test_a_plan_with_nothing_to_do_is_one_line_and_passes_the_check(pair: Pair) -> None:
     project, first, second = pair
     assert "nothing to do" not in project.fab("plan", "--check", status=2).stdout
     project.fab("provision", "deploy")
@@ -87,7 +67,7 @@ def test_a_plan_with_nothing_to_do_is_one_line_and_passes_the_check(pair: tuple[
 
 
 def test_a_plan_tells_commits_configuration_names_of_variables_and_what_provision_would_do(
-    lagging: tuple[Project, Vps, Vps],
+    lagging: Pair,
 ) -> None:
     project, first, second = lagging
     roles = {"web": [first.spec, second.spec]}
@@ -124,7 +104,7 @@ def test_a_plan_tells_commits_configuration_names_of_variables_and_what_provisio
         assert not any(value in output for value in ("-value", "new\nvalue", "secret"))
 
 
-def test_hosts_that_agree_are_told_once(pair: tuple[Project, Vps, Vps]) -> None:
+def test_hosts_that_agree_are_told_once(pair: Pair) -> None:
     project, first, second = pair
     project.fab("provision", "deploy")
     project.commit("Add a page")
@@ -135,7 +115,7 @@ def test_hosts_that_agree_are_told_once(pair: tuple[Project, Vps, Vps]) -> None:
     assert first.address not in text
 
 
-def test_a_host_that_is_away_is_said_after_the_others_were_shown(pair: tuple[Project, Vps, Vps]) -> None:
+def test_a_host_that_is_away_is_said_after_the_others_were_shown(pair: Pair) -> None:
     project, first, second = pair
     project.fab("deploy")
     second.sandbox.stop(second.name)

@@ -6,34 +6,19 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.hosts.conftest import Project, Vps, make_project
-
-App = tuple[Project, Vps, Vps]
+from tests.hosts.conftest import Pair, Project, Vps, web_hosts
 
 
 @pytest.fixture(scope="module")
-def pair(boot: Callable[..., Vps], deployed_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+def pair(boot: Callable[..., Vps], deployed_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """A project whose role `web` has two hosts, with a release live on each; no test leaves anything behind."""
-    first, second = boot(deployed_image), boot(deployed_image)
-    for vps in (first, second):
-        vps.wait_for_site()
-    project = make_project(tmp_path_factory.mktemp("pair"), first)
-    with (project.home / ".ssh" / "known_hosts").open("a") as file:
-        file.write(Path(second.target.known_hosts).read_text())
-    project.settings(roles={"web": [first.spec, {"host": second.spec, "primary": True}]})
-    project.commit("two hosts")
-    project.names_hosts = False
-    yield project, first, second
-    for vps in (first, second):
-        vps.sandbox.destroy(vps.name)
-
-
-def live(vps: Vps) -> str:
-    return vps.run("readlink /srv/hello/current").strip().removeprefix("releases/")
+    for project, first, second in web_hosts(boot, deployed_image, tmp_path_factory.mktemp("pair")):
+        project.settings(roles={"web": [first.spec, {"host": second.spec, "primary": True}]})
+        project.commit("the second is the primary one")
+        yield project, first, second
 
 
 def lines_of(running: subprocess.Popen[str], wanted: str, times: int = 1) -> list[str]:
@@ -56,18 +41,18 @@ def interrupted(running: subprocess.Popen[str]) -> tuple[int, str]:
     return running.returncode, errors
 
 
-def test_a_command_runs_as_the_app_does_on_every_host(pair: App) -> None:
+def test_a_command_runs_as_the_app_does_on_every_host(pair: Pair) -> None:
     project, first, second = pair
     done = project.fab("run", "--", 'echo "$(whoami) $PWD $HOME $VIRTUAL_ENV"')
     assert sorted(done.stdout.splitlines()) == sorted(
         f"{vps.address}  hello {release}/code /srv/hello/shared {release}/venv"
         for vps in (first, second)
-        for release in [f"/srv/hello/releases/{live(vps)}"]
+        for release in [f"/srv/hello/releases/{vps.live()}"]
     )
     assert done.stderr == ""
 
 
-def test_once_is_the_primary_host_and_output_is_passed_on_byte_by_byte(pair: App) -> None:
+def test_once_is_the_primary_host_and_output_is_passed_on_byte_by_byte(pair: Pair) -> None:
     project, _, second = pair
     assert project.fab("run", "--once", "--", "hostname").stdout == second.run("hostname")
     second.run("head -c 3000000 /dev/urandom > /srv/hello/shared/noise")
@@ -78,14 +63,14 @@ def test_once_is_the_primary_host_and_output_is_passed_on_byte_by_byte(pair: App
     assert done.stderr == b"apart\n"
 
 
-def test_words_arrive_as_they_were_given(pair: App) -> None:
+def test_words_arrive_as_they_were_given(pair: Pair) -> None:
     project, _, _ = pair
     words = ["two  words", "it's", '"', "$HOME", "a;b", "*", "", "--once", "--", "ünï"]
     program = "import sys; print(sys.argv[1:])"
     assert project.fab("run", "--once", "--", "python", "-c", program, *words).stdout == f"{words}\n"
 
 
-def test_the_exit_status_is_passed_on(pair: App) -> None:
+def test_the_exit_status_is_passed_on(pair: Pair) -> None:
     project, first, second = pair
     done = project.fab("run", "--once", "--", "exit 7", status=7)
     assert (done.stdout, done.stderr) == ("", "")
@@ -97,7 +82,7 @@ def test_the_exit_status_is_passed_on(pair: App) -> None:
     assert first.spec not in project.fab("-H", second.spec, "run", "--", second_only, status=3).stderr
 
 
-def test_a_host_that_is_away_fails_the_run_after_all_others_have_answered(pair: App) -> None:
+def test_a_host_that_is_away_fails_the_run_after_all_others_have_answered(pair: Pair) -> None:
     project, first, second = pair
     second.sandbox.stop(second.name)
     try:
@@ -110,7 +95,7 @@ def test_a_host_that_is_away_fails_the_run_after_all_others_have_answered(pair: 
         second.wait_for_site()
 
 
-def test_ctrl_c_ends_the_command_on_all_hosts(pair: App) -> None:
+def test_ctrl_c_ends_the_command_on_all_hosts(pair: Pair) -> None:
     project, first, second = pair
     running = project.start("run", "--", "echo begun; sleep 1234 & sleep 1234; echo not this")
     lines_of(running, "begun", times=2)
@@ -121,7 +106,7 @@ def test_ctrl_c_ends_the_command_on_all_hosts(pair: App) -> None:
         assert vps.run("pgrep -f 'sleep 1234$'", ok=False) == ""
 
 
-def test_an_output_that_is_read_no_further_ends_the_command(pair: App) -> None:
+def test_an_output_that_is_read_no_further_ends_the_command(pair: Pair) -> None:
     project, first, second = pair
     for task in (["run", "--", "yes"], ["run", "--once", "--", "yes"]):
         running = project.start(*task)
@@ -136,13 +121,13 @@ def test_an_output_that_is_read_no_further_ends_the_command(pair: App) -> None:
             assert vps.run("pgrep -x yes", ok=False) == ""
 
 
-def test_a_command_that_leaves_something_behind_is_not_waited_for_longer_than_itself(pair: App) -> None:
+def test_a_command_that_leaves_something_behind_is_not_waited_for_longer_than_itself(pair: Pair) -> None:
     project, _, second = pair
     project.fab("run", "--once", "--", "sleep 4321 & echo started")
     second.run("pkill -f 'sleep 4321'")
 
 
-def test_without_a_task_the_command_is_fabrics(pair: App) -> None:
+def test_without_a_task_the_command_is_fabrics(pair: Pair) -> None:
     project, first, _ = pair
     assert project.fab("-H", first.spec, "--", "whoami").stdout == "root\n"
 
@@ -152,11 +137,11 @@ def test_a_host_without_a_release_says_so(provisioned: Project) -> None:
     assert provisioned.fab("logs").stdout == ""
 
 
-def test_logs_of_all_hosts_are_merged_by_time(pair: App) -> None:
+def test_logs_of_all_hosts_are_merged_by_time(pair: Pair) -> None:
     project, first, second = pair
     for vps, seconds in ((first, (1, 3, 5)), (second, (2, 4, 6))):
         text = "".join(f"[2031-01-01 00:00:0{n} +0000] line {n}\\ncontinued {n}\\n" for n in seconds)
-        vps.run(f"printf '{text}' >> /var/log/hello/web-{live(vps)}.log")
+        vps.run(f"printf '{text}' >> /var/log/hello/web-{vps.live()}.log")
     done = project.fab("logs", "-n", "6")
     expected = []
     for number in range(1, 7):
@@ -175,7 +160,7 @@ def test_logs_of_all_hosts_are_merged_by_time(pair: App) -> None:
     assert (head.stdout.count("\n"), head.stderr) == (1, "")
 
 
-def test_nginx_logs_are_there_on_demand(pair: App) -> None:
+def test_nginx_logs_are_there_on_demand(pair: Pair) -> None:
     project, first, second = pair
     for vps in (first, second):
         vps.http(f"/look-{vps.name}")
@@ -188,7 +173,7 @@ def test_nginx_logs_are_there_on_demand(pair: App) -> None:
     )
 
 
-def test_logs_are_followed_over_a_deploy_and_rotations_in_one_session_a_host(pair: App) -> None:
+def test_logs_are_followed_over_a_deploy_and_rotations_in_one_session_a_host(pair: Pair) -> None:
     project, first, second = pair
     for vps in (first, second):
         vps.run("echo 'LogLevel VERBOSE' > /etc/ssh/sshd_config.d/log.conf && systemctl restart ssh")
@@ -205,7 +190,7 @@ def test_logs_are_followed_over_a_deploy_and_rotations_in_one_session_a_host(pai
             time.sleep(0.1)
         for vps in (first, second):
             # Until it is followed, which only its own lines can tell.
-            say = f"while sleep 0.2; do echo up >> /var/log/hello/web-{live(vps)}.log; done"
+            say = f"while sleep 0.2; do echo up >> /var/log/hello/web-{vps.live()}.log; done"
             vps.run(f"systemd-run --quiet --unit=say sh -c '{say}'")
         for vps in (first, second):
             lines_of(running, f"{vps.address}  web | up")
@@ -217,7 +202,7 @@ def test_logs_are_followed_over_a_deploy_and_rotations_in_one_session_a_host(pai
         }
         for vps in (first, second):
             vps.run("logrotate --force /etc/logrotate.d/hello && logrotate --force /etc/logrotate.d/nginx")
-            vps.run(f"echo rotated >> /var/log/hello/web-{live(vps)}.log")
+            vps.run(f"echo rotated >> /var/log/hello/web-{vps.live()}.log")
             vps.http("/after-rotation")
             lines_of(running, f"{vps.address}  web | rotated")
     finally:

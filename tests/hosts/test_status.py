@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,12 +48,7 @@ def booted(
     lb, web = boot(), (boot(deployed_image), boot(deployed_image))
     lb.run("echo 'LogLevel VERBOSE' > /etc/ssh/sshd_config.d/log.conf && systemctl restart ssh")
     project = make_project(tmp_path_factory.mktemp("status"), lb)
-    with (project.home / ".ssh" / "known_hosts").open("a") as file:
-        for vps in web:
-            file.write(Path(vps.target.known_hosts).read_text())
-    project.names_hosts = False
-    project.settings(roles={"web": [vps.spec for vps in web], "lb": [lb.spec]})
-    project.commit("a fleet")
+    project.works_on({"web": [vps.spec for vps in web], "lb": [lb.spec]}, *web)
     for vps in web:
         vps.wait_for_site()
     project.fab("provision")
