@@ -26,6 +26,8 @@ from __future__ import annotations
 
 from invoke.exceptions import Exit
 
+from .printable import printable
+
 
 class HostsmithError(Exit):
     """Base of all errors raised on purpose.
@@ -36,7 +38,8 @@ class HostsmithError(Exit):
     exit_code = 1
 
     def __init__(self, message: str) -> None:
-        super().__init__(message=message, code=self.exit_code)
+        # `fab` writes it to the terminal as it is, and it may quote a host, a log or a file.
+        super().__init__(message=printable(message), code=self.exit_code)
 
     def __str__(self) -> str:
         return str(self.message)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .errors import SettingsError, UsageError
+from .printable import cut
 
 if TYPE_CHECKING:
     from fabric import Config, Connection
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
 HOST_FORM = "[user@]host[:port], such as root@web1.example.com, root@203.0.113.7:2222 or root@[2001:db8::1]:22"
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\\+-]*")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_INTERFACE = re.compile(r"[A-Za-z0-9_.-]+")
 # No IPv6 address has one colon alone between its brackets.
 _RANGE = re.compile(r"\[([0-9]{1,9}):([0-9]{1,9})\]")
 _MOST_HOSTS = 1000
+_LONGEST = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +53,7 @@ class Host:
             return read_host(spec)
         except ValueError as error:
             hint = f"; {error}" if str(error) else ""
-            raise SettingsError(f"found {spec!r}, expected {HOST_FORM}{hint}") from None
+            raise SettingsError(f"found {cut(spec)!r}, expected {HOST_FORM}{hint}") from None
 
     @classmethod
     def of(cls, connection: Connection) -> Host:
@@ -134,6 +137,8 @@ def expand(spec: str) -> list[str]:
 
     :raises ValueError: a range that makes no sense; the text says why.
     """
+    if len(spec) > _LONGEST:
+        raise ValueError(f"it has {len(spec)} letters, and {_LONGEST} are the most")
     texts = _RANGE.split(spec)
     bounds = list(zip(texts[1::3], texts[2::3], strict=True))
     ranges = [_range(first, last) for first, last in bounds]
@@ -165,7 +170,7 @@ def listed(text: str, flag: str) -> list[str]:
     try:
         hosts = [host for spec in specs for host in expand(spec)]
     except ValueError as error:
-        raise UsageError(f"{flag}: found {text!r}, expected {HOST_FORM}; {error}") from None
+        raise UsageError(f"{flag}: found {cut(text)!r}, expected {HOST_FORM}; {error}") from None
     if not hosts:
         raise UsageError(f"{flag}: found no host, expected {HOST_FORM}")
     return hosts
@@ -184,7 +189,7 @@ def read_host(spec: str) -> Host:
         address, _, rest = place[1:].partition("]")
         return Host(_ipv6(address), user, _port(rest))
     if place.count(":") > 1 and "[" not in place:
-        raise ValueError(f"write an IPv6 address in brackets: {login}{at}[{place}]")
+        raise ValueError(f"write an IPv6 address in brackets: {login}{at}[{_ipv6(place)}]")
     name, colon, number = place.partition(":")
     if not _NAME.fullmatch(name):
         raise ValueError("a pattern is written [first:last], as in web[01:20].example.com" if "[" in place else "")
@@ -192,10 +197,15 @@ def read_host(spec: str) -> Host:
 
 
 def _ipv6(address: str) -> str:
+    # What follows the % is the name of a network interface, which Python takes whatever it is.
+    plain, percent, interface = address.partition("%")
     try:
-        return str(ipaddress.IPv6Address(address))
+        found = str(ipaddress.IPv6Address(plain))
     except ValueError:
-        raise ValueError(f"{address!r} is no IPv6 address") from None
+        raise ValueError(f"{cut(address)!r} is no IPv6 address") from None
+    if percent and not _INTERFACE.fullmatch(interface):
+        raise ValueError(f"{cut(interface)!r} is no name of a network interface")
+    return found + percent + interface
 
 
 def _port(rest: str) -> int | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 HTTP_PORT = 80
 # A command with one of these needs the shell to stay; any other replaces it, so that signals reach the program.
-_SHELL_SYNTAX = re.compile(r"[;&|<>\n]")
+_SHELL_SYNTAX = re.compile(r"[;&|<>\n]|^[({]")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
 

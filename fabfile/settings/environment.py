@@ -10,6 +10,7 @@ from invoke.util import yaml  # type: ignore[attr-defined]
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from .fabric_config import finite
 from .kinds import Kind, ListOf, MappingOf
 from .schema import Settings
 
@@ -80,7 +81,8 @@ def read(environ: Mapping[str, str]) -> Overlay:
         try:
             overlay.values[key] = _convert(kind, text)
             overlay.names[key] = name
-        except yaml.YAMLError:
+        # Of a text such as 0x_ or 2026-13-45, PyYAML finds out too late that it is no number or date.
+        except (yaml.YAMLError, ValueError, RecursionError):
             overlay.problems.append(
                 f"{name} in the environment: {'.'.join(key)}: found no valid YAML, expected {kind.text}"
             )
@@ -94,9 +96,9 @@ def read(environ: Mapping[str, str]) -> Overlay:
 
 def _convert(kind: Kind, text: str) -> Any:
     if isinstance(kind, MappingOf):
-        return yaml.safe_load(text)  # type: ignore[no-untyped-call]
+        return finite(yaml.safe_load(text))  # type: ignore[no-untyped-call]
     if isinstance(kind, ListOf):
         if text.startswith("["):
-            return yaml.safe_load(text)  # type: ignore[no-untyped-call]
+            return finite(yaml.safe_load(text))  # type: ignore[no-untyped-call]
         return [part.strip() for part in text.split(",") if part.strip()]
     return text

@@ -132,7 +132,7 @@ class ProjectConfig(fabric.Config):  # type: ignore[misc]
 
 def _read_mapping(path: str, read: Callable[[str], Any]) -> Any:
     try:
-        data = read(path)
+        data = finite(read(path))
     except FileNotFoundError:
         raise  # Fabric goes on to the next name
     except yaml.MarkedYAMLError as error:
@@ -148,12 +148,36 @@ def _read_mapping(path: str, read: Callable[[str], Any]) -> Any:
         raise SettingsError(f"{shown(path)}: found bytes that are no UTF-8 text, expected YAML") from None
     except OSError as error:
         raise SettingsError(f"{shown(path)}: cannot be read: {error.strerror}") from None
+    except ValueError:
+        # Of a bare 0x_ or 2026-13-45, PyYAML finds out too late that it is no number or date.
+        raise SettingsError(
+            f"{shown(path)}: found a text that looks like a number or a date and is none, expected it in quotes"
+        ) from None
+    except RecursionError:
+        raise SettingsError(f"{shown(path)}: found lists or mappings too deep in each other, expected YAML") from None
     if data is not None and not isinstance(data, dict):
         kind = "a list" if isinstance(data, list) else "a single value"
         raise SettingsError(f"{shown(path)}: found {kind}, expected keys with values, such as `app: blog`")
     odd = [key for key in data or () if not isinstance(key, str)]
     if odd:
         raise SettingsError(f"{shown(path)}: found the key {odd[0]!r}, expected a text; put it in quotes")
+    return data
+
+
+def finite(data: Any) -> Any:
+    """What was read, unless it goes on for ever: in YAML a mapping can contain itself, by its anchor.
+
+    :raises RecursionError: it does.
+    """
+
+    def look(value: Any, above: tuple[int, ...]) -> None:
+        if id(value) in above:
+            raise RecursionError
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        for one in inner:
+            look(one, (*above, id(value)))
+
+    look(data, ())
     return data
 
 

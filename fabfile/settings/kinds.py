@@ -52,6 +52,8 @@ class Scalar(Kind):
             raise cause if isinstance(cause, UnexpectedError) else UnexpectedError(self.text) from None
 
 
+# Far beyond all sense, and what nginx, HAProxy and the host's clock still take for a number of seconds.
+_LARGEST = 1_000_000
 _TYPES_OF_BARE_WORDS = {bool: "true or false", int: "a number", float: "a number", date: "a date"}
 
 
@@ -81,7 +83,10 @@ class Number(Scalar):
     def _check(self, value: Any, validate: Callable[[Any], Any]) -> Any:
         if isinstance(value, bool | float):
             raise UnexpectedError(self.text)
-        return super()._check(value, validate)
+        number = super()._check(value, validate)
+        if number is not None and number > _LARGEST:
+            raise UnexpectedError(self.text, f"{_LARGEST} is the largest")
+        return number
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class ListOf(Kind):
 
     def _check(self, value: Any) -> Any:
         if isinstance(value, str):
-            raise UnexpectedError(self.text, hint=f"write [{value}]")
+            raise UnexpectedError(self.text, hint=f"write [{value}]" if value.isprintable() else "")
         if not isinstance(value, list | tuple):
             raise UnexpectedError(self.text)
         return list(value)

@@ -129,8 +129,12 @@ def _procfile(found: _Found) -> tuple[dict[str, str], list[str]]:
     source = found.data.get("source", ".")
     folder = found.project
     if isinstance(source, str) and not is_git_url(source):
-        folder = found.project / Path(source).expanduser()
-        if not folder.is_dir():
+        try:
+            folder = found.project / Path(source).expanduser()
+            is_folder = folder.is_dir()
+        except (RuntimeError, OSError):  # a ~user who is not there; a name that no file system takes
+            is_folder = False
+        if not is_folder:
             where = found.whereabouts.of(["source"])
             seen_from = f"seen from {found.project}"
             return {}, [f"{where}: source: found {told(source)}, which is no folder {seen_from}; expected {SOURCE}"]

@@ -10,12 +10,14 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from ..printable import cut
 from .environment import Overlay, kind_of, kinds
 from .fabric_config import Layer
 from .kinds import UnexpectedError
 from .schema import Settings
 
-_LONGEST = 80
+# Of what is said beside the value, and may quote it.
+_LONGEST = 300
 
 
 class Whereabouts:
@@ -61,10 +63,11 @@ def unknown_key(key: object, where: str, others: Iterable[str] = ()) -> str:
     """
     dotted = {".".join(known): known for known, _ in kinds()}
     near = _nearest(str(key), [*dotted, *others])
+    name = written([key])
     if near:
-        return f"{where}: {key}: found an unknown key{_did_you_mean(near)}"
+        return f"{where}: {name}: found an unknown key{_did_you_mean(near)}"
     return (
-        f"{where}: {key}: found an unknown key, expected one of: {', '.join(Settings.model_fields)}; "
+        f"{where}: {name}: found an unknown key, expected one of: {', '.join(Settings.model_fields)}; "
         "keys of your own begin with x-"
     )
 
@@ -91,12 +94,12 @@ def _explain(detail: ErrorDetails, whereabouts: Whereabouts, example_app: str) -
     cause = detail.get("ctx", {}).get("error")
     if not isinstance(cause, UnexpectedError):
         cause = UnexpectedError(detail["msg"])
-    found = cause.found or told(value)
+    found = cut(cause.found, _LONGEST) or told(value)
     if detail["loc"][-1] == "[key]":
         key, found = written(path[:-1]), f"the name {told(value)}"
     elif path[0] == "environment" or "connect_kwargs" in path:
         found = _kind_of(value)
-    hint = f"; {cause.hint}" if cause.hint else ""
+    hint = f"; {cut(cause.hint, _LONGEST)}" if cause.hint else ""
     return f"{where}: {key}: found {found}, expected {cause.expected}{hint}"
 
 
@@ -105,7 +108,8 @@ def written(path: Sequence[Any]) -> str:
     text = ""
     for part in path:
         plain = isinstance(part, str) and re.fullmatch(r"[\w-]+", part)
-        text += (f".{part}" if text else part) if plain else f"[{part!r}]"
+        name = cut(part if plain else repr(part))
+        text += (f".{name}" if text else name) if plain else f"[{name}]"
     return text
 
 
@@ -113,10 +117,13 @@ def told(value: Any) -> str:
     """A value as a message tells it: cut when long, without a URL's password, containers by kind."""
     if isinstance(value, str):
         text = re.sub(r"(?<=://)[^/@\s]*@", "***@", value)
-        return repr(text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "...")
+        return repr(cut(text))
     if value is None or isinstance(value, list | dict):
         return _kind_of(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    try:
+        return cut(str(value).lower() if isinstance(value, bool) else str(value))
+    except ValueError:
+        return "a number of thousands of digits"
 
 
 def _kind_of(value: Any) -> str:

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 
 from ..errors import SettingsError
+from ..printable import cut
 
 # `start run` is for any command.
-PROCESS_NAME = re.compile(r"(?!run\Z)[A-Za-z][A-Za-z0-9_-]*")
+PROCESS_NAME = re.compile(r"(?!run\Z)[A-Za-z][A-Za-z0-9_-]{0,62}")
 
 
 def load_procfile(folder: Path) -> dict[str, str]:
@@ -36,12 +37,12 @@ def load_procfile(folder: Path) -> dict[str, str]:
         name, _, command = (part.strip() for part in line.partition(":"))
         if not PROCESS_NAME.fullmatch(name) or not command:
             problems.append(
-                f"Procfile: line {number}: found {line.strip()!r}, expected `name: command`, "
+                f"Procfile: line {number}: found {cut(line.strip())!r}, expected `name: command`, "
                 "such as `web: gunicorn app:app`"
             )
         elif name in commands:
             problems.append(
-                f"Procfile: line {number}: found {name!r} again, already on line {first_line[name]}, "
+                f"Procfile: line {number}: found {cut(name)!r} again, already on line {first_line[name]}, "
                 "expected each process once"
             )
         else:

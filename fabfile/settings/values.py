@@ -95,7 +95,7 @@ def is_git_url(source: str) -> bool:
 
 
 Source = Annotated[str, Text(SOURCE, r"(?!-)(?!\s)[^\x00-\x1f]+(?<!\s)")]
-Revision = Annotated[str, Text("a branch, tag or commit", r"(?!-)(?!.*\.\.)[^\s~^:?*\[\\]+([~^][0-9]*)*")]
+Revision = Annotated[str, Text("a branch, tag or commit", r"(?!-)(?!.*\.\.)[^\s\x00-\x1f\x7f~^:?*\[\\]+([~^][0-9]*)*")]
 _INTERPRETER = "a program on the host, such as python3.12 or /opt/python/bin/python3"
 
 
@@ -105,7 +105,7 @@ def _interpreter(value: Any) -> Any:
     return value
 
 
-Interpreter = Annotated[str, Text(_INTERPRETER, r"[A-Za-z][\w.+-]*|/[\w./+-]+"), BeforeValidator(_interpreter)]
+Interpreter = Annotated[str, Text(_INTERPRETER, r"(?a:[A-Za-z][\w.+-]*|/[\w./+-]+)"), BeforeValidator(_interpreter)]
 
 SourcePath = Annotated[
     str,
@@ -204,10 +204,25 @@ def _command(value: str) -> str:
 
 ProcessCommand = Annotated[str, AfterValidator(_command), Text(_COMMAND)]
 
-VariableName = Annotated[
-    str, Text("a variable name of letters, digits and _, such as DATABASE_URL", r"[A-Za-z_][A-Za-z0-9_]*")
-]
+_VARIABLE_NAME = "a variable name of letters, digits and _, such as DATABASE_URL"
+# What the start script of a release sets, and what the shell that runs it would take for its own.
+_GIVEN = "SOCKET VIRTUAL_ENV GUNICORN_CMD_ARGS HOSTSMITH_APP HOSTSMITH_RELEASE"
+_OF_THE_SHELL = "OPTIND LINENO PPID UID EUID"
+
+
+def _variable_name(value: str) -> str:
+    if value in _GIVEN.split():
+        raise UnexpectedError(_VARIABLE_NAME, f"{value} is set by hostsmith for each release")
+    if value in _OF_THE_SHELL.split():
+        raise UnexpectedError(_VARIABLE_NAME, f"{value} belongs to the shell, which starts the processes")
+    return value
+
+
+VariableName = Annotated[str, AfterValidator(_variable_name), Text(_VARIABLE_NAME, r"[A-Za-z_][A-Za-z0-9_]{0,199}")]
 _VARIABLE = "a text, a number, true or false"
+# Linux takes 128 KiB for one variable with its name (MAX_ARG_STRLEN), and 2 MiB for all that a program is started with.
+LONGEST_VARIABLE = 120_000
+MOST_VARIABLES = 1_000_000
 
 
 def _secret(value: Any) -> Secret:
@@ -217,9 +232,17 @@ def _secret(value: Any) -> Secret:
         value = str(value).lower()
     if not isinstance(value, str | int | float):
         raise UnexpectedError(_VARIABLE, 'write "" for an empty text' if value is None else "")
-    if "\0" in str(value):
-        raise UnexpectedError(f"{_VARIABLE}, without NUL")
-    return Secret(str(value))
+    try:
+        text = str(value)
+    except ValueError:  # a number with thousands of digits
+        raise UnexpectedError(_VARIABLE, "put a number as long as that in quotes") from None
+    if re.search("[\0\ud800-\udfff]", text):
+        raise UnexpectedError(f"{_VARIABLE}, without NUL and bytes that are no UTF-8 text")
+    if len(text.encode()) > LONGEST_VARIABLE:
+        raise UnexpectedError(
+            f"{_VARIABLE}, of at most {LONGEST_VARIABLE} bytes", "Linux starts no program with more; put it in a file"
+        )
+    return Secret(text)
 
 
 VariableValue = Annotated[Secret, PlainValidator(_secret), PlainSerializer(str, when_used="json"), Scalar(_VARIABLE)]
