@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import paramiko.agent
 
 from . import pack
-from .agent import wire
+from .agent import events, wire
 from .agent.controller import BEAT, PATIENCE
 from .agent.events import RECORD_SEPARATOR
 from .errors import AgentError, ConnectError, InterruptedRunError, LockedError, LostError, UsageError
+from .printable import cut
 from .ssh import label, opened
 
 if TYPE_CHECKING:
@@ -246,7 +247,13 @@ class Session:
                 if noise.strip():
                     self._noise.append(noise.decode("utf-8", "replace"))
                 if separator:
-                    yield json.loads(text)
+                    yield self._event(text)
+
+    def _event(self, record: bytes) -> Event:
+        try:
+            return events.read(record)
+        except (ValueError, RecursionError) as error:
+            raise AgentError(f"{self.host}: the host sent what is no event ({error}): {cut(repr(record))}") from None
 
     def _receive(self) -> bytes:
         """What comes next; nothing when the agent has ended, or says nothing any more."""

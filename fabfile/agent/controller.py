@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import sys
 import threading
 import time
 import zlib
@@ -17,6 +18,7 @@ from . import events
 # gone only when it sends, and sshd's own default is not to ask at all.
 BEAT = 10.0
 PATIENCE = 45.0
+_LONGEST_HEADER = 20
 
 
 class Controller:
@@ -52,11 +54,15 @@ class Controller:
         try:
             while header := self._stdin.readline():
                 self._last_heard = time.monotonic()
-                data = self._take(int(header))
-                if len(data) < int(header):
+                size = _size(header)
+                data = self._take(size)
+                if len(data) < size:
                     break
                 if data:
-                    self._frames.put(json.loads(zlib.decompress(data)))
+                    self._frames.put(_frame(data))
+        except (ValueError, zlib.error, RecursionError) as error:
+            # The controller shows it when the run dies.
+            sys.stderr.write(f"found what is no frame, expected one from a controller of the same version: {error}\n")
         finally:
             self._leave()
 
@@ -79,6 +85,27 @@ class Controller:
         self._frames.put(None)
         if self._busy.is_set():
             self._hang_up()
+
+
+def _size(header: bytes) -> int:
+    """How many bytes follow a header.
+
+    :raises ValueError: it is none.
+    """
+    if not header.rstrip(b"\n").isdigit() or len(header) > _LONGEST_HEADER:
+        raise ValueError(f"{header[:_LONGEST_HEADER]!r} is no length")
+    return int(header)
+
+
+def _frame(data: bytes) -> dict[str, Any]:
+    """What was sent.
+
+    :raises ValueError, zlib.error: it is no frame.
+    """
+    frame = json.loads(zlib.decompress(data))
+    if not isinstance(frame, dict):
+        raise ValueError(f"a {type(frame).__name__}")
+    return frame
 
 
 def _machine() -> str:

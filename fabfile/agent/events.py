@@ -53,6 +53,32 @@ def _write(data: bytes) -> None:
             _Out.gone = True
 
 
+# What each event is sure to have; "done" has what its frame is answered with.
+_FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "alive": {},
+    "done": {"ok": bool},
+    "start": {"index": int, "resource": str},
+    "result": {"index": int, "resource": str, "state": str, "seconds": (int, float)},
+    "note": {"text": str},
+    "output": {"stream": str, "data": str},
+    "log": {"name": str, "text": str},
+}
+
+
+def read(record: bytes) -> dict[str, Any]:
+    """The event that a record holds, for whoever has sent the frame.
+
+    :raises ValueError: it holds none.
+    """
+    event = json.loads(record)
+    if not isinstance(event, dict) or not isinstance(event.get("event"), str) or event["event"] not in _FIELDS:
+        raise ValueError("unknown event")
+    for name, kind in _FIELDS[event["event"]].items():
+        if not isinstance(event.get(name), kind):
+            raise ValueError(f"{event['event']} without {name}")
+    return event
+
+
 def note(text: str) -> None:
     """Tell the user something that is neither a change nor an error."""
     emit("note", text=text)

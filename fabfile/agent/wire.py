@@ -48,21 +48,33 @@ def type_name(cls: type) -> str:
 
 
 def load(data: Any) -> Any:
-    """The value that `dump` was given."""
+    """The value that `dump` was given.
+
+    :raises ResourceError: it was given none, or one of a class that is not here.
+    """
+    try:
+        return _load(data)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ResourceError(f"found what cannot have been sent to a host: {type(error).__name__}: {error}") from error
+
+
+def _load(data: Any) -> Any:
     if isinstance(data, list):
-        return [load(item) for item in data]
+        return [_load(item) for item in data]
     if not isinstance(data, dict):
         return data
     if "$type" in data:
         return _instance(data["$type"], data["fields"])
     ((kind, content),) = data.items()
     if kind == "$dict":
-        return {load(key): load(item) for key, item in content}
+        return {_load(key): _load(item) for key, item in content}
     if kind == "$tuple":
-        return tuple(load(item) for item in content)
+        return tuple(_load(item) for item in content)
     if kind == "$bytes":
-        return base64.b64decode(content)
-    return Secret(content)
+        return base64.b64decode(content, validate=True)
+    if kind == "$secret":
+        return Secret(content)
+    raise ValueError(f"unknown kind {kind!r}")
 
 
 def _instance(name: str, fields: dict[str, Any]) -> Any:
@@ -74,12 +86,12 @@ def _instance(name: str, fields: dict[str, Any]) -> Any:
     try:
         cls = getattr(importlib.import_module(module), qualname)
         known = {field.name for field in dataclasses.fields(cls)}
-    except (ImportError, AttributeError, TypeError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise ResourceError(f"the host cannot load {name}: {error}") from error
     # Between two versions of the code, such as when a handler has been owed since before an upgrade.
     if known != set(fields):
         raise ResourceError(f"the host cannot load {name}: found {sorted(fields)}, expected {sorted(known)}")
     instance = object.__new__(cls)
     for key, value in fields.items():
-        object.__setattr__(instance, key, load(value))
+        object.__setattr__(instance, key, _load(value))
     return instance

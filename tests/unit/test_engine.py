@@ -205,8 +205,8 @@ class TestInterruption:
         signal.signal(signal.SIGALRM, system.interrupt)
         try:
             for number in range(1, 101):
-                signal.setitimer(signal.ITIMER_REAL, number / 20_000)
                 try:
+                    signal.setitimer(signal.ITIMER_REAL, number / 20_000)
                     system.run(["sleep", "0.003"])
                     # One that comes after it would be another test's.
                     while signal.getitimer(signal.ITIMER_REAL)[0]:
