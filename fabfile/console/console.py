@@ -10,8 +10,9 @@ import textwrap
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
+from ..printable import Coloured, coloured, printable
 from .fleet import Fleet, Progress
 from .relay import Lines, Stream
 
@@ -48,6 +49,7 @@ class Console:
         self._fleet = Fleet()
         self._live: LiveLines | None = None
         self._lines = Lines(self._output_line)
+        self._coloured: dict[Stream, Coloured] = {"stdout": Coloured(), "stderr": Coloured()}
 
     @contextlib.contextmanager
     def fleet(self, labels: Sequence[str], what: str, dry_run: bool = False) -> Iterator[None]:
@@ -156,31 +158,42 @@ class Console:
         return Text(fleet.name(label).ljust(fleet.width) if fleet.several else "", fleet.style(label)).append("  ")
 
     def output(self, label: str, stream: Stream, data: bytes) -> None:
-        """What a command on a host prints: passed on as it is from one host, in whole lines from several."""
+        """What a command on a host prints: passed on as it is from one host, in whole lines from several.
+
+        A terminal gets no control characters of it, besides colours.
+        """
         if self._out.quiet:
             return
         with self._lock:
             if self._fleet.several or self._live:
                 self._lines.feed(label, stream, data)
                 return
-            file = sys.stdout if stream == "stdout" else sys.stderr
-            try:
-                file.flush()
-                file.buffer.write(data)
-                file.buffer.flush()
-            except BrokenPipeError:
-                self._out.on_broken_pipe()
+            self._write(stream, self._coloured[stream].feed(data) if _file(stream).isatty() else data)
+
+    def _write(self, stream: Stream, data: bytes) -> None:
+        file = _file(stream)
+        try:
+            file.flush()
+            file.buffer.write(data)
+            file.buffer.flush()
+        except BrokenPipeError:
+            self._out.on_broken_pipe()
 
     def output_end(self, label: str) -> None:
         """A command on a host has ended; a last line without an end is one too."""
         with self._lock:
             self._lines.end(label)
+            for stream, rest in self._coloured.items():
+                if data := rest.end():
+                    self._write(stream, data)
 
     def _output_line(self, label: str, stream: Stream, line: str) -> None:
         from rich.ansi import AnsiDecoder
         from rich.text import Text
 
-        text = Text.assemble(self._prefix(label), AnsiDecoder().decode_line(line.rstrip("\r")))
+        # A line that was written over, such as "10 %", is shown as it was left.
+        shown = line.rstrip("\r").rpartition("\r")[2]
+        text = Text.assemble(self._prefix(label), AnsiDecoder().decode_line(coloured(shown)))
         self._print(text, out=self._out if stream == "stdout" or self._live else self._err)
 
     def name(self, label: str) -> str:
@@ -228,7 +241,16 @@ class Console:
         with self._lock:
             if self._live:
                 self._live.fit()
+            # Whatever is said may be in the words of a host, of a log, or of who wrote a commit's message.
+            if isinstance(text, str):
+                text = printable(text)
+            else:
+                text.plain = printable(text.plain)
             (out or self._out).print(text, style=style)
+
+
+def _file(stream: Stream) -> TextIO:
+    return sys.stdout if stream == "stdout" else sys.stderr
 
 
 def _rich(quiet: bool, stderr: bool = False) -> RichConsole:

@@ -18,6 +18,8 @@ from rich.segment import ControlType
 from rich.spinner import Spinner
 from rich.text import Text
 
+from ..printable import printable
+
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.console import OverflowMethod
@@ -128,7 +130,9 @@ class LiveLines:
         working = progress.state == "working"
         mark = cast("Text", self._spinner.render(time.monotonic())) if working else Text(" ")
         name = self._fleet.name(label).ljust(self._fleet.width)
-        return Text.assemble(mark, " ", (name, self._fleet.style(label)), "  ", self._state(progress))
+        line = Text.assemble(mark, " ", (name, self._fleet.style(label)), "  ", self._state(progress))
+        line.plain = printable(line.plain)
+        return line
 
     def _state(self, progress: Progress) -> Text:
         if progress.state != "working":

@@ -100,7 +100,9 @@ def _show(ends: dict[Member, Any], console: Console) -> None:
 
 
 def _line(member: Member, name: str, text: str, console: Console) -> None:
-    console.output(member.label, "stdout", f"{name} | {text}\n".encode("utf-8", "surrogateescape"))
+    # A carriage return within a line would write over the name before it.
+    line = text.removesuffix("\r").replace("\r", "?")
+    console.output(member.label, "stdout", f"{name} | {line}\n".encode("utf-8", "surrogateescape"))
 
 
 def _follow(fleet: Fleet, wanted: list[str], marks: dict[Member, dict[str, int]], console: Console) -> None:
