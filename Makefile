@@ -2,7 +2,7 @@
 HOST_PACKAGES = git debootstrap systemd-container nftables iproute2 openssh-client gpgv rsync curl procps
 BIN = .venv/bin
 
-.PHONY: help demo demo-fleet test test-unit lint types wheel bench bench-fleet clean-sandbox clean
+.PHONY: help demo demo-fleet test test-unit fuzz audit lint types wheel bench bench-fleet clean-sandbox clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -21,6 +21,14 @@ test:  ## All tests, those on real disposable hosts too (root)
 test-unit:  ## Tests that need neither root nor hosts: seconds
 	@sh scripts/bootstrap.sh dev git
 	$(BIN)/python -m pytest -n 2 tests/unit
+
+fuzz:  ## Thousands of bad inputs, other ones each time: settings, hosts, files, shells, the wire (ten minutes)
+	@sh scripts/bootstrap.sh dev git
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/unit/test_fuzz_*.py
+
+audit:  ## Known vulnerabilities in the dependencies; exit status 0 with a warning where nobody can be asked
+	@sh scripts/bootstrap.sh dev git
+	$(BIN)/python scripts/audit.py
 
 lint:  ## ruff, and the docs that are generated are up to date
 	@sh scripts/bootstrap.sh dev git

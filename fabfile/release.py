@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from .agent.layout import Record
 from .errors import ReleaseError
+from .printable import cut
 from .source import Source
 
 _STAMP = "%Y%m%d-%H%M%S"
@@ -90,7 +91,7 @@ def _asked_for(records: Sequence[Record], live: str, wanted: str) -> Record:
     found = exact or [r for r in records if r.id.startswith(wanted) or (wanted and r.revision.startswith(wanted))]
     if not found:
         known = ", ".join(record.id for record in records)
-        raise ReleaseError(f"there is no release {wanted!r}; there are {known}")
+        raise ReleaseError(f"there is no release {cut(wanted)!r}; there are {known}")
     if len(found) > 1:
         raise ReleaseError(f"{wanted!r} could be any of {', '.join(record.id for record in found)}; say more of it")
     record = found[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import struct
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +23,8 @@ _LOCKS = (
     f"{_LISTS}/lock",
     "/var/cache/apt/archives/lock",
 )
+# apt takes more than names: a hyphen at the end means to remove the package, "=" and "/" a version of it.
+_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](:[a-z0-9]+)?(=[A-Za-z0-9.+:~-]+|/[a-z-]+)?")
 # A fresh VPS runs unattended-upgrades for some minutes after its first boot.
 _LOCK_WAIT = 600.0
 
@@ -52,8 +55,11 @@ def install(names: Sequence[str], max_age: float) -> None:
     """Install packages in one transaction, without recommended ones.
 
     :param max_age: seconds; package lists older than this are refreshed first.
-    :raises ResourceError: apt failed, or its lock was not freed in time; the message carries apt's own error.
+    :raises ResourceError: one is no name; or apt failed, or its lock was not freed in time, in apt's own words.
     """
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise ResourceError(f"found {name!r}, expected the name of a package, such as libpq5")
     _wait_for_lock()
     if _lists_age() > max_age:
         system.run(["apt-get", "update", "--quiet", "--error-on=any"])
@@ -68,6 +74,8 @@ def install(names: Sequence[str], max_age: float) -> None:
             # A configuration file that was changed by hand or by us stays.
             "--option=Dpkg::Options::=--force-confold",
             f"--option=DPkg::Lock::Timeout={_LOCK_WAIT:.0f}",
+            # The dot in a name that is not known, such as python3.99, would stand for any letter.
+            "--option=APT::Cmd::Pattern-Only=true",
             "--",
             *names,
         ]

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
 from ..errors import UsageError
 from ..host import Host, Machine, Machines, machine_as_written
+from ..printable import cut
 from . import values as kind
 from .balancer import Balancer
 from .entries import HostEntry, HostList, merged
@@ -255,7 +256,7 @@ class Settings(Model):
         try:
             return self.model_copy(update={"batch": kind.share(text)})
         except UnexpectedError as error:
-            raise UsageError(f"--batch: found {text!r}, {error}") from None
+            raise UsageError(f"--batch: found {cut(text)!r}, {error}") from None
 
     def placed(self, project: Path, procfile: Mapping[str, str]) -> Settings:
         """These settings in their project folder, with the Procfile's processes beneath their own."""

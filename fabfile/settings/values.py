@@ -269,7 +269,7 @@ def _size(value: Any) -> Any:
 
 
 Size = Annotated[str, Text(_SIZE, r"[0-9]{1,9}[kKmMgG]?"), BeforeValidator(_size)]
-PackageName = Annotated[str, Text("the name of an apt package, such as libpq5", r"[a-z0-9][a-z0-9+.-]+")]
+PackageName = Annotated[str, Text("the name of an apt package, such as libpq5", r"[a-z0-9][a-z0-9+.-]{0,98}[a-z0-9+.]")]
 Flag = Annotated[bool, Scalar("true or false")]
 Positive = Annotated[int, Field(ge=1), Number("a whole number, 1 or more")]
 NotNegative = Annotated[int, Field(ge=0), Number("a whole number, 0 or more")]

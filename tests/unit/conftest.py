@@ -11,7 +11,7 @@ from local_host import LocalHost
 
 # The same cases at every run in `make test`; others each time, and many more, in `make fuzz`.
 settings.register_profile("quick", max_examples=25, derandomize=True, deadline=None, database=None)
-settings.register_profile("nightly", max_examples=1000, deadline=None, print_blob=True)
+settings.register_profile("nightly", max_examples=500, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 

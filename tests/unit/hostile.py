@@ -66,7 +66,7 @@ _PIECES = [
 
 
 class Huge(str):
-    """A long text that hypothesis prints in a few letters."""
+    """A long text that hypothesis prints in a few letters; `str` of it is the text that is tried."""
 
     def __repr__(self) -> str:
         return f"Huge({self[:5]!r}...)"

@@ -183,7 +183,7 @@ hosts = (
 @given(spec=hosts)
 def test_a_host_is_read_or_refused_and_says_no_more_than_it_is(spec: str) -> None:
     try:
-        host = Host.parse(spec)
+        host = Host.parse(str(spec))
     except SettingsError as error:
         is_clear(f"-H: {error}")
         return
@@ -206,7 +206,7 @@ def test_a_list_of_hosts_is_read_or_refused(text: str) -> None:
 @given(text=hostile.texts | hostile.huge | st.from_regex(r"-?[0-9]{0,12}%?", fullmatch=True))
 def test_a_batch_is_a_number_of_hosts_or_refused(text: str) -> None:
     try:
-        found = Settings(app="blog").in_batches(text)
+        found = Settings(app="blog").in_batches(str(text))
     except UsageError as error:
         is_clear(str(error))
         return
@@ -217,7 +217,7 @@ def test_a_batch_is_a_number_of_hosts_or_refused(text: str) -> None:
 @given(value=hostile.texts | hostile.huge | hostile.of_form(kind.Address))
 def test_an_address_can_stand_in_any_configuration_file(value: str) -> None:
     try:
-        found = Settings(app="blog", roles={"web": [{"host": "web1", "address": value}]})
+        found = Settings(app="blog", roles={"web": [{"host": "web1", "address": str(value)}]})
     except ValueError:
         return
     assert re.fullmatch(
