@@ -26,9 +26,9 @@ fuzz:  ## Thousands of bad inputs, other ones each time: settings, hosts, files,
 	@sh scripts/bootstrap.sh dev git
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/unit/test_fuzz_*.py
 
-audit:  ## Known vulnerabilities in the dependencies; exit status 0 with a warning where nobody can be asked
-	@sh scripts/bootstrap.sh dev git
-	$(BIN)/python scripts/audit.py
+audit:  ## Known vulnerabilities in the dependencies; a warning where nobody can be asked, an error with STRICT=1
+	@sh scripts/bootstrap.sh audit
+	$(BIN)/python scripts/audit.py $(if $(STRICT),--strict)
 
 lint:  ## ruff, and the docs that are generated are up to date
 	@sh scripts/bootstrap.sh dev git

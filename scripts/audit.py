@@ -1,0 +1,61 @@
+"""Looks up the packages in .venv in a service of known vulnerabilities, and says clearly when it could not.
+
+usage: audit.py [--strict]; exit status 1 when one is known to be vulnerable, and with --strict also when any could not
+be looked up, as where no service can be reached. pip-audit itself ends with 0 when it has looked up nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+# By the names that pip-audit has for them; the second is asked when the first knows nothing.
+SERVICES = ("pypi", "osv")
+
+
+def main() -> int:
+    strict = "--strict" in sys.argv[1:]
+    found: list[dict[str, Any]] = []
+    for service in SERVICES:
+        found, problem = ask(service)
+        if any("vulns" in package for package in found):
+            break
+        sys.stderr.write(f"The service {service!r} told nothing: {problem}\n")
+    return judge(found, strict)
+
+
+def ask(service: str) -> tuple[list[dict[str, Any]], str]:
+    """What a service says of each package, and in a line why it may not have."""
+    argv = [sys.executable, "-m", "pip_audit", "--local", "--skip-editable", "--format=json", "--progress-spinner=off"]
+    done = subprocess.run([*argv, f"--vulnerability-service={service}"], capture_output=True, text=True, check=False)
+    try:
+        found: list[dict[str, Any]] = json.loads(done.stdout)["dependencies"]
+    except (ValueError, KeyError):
+        return [], (done.stderr.strip().splitlines() or ["no answer"])[-1][:200]
+    return found, "it has none of the packages"
+
+
+def judge(packages: list[dict[str, Any]], strict: bool) -> int:
+    """Say what was found; the exit status."""
+    known = [package for package in packages if "vulns" in package]
+    # A checkout is in no registry.
+    unknown = [package["name"] for package in packages if "vulns" not in package and package["name"] != "hostsmith"]
+    vulnerable = [package for package in known if package["vulns"]]
+    for package in vulnerable:
+        for flaw in package["vulns"]:
+            mended = ", ".join(flaw.get("fix_versions", [])) or "none yet"
+            sys.stderr.write(f"{package['name']} {package['version']}: {flaw['id']}; mended in: {mended}\n")
+    if not known:
+        sys.stderr.write("NOT AUDITED: no service of known vulnerabilities could be reached. This says nothing.\n")
+    else:
+        sys.stdout.write(f"{len(known)} packages looked up, {len(vulnerable)} of them with known vulnerabilities.\n")
+        if unknown:
+            sys.stderr.write(f"NOT AUDITED, because the service does not know them: {', '.join(unknown)}\n")
+    incomplete = not known or bool(unknown)
+    return int(bool(vulnerable) or (strict and incomplete))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
