@@ -137,8 +137,7 @@ def expand(spec: str) -> list[str]:
 
     :raises ValueError: a range that makes no sense; the text says why.
     """
-    if len(spec) > _LONGEST:
-        raise ValueError(f"it has {len(spec)} letters, and {_LONGEST} are the most")
+    _check_length(spec)
     texts = _RANGE.split(spec)
     bounds = list(zip(texts[1::3], texts[2::3], strict=True))
     ranges = [_range(first, last) for first, last in bounds]
@@ -150,6 +149,11 @@ def expand(spec: str) -> list[str]:
         width = len(first) if first.startswith("0") else 0
         choices += [[f"{number:0{width}}" for number in numbers], [text]]
     return ["".join(parts) for parts in itertools.product(*choices)]
+
+
+def _check_length(spec: str) -> None:
+    if len(spec) > _LONGEST:
+        raise ValueError(f"it has {len(spec)} letters, and {_LONGEST} are the most")
 
 
 def _range(first: str, last: str) -> range:
@@ -181,6 +185,7 @@ def read_host(spec: str) -> Host:
 
     :raises ValueError: it is no host; the text says what to write instead, when that can be told.
     """
+    _check_length(spec)
     login, at, place = spec.rpartition("@")
     user = login if at else None
     if user is not None and not _USER.fullmatch(user):

@@ -121,7 +121,8 @@ UrlPrefix = Annotated[
         r"/([\w.~%+@-]+/)+",
     ),
 ]
-UrlPath = Annotated[str, Text("a path that begins with a slash, such as /healthz", r"/[^\s\"'#\x00-\x1f]*")]
+# What a request line can hold, but for the marks of a quotation and of a fragment.
+UrlPath = Annotated[str, Text("an ASCII path that begins with a slash, such as /healthz", r"/[!$-&(-~]*")]
 
 RoleName = Annotated[str, Text("a role name of letters, digits, - and _, such as web", r"[A-Za-z][A-Za-z0-9_-]*")]
 
@@ -220,9 +221,8 @@ def _variable_name(value: str) -> str:
 
 VariableName = Annotated[str, AfterValidator(_variable_name), Text(_VARIABLE_NAME, r"[A-Za-z_][A-Za-z0-9_]{0,199}")]
 _VARIABLE = "a text, a number, true or false"
-# Linux takes 128 KiB for one variable with its name (MAX_ARG_STRLEN), and 2 MiB for all that a program is started with.
+# Linux takes 128 KiB for one variable with its name (MAX_ARG_STRLEN).
 LONGEST_VARIABLE = 120_000
-MOST_VARIABLES = 1_000_000
 
 
 def _secret(value: Any) -> Secret:

@@ -343,6 +343,13 @@ def test_haproxy_itself_accepts_the_balancer(
     assert done.returncode == 0, done.stderr
 
 
+@given(path=hostile.of_form(kind.UrlPath), host=hostile.of_form(kind.HostName))
+def test_a_health_page_can_be_asked_for_whatever_its_path(path: str, host: str) -> None:
+    found = settings(health={"path": path, "host": host})
+    answer = release.health_check(found).ask_socket("/no/such/socket")
+    assert answer == f"GET {path}: [Errno 2] No such file or directory"
+
+
 @given(value=hostile.texts | hostile.huge | hostile.structures)
 def test_a_template_takes_any_value_or_says_why_not(folder: Path, value: Any) -> None:
     (folder / "templates").mkdir(exist_ok=True)

@@ -54,6 +54,8 @@ def test_what_a_host_string_says(spec: str, host: Host | None) -> None:
         ("web1:65536", "a port is a number from 1 to 65535"),
         ("root@2001:db8::1", "write an IPv6 address in brackets: root@[2001:db8::1]"),
         ("[web1]", "'web1' is no IPv6 address"),
+        ("[fe80::1%eth0; reboot]", "'eth0; reboot' is no name of a network interface"),
+        ("web" * 400, "it has 1200 letters, and 1000 are the most"),
         ("[2001:db8::1]22", "a port is a number from 1 to 65535"),
     ],
 )

@@ -138,6 +138,11 @@ def test_wrong_settings_are_told_before_a_task_with_a_role_starts(fab: Fab) -> N
             "fabric.yaml: line 1, column 6: found no valid YAML: could not determine a constructor for "
             "the tag; put a text that begins with * or ! in quotes",
         ),
+        (
+            "app: 2026-13-45\n",
+            "fabric.yaml: found a text that looks like a number or a date and is none, expected it in quotes",
+        ),
+        ("x-a: &a [*a]\n", "fabric.yaml: found lists or mappings too deep in each other, expected YAML"),
         ("- app\n", "fabric.yaml: found a list, expected keys with values, such as `app: blog`"),
         ("blog\n", "fabric.yaml: found a single value, expected keys with values, such as `app: blog`"),
         ("app: blog\non: 1\n", "fabric.yaml: found the key True, expected a text; put it in quotes"),

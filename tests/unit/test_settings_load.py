@@ -217,7 +217,7 @@ def test_without_any_file_it_is_told_which_to_write(project: Project) -> None:
         ),
         (
             "health: {path: up}",
-            "health.path: found 'up', expected a path that begins with a slash, such as /healthz",
+            "health.path: found 'up', expected an ASCII path that begins with a slash, such as /healthz",
         ),
         (
             "roles: {web: [web1, '::1']}",
@@ -248,6 +248,23 @@ def test_without_any_file_it_is_told_which_to_write(project: Project) -> None:
             "environment: found the name true, expected a variable name of letters, digits and _, such as "
             "DATABASE_URL; YAML reads it as true or false; put it in quotes",
         ),
+        (
+            "environment: {SOCKET: x}",
+            "environment: found the name 'SOCKET', expected a variable name of letters, digits and _, such as "
+            "DATABASE_URL; SOCKET is set by hostsmith for each release",
+        ),
+        (
+            "environment: {OPTIND: x}",
+            "environment: found the name 'OPTIND', expected a variable name of letters, digits and _, such as "
+            "DATABASE_URL; OPTIND belongs to the shell, which starts the processes",
+        ),
+        (
+            f"environment: {{KEY: {'x' * 120_001}}}",
+            "environment.KEY: found a value that is not shown, expected a text, a number, true or false, of at most "
+            "120000 bytes; Linux starts no program with more; put it in a file",
+        ),
+        ("packages: [nginx-]", "packages[0]: found 'nginx-', expected the name of an apt package, such as libpq5"),
+        ("threads: 1000001", "threads: found 1000001, expected a whole number, 1 or more; 1000000 is the largest"),
         (
             "environment: {KEY: }",
             'environment.KEY: found nothing, expected a text, a number, true or false; write "" for an empty text',
@@ -307,7 +324,7 @@ def test_the_variable_that_has_the_value_is_named(project: Project, monkeypatch:
         "such as {web: [root@web1.example.com]}",
         "FABRIC_DOMAINS in the environment: domains[1]: found 'b c', expected a domain name such as www.example.com",
         "FABRIC_WORKERS in the environment: workers: found 'many', expected a whole number, 1 or more",
-        "fabric.yaml: health.path: found 'up', expected a path that begins with a slash, such as /healthz",
+        "fabric.yaml: health.path: found 'up', expected an ASCII path that begins with a slash, such as /healthz",
         "FABRIC_HEALTH_TIMEOUT in the environment: health.timeout: found 'soon', expected a whole number, 1 or more",
     ]
 
