@@ -17,17 +17,21 @@ if TYPE_CHECKING:
 
 
 def with_addresses(settings: Settings, config: Config) -> Settings:
-    """The settings, knowing the addresses of the web hosts and balancers; unchanged where there is no balancer.
+    """The settings, knowing the addresses of the hosts that others of the fleet must know: those of web hosts and
+    balancers where there is a balancer, and those that the firewall of another lets in.
 
     A recipe is a pure function, and these are no values of the settings. A host's own `address` comes first, then its
     place in the sandbox, the `HostName` of the SSH configuration, and DNS.
 
     :raises SettingsError: a host has none that the others can reach.
     """
-    if not settings.roles.get("lb"):
+    from .recipes.hardening import addressed_roles
+
+    roles = [*(("web", "lb") if settings.roles.get("lb") else ()), *addressed_roles(settings)]
+    if not roles:
         return settings
     found = {}
-    for role in ("web", "lb"):
+    for role in dict.fromkeys(roles):
         for entry in settings.roles.get(role, []):
             found[settings.machine(entry.host)] = _addresses(_name(settings, entry.host, config), entry.host, role)
     return settings.reached_at(found)

@@ -22,7 +22,7 @@ from .agent.controller import BEAT, PATIENCE
 from .agent.events import RECORD_SEPARATOR
 from .errors import AgentError, ConnectError, InterruptedRunError, LockedError, LostError, UsageError
 from .printable import cut
-from .ssh import label, opened
+from .ssh import knock, label, opened
 
 if TYPE_CHECKING:
     from fabric import Connection
@@ -194,9 +194,8 @@ class Session:
             raise AgentError(f"{self.host}: {done.get('error', 'it did not say why')}")
 
     def _request(self, frame: dict[str, Any], on_event: Callable[[Event], None] = lambda event: None) -> Event:
-        data = zlib.compress(json.dumps(frame).encode())
         try:
-            self._send(b"%d\n" % len(data) + data)
+            self._send_frame(frame)
             done = self._dispatch(on_event)
         except KeyboardInterrupt:
             # A second Ctrl-C does not wait.
@@ -206,6 +205,10 @@ class Session:
         if done is None:
             raise self._died()
         return done
+
+    def _send_frame(self, frame: dict[str, Any]) -> None:
+        data = zlib.compress(json.dumps(frame).encode())
+        self._send(b"%d\n" % len(data) + data)
 
     def _send(self, data: bytes) -> None:
         """Send to the agent.
@@ -227,6 +230,9 @@ class Session:
                 self.machine = event.get("machine", self.machine)
                 # From now on it says every few seconds that it is there.
                 self._channel.settimeout(PATIENCE)
+                continue
+            if event["event"] == "prove":
+                self._send_frame({"op": "proof", "problem": knock(self._c)})
                 continue
             on_event(event)
         return None

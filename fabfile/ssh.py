@@ -58,6 +58,26 @@ def opened(c: Connection) -> Connection:
     return c
 
 
+def knock(c: Connection) -> str:
+    """Come to the host of an open connection by a new one, with the same credentials.
+
+    :returns: why it does not let us in; empty when it does.
+    """
+    fresh = Connection(c.original_host, c.user, c.port, config=c.config, gateway=c.gateway)
+    fresh.connect_timeout, fresh.connect_kwargs = c.connect_timeout, dict(c.connect_kwargs)
+    try:
+        secure(fresh)
+        _connect(fresh)
+        fresh.transport.open_session(timeout=CHANNEL_TIMEOUT).close()
+    except ConnectError as error:
+        return str(error)
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        return f"{_where(c)}: no session on a new connection: {_reason(c, error)}"
+    finally:
+        fresh.close()
+    return ""
+
+
 def _reserve(place: _Place) -> tuple[Future[Connection], bool]:
     """The connection to a place, to come or there already, and whether it is the caller who has to open it."""
     with _open_lock:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from . import events
+from . import events, proof
 
 # Seconds. Both ends say every few seconds that they are there, because TCP itself notices a peer that has silently
 # gone only when it sends, and sshd's own default is not to ask at all.
@@ -59,12 +59,19 @@ class Controller:
                 if len(data) < size:
                     break
                 if data:
-                    self._frames.put(_frame(data))
+                    self._sort(_frame(data))
         except (ValueError, zlib.error, RecursionError) as error:
             # The controller shows it when the run dies.
             sys.stderr.write(f"found what is no frame, expected one from a controller of the same version: {error}\n")
         finally:
             self._leave()
+
+    def _sort(self, frame: dict[str, Any]) -> None:
+        """What answers a question of the run at hand is no new thing to do."""
+        if frame["op"] == "proof":
+            proof.give(frame["problem"])
+        else:
+            self._frames.put(frame)
 
     def _take(self, size: int) -> bytes:
         """So many bytes, or fewer when they end."""

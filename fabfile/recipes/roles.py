@@ -10,6 +10,7 @@ from ..resources import Package, Resource
 from ..roles import ALL_ROLES
 from .app import app
 from .haproxy import haproxy
+from .hardening import hardening
 from .nginx import nginx
 from .python import python
 from .supervisor import supervisor
@@ -33,6 +34,7 @@ def provision(settings: Settings, roles: Container[str]) -> list[Resource]:
         if "web" in roles:
             raise SettingsError(_both(settings))
         resources += haproxy(settings)
+    resources += hardening(settings, roles)
     return together(resources)
 
 

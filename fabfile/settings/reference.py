@@ -62,6 +62,20 @@ balancer:
   drain: true
   rate_limit: 200
 
+hardening:                                    # `hardening: false` for none of it
+  ssh: true
+  firewall: true
+  upgrades: true
+  fail2ban: true
+  sysctl: true
+  time: true
+  swap: auto
+firewall:
+  allow:
+    - {port: 8125, protocol: udp, from: [web, 10.0.0.0/8], to: db}
+    - {port: 5555, from: 203.0.113.7}
+  trusted: [203.0.113.7, "2001:db8::/32"]
+
 environment:
   DJANGO_SETTINGS_MODULE: blog.settings
   DEBUG: false

@@ -14,6 +14,7 @@ from ..printable import cut
 from . import values as kind
 from .balancer import Balancer
 from .entries import HostEntry, HostList, merged
+from .hardening import Firewall, FirewallSetting, Hardening, HardeningSetting
 from .health import Health
 from .kinds import ListOf, MappingOf, Number, OneOrList, UnexpectedError
 from .model import Model
@@ -155,6 +156,13 @@ class Settings(Model):
         AfterValidator(kind.once_each("each package once")),
         ListOf("a list of apt packages such as [libpq5]"),
     ] = Field(default_factory=list, description="Further apt packages for the host.")
+
+    hardening: HardeningSetting = Field(
+        default_factory=Hardening, description="Which parts of the hardening are looked after; `false` for none."
+    )
+    firewall: FirewallSetting = Field(
+        default_factory=Firewall, description="What the firewall lets in, beside what the roles need."
+    )
 
     _project: Path = PrivateAttr(default_factory=Path.cwd)
     _machine: Machines = PrivateAttr()

@@ -46,10 +46,17 @@ from local_host import NASTY, nobody_reads, program
 ID = "20260101-120000-0123456"
 FOLDER = f"/srv/blog/releases/{ID}"
 EVERYTHING = ("web",)
+# The hardening, which is tried in test_hardening.py, is switched off here: what is left is its absence.
+NO_HARDENING = [
+    "absent /etc/apt/apt.conf.d/52hostsmith-upgrades",
+    "absent /etc/sysctl.d/60-hostsmith.conf",
+    "sshd",
+    "firewall",
+]
 
 
 def settings(**values: Any) -> Settings:
-    return Settings(**{"app": "blog", "processes": {"web": "gunicorn blog:app"}, **values})
+    return Settings(**{"app": "blog", "processes": {"web": "gunicorn blog:app"}, "hardening": False, **values})
 
 
 def fleet(**values: Any) -> Settings:
@@ -87,6 +94,7 @@ class TestProvision:
             "file /etc/logrotate.d/blog",
             "nginx site blog",
             "service nginx",
+            *NO_HARDENING,
         ]
 
     def test_a_host_with_a_worker_of_its_own_role_has_no_nginx(self) -> None:
@@ -99,8 +107,9 @@ class TestProvision:
 
     def test_a_host_that_runs_no_process_of_the_app_gets_the_base(self) -> None:
         found = settings(roles={"web": ["a"], "db": ["b"]}, packages=["postgresql-client"])
-        assert provision(found, ("db",)) == [
-            Package("ca-certificates", "git", "logrotate", "openssh-client", "rsync", "postgresql-client")
+        assert names(provision(found, ("db",))) == [
+            "package ca-certificates, git, logrotate, openssh-client, rsync, postgresql-client",
+            *NO_HARDENING,
         ]
 
     def test_a_balancer_has_haproxy_and_nothing_of_the_app(self) -> None:
@@ -108,6 +117,7 @@ class TestProvision:
             "package ca-certificates, git, logrotate, openssh-client, rsync, haproxy",
             "balancer blog",
             "service haproxy",
+            *NO_HARDENING,
         ]
 
     def test_a_host_that_plays_every_role_is_a_web_host_and_no_balancer(self) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hostsmith.settings.balancer import Balancer
 from hostsmith.settings.environment import kinds
+from hostsmith.settings.hardening import Firewall, Hardening
 from hostsmith.settings.health import Health
 from hostsmith.settings.reference import EXAMPLE, render
 from hostsmith.settings.schema import Settings
@@ -21,7 +22,7 @@ def test_the_page_is_up_to_date() -> None:
 def test_every_key_has_a_row_with_its_meaning_and_variable() -> None:
     page = render()
     for key, _ in kinds():
-        if key not in {("health",), ("balancer",)}:
+        if key not in {("health",), ("balancer",), ("hardening",), ("firewall",)}:
             row = next(line for line in page.splitlines() if line.startswith(f"| `{'.'.join(key)}` |"))
             assert all(cell.strip() for cell in row.strip("|").split("|"))
             assert f"`FABRIC_{'_'.join(key).upper()}`" in row
@@ -34,4 +35,6 @@ def test_the_example_is_valid_and_shows_every_key() -> None:
     assert set(ours) == set(Settings.model_fields)
     assert set(ours["health"]) == set(Health.model_fields)
     assert set(ours["balancer"]) == set(Balancer.model_fields)
+    assert set(ours["hardening"]) == set(Hardening.model_fields)
+    assert set(ours["firewall"]) == set(Firewall.model_fields)
     assert settings.redirects == {"example.com": "www.example.com"}

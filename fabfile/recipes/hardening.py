@@ -1,0 +1,217 @@
+"""What keeps a host safe, whatever it runs: SSH, firewall, upgrades, bans, kernel values, clock, swap."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import SettingsError
+from ..resources import Absent, Directory, Package, Resource, Restart, Service, Validated
+from ..resources.clock import TimeSync
+from ..resources.firewall import RULES, UNIT, Firewall, FirewallLoaded, LoadFirewall
+from ..resources.sshd import RootLogin, Sshd, SshPorts
+from ..resources.swap import Swap
+from ..resources.sysctl import Sysctl
+from ..roles import ALL_ROLES, is_role_name
+from ..templating import Template
+from .nginx import balancers
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+
+# The first file that names an option wins.
+_SSHD = "/etc/ssh/sshd_config.d/00-hostsmith.conf"
+_ROOT_LOGIN = "/etc/ssh/sshd_config.d/00-hostsmith-root.conf"
+_UPGRADES = "/etc/apt/apt.conf.d/52hostsmith-upgrades"
+_JAIL, _JAIL_PORTS = "/etc/fail2ban/jail.d/hostsmith.local", "/etc/fail2ban/jail.d/hostsmith-ports.local"
+_SYSCTL = "/etc/sysctl.d/60-hostsmith.conf"
+_FOLDER, _PORTS = "/etc/hostsmith", "/etc/hostsmith/ssh-ports.nft"
+_UNIT_FILE = f"/etc/systemd/system/{UNIT}"
+_SERVICE_PORTS = {"db": 5432, "cache": 6379}
+
+# Each is what Debian, or its manual, advises a server without a router's work; none breaks a container host or a VPN.
+KERNEL_VALUES = {
+    # Loose: a strict check cuts off hosts with two ways to the network.
+    "net.ipv4.conf.*.rp_filter": "2",
+    "net.ipv4.tcp_syncookies": "1",
+    "net.ipv4.icmp_echo_ignore_broadcasts": "1",
+    "net.ipv4.conf.*.accept_redirects": "0",
+    "net.ipv4.conf.*.secure_redirects": "0",
+    "net.ipv4.conf.*.send_redirects": "0",
+    "net.ipv4.conf.*.accept_source_route": "0",
+    "net.ipv6.conf.*.accept_redirects": "0",
+    "net.ipv6.conf.*.accept_source_route": "0",
+    "kernel.kptr_restrict": "1",
+    "kernel.dmesg_restrict": "1",
+    "kernel.yama.ptrace_scope": "1",
+    "fs.protected_hardlinks": "1",
+    "fs.protected_symlinks": "1",
+    "fs.protected_fifos": "1",
+    "fs.protected_regular": "2",
+    "fs.suid_dumpable": "0",
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One line of the firewall.
+
+    :param sources: addresses and networks of one family; empty for everybody.
+    """
+
+    port: int
+    protocol: str
+    family: str
+    sources: tuple[str, ...]
+
+
+def hardening(settings: Settings, roles: Container[str]) -> list[Resource]:
+    """All parts that are switched on. Of those that are off, the files are taken away; packages and swap stay."""
+    on = settings.hardening
+    return [
+        *(upgrades() if on.upgrades else [Absent(_UPGRADES)]),
+        Sysctl(_SYSCTL, KERNEL_VALUES) if on.sysctl else Absent(_SYSCTL),
+        *([TimeSync()] if on.time else []),
+        *([Swap()] if on.swap else []),
+        ssh() if on.ssh else _no_ssh(),
+        *(firewall(settings, roles) if on.firewall else [_no_firewall()]),
+        *(fail2ban(settings) if on.fail2ban else []),
+    ]
+
+
+def ssh() -> Resource:
+    """SSH by key only."""
+    return Sshd(
+        "sshd",
+        (Template(_SSHD, "ssh/hostsmith.conf.j2", mode=0o644), RootLogin(_ROOT_LOGIN)),
+        heeds={"passwordauthentication": "no", "kbdinteractiveauthentication": "no"},
+        # A restart ends no session and returns when sshd listens; a reload returns before it does.
+        notify=Restart("ssh"),
+    )
+
+
+def _no_ssh() -> Resource:
+    return Validated("sshd", (Absent(_SSHD), Absent(_ROOT_LOGIN)), validate=["sshd", "-t"], notify=Restart("ssh"))
+
+
+def firewall(settings: Settings, roles: Container[str]) -> list[Resource]:
+    """A table of our own in nftables, which lets in SSH, what the roles need and what the settings name."""
+    rules = Template(
+        RULES,
+        "nftables/firewall.nft.j2",
+        {
+            "ports": _PORTS,
+            "rules": list(firewall_rules(settings, roles)),
+            "trusted": _by_family(settings.firewall.trusted),
+        },
+        mode=0o644,
+    )
+    unit = Template(_UNIT_FILE, "nftables/hostsmith-firewall.service.j2", {"rules": RULES}, mode=0o644)
+    ports = SshPorts(_PORTS, "define ssh_ports = { %PORTS% }\n")
+    return [
+        Package("nftables"),
+        Firewall(
+            "firewall",
+            (Directory(_FOLDER, mode=0o755), ports, rules, unit, FirewallLoaded()),
+            validate=["nft", "--check", "--file", RULES],
+            notify=LoadFirewall(),
+        ),
+    ]
+
+
+def _no_firewall() -> Resource:
+    return Validated("firewall", (Absent(_UNIT_FILE), Absent(RULES), Absent(_PORTS)), notify=LoadFirewall())
+
+
+def firewall_rules(settings: Settings, roles: Container[str]) -> Iterator[Rule]:
+    """What a host of these roles lets in besides SSH.
+
+    :raises SettingsError: a rule names a role that there is not.
+    """
+    balancer = roles is not ALL_ROLES and "lb" in roles
+    if "web" in roles or balancer:
+        # Behind balancers nobody else has business here; it is they who are asked by everybody.
+        sources = [] if balancer else balancers(settings)
+        yield from _rules(80, "tcp", sources)
+        if balancer or not sources:
+            yield from _rules(443, "tcp", [])
+    for role, port in _SERVICE_PORTS.items():
+        if roles is not ALL_ROLES and role in roles and (clients := _addresses(settings, client_roles(settings))):
+            yield from _rules(port, "tcp", clients)
+    for index, allow in enumerate(settings.firewall.allow):
+        if allow.to and not any(role in roles for role in allow.to):
+            continue
+        given = [source for source in allow.sources if not is_role_name(source)]
+        named = [source for source in allow.sources if is_role_name(source)]
+        for role in named:
+            if not settings.roles.get(role):
+                raise SettingsError(
+                    f"fabric.yaml: firewall.allow[{index}].from: found {role!r}, which has no hosts; "
+                    f"expected a role that has ({', '.join(settings.roles) or 'none'}), an IP address or a network"
+                )
+        yield from _rules(allow.port, allow.protocol, [*given, *_addresses(settings, named)])
+
+
+def client_roles(settings: Settings) -> list[str]:
+    """The roles whose hosts run processes of the app, and so talk to its database and cache."""
+    return [role for role in settings.roles if role == "web" or role in settings.processes]
+
+
+def addressed_roles(settings: Settings) -> list[str]:
+    """The roles whose hosts the firewalls of others must know by address."""
+    if not settings.hardening.firewall:
+        return []
+    found = [source for allow in settings.firewall.allow for source in allow.sources if is_role_name(source)]
+    if any(settings.roles.get(role) for role in _SERVICE_PORTS):
+        found += client_roles(settings)
+    return list(dict.fromkeys(found))
+
+
+def _addresses(settings: Settings, roles: Iterable[str]) -> list[str]:
+    entries = [entry for role in roles for entry in settings.roles.get(role, [])]
+    return list(dict.fromkeys(address for entry in entries for address in settings.addresses(entry.host)))
+
+
+def _rules(port: int, protocol: str, sources: Sequence[str]) -> Iterator[Rule]:
+    families = _by_family(sources)
+    if not any(families.values()):
+        yield Rule(port, protocol, "", ())
+    for family, members in families.items():
+        if members:
+            yield Rule(port, protocol, family, tuple(members))
+
+
+def _by_family(sources: Sequence[str]) -> dict[str, list[str]]:
+    """Addresses and networks by what nftables calls their family, without those that lie in another."""
+    networks = [ipaddress.ip_network(source) for source in sources]
+    # An overlap is an error to nft.
+    four = ipaddress.collapse_addresses(one for one in networks if isinstance(one, ipaddress.IPv4Network))
+    six = ipaddress.collapse_addresses(one for one in networks if isinstance(one, ipaddress.IPv6Network))
+    return {"ip": [_text(one) for one in four], "ip6": [_text(one) for one in six]}
+
+
+def _text(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> str:
+    return str(network.network_address) if network.num_addresses == 1 else str(network)
+
+
+def upgrades() -> list[Resource]:
+    """Security upgrades by themselves."""
+    file = Template(_UPGRADES, "apt/upgrades.conf.j2", mode=0o644)
+    return [
+        Package("unattended-upgrades"),
+        Validated("security upgrades", (file,), validate=["apt-config", "dump"]),
+    ]
+
+
+def fail2ban(settings: Settings) -> list[Resource]:
+    """Addresses that keep failing to log in are shut out of SSH for a while."""
+    jail = Template(_JAIL, "fail2ban/hostsmith.local.j2", {"trusted": settings.firewall.trusted}, mode=0o644)
+    ports = SshPorts(_JAIL_PORTS, "# Written by hostsmith.\n[sshd]\nport = %PORTS%\n")
+    return [
+        # It reads the journal by python3-systemd; without nftables it cannot ban.
+        Package("fail2ban", "python3-systemd", "nftables"),
+        Validated("fail2ban", (jail, ports), validate=["fail2ban-client", "--test"], notify=Restart("fail2ban")),
+        Service("fail2ban"),
+    ]

@@ -1,0 +1,102 @@
+"""The host's own firewall: a table of nftables beside those of others, loaded at once and at boot."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from dataclasses import dataclass
+
+from ..agent import system
+from ..agent.container import container
+from ..agent.events import note
+from ..agent.systemd import systemctl
+from .base import Change, Handler, Resource
+from .proven import Proven
+
+RULES = "/etc/hostsmith/firewall.nft"
+UNIT = "hostsmith-firewall.service"
+_TABLE = "inet hostsmith"
+_AT_BOOT = f"/etc/systemd/system/sysinit.target.wants/{UNIT}"
+_CHAIN = re.compile(r"^table (\S+ \S+) \{$|hook input priority [^;]+; policy (\w+);", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Firewall(Proven):
+    """Our table. Where another firewall is at work, or a container may have none, nothing is done and that is told."""
+
+    def check(self) -> Change | None:
+        if reason := not_ours():
+            note(f"no firewall of ours: {reason}; `hardening: {{firewall: false}}` ends this note")
+            return None
+        return super().check()
+
+
+@dataclass(frozen=True)
+class FirewallLoaded(Resource):
+    """That the kernel has our table, now and after a boot; what loads it is the handler of its group."""
+
+    def describe(self) -> str:
+        return f"table {_TABLE}"
+
+    def check(self) -> Change | None:
+        if is_loaded() and os.path.lexists(_AT_BOOT):
+            return None
+        return Change("loaded", lambda: None)
+
+
+@dataclass(frozen=True)
+class LoadFirewall(Handler):
+    """Have the kernel replace our table by what the file says, in one step; take it away when there is no file."""
+
+    def describe(self) -> str:
+        return "load firewall"
+
+    def run(self) -> None:
+        if os.path.exists(RULES):
+            if not os.path.lexists(_AT_BOOT):
+                systemctl("enable", UNIT)
+            systemctl("reload-or-restart", UNIT)
+            return
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(_AT_BOOT)
+        system.run(["systemctl", "stop", UNIT], ok=range(256))
+        if is_loaded():
+            system.run(["nft", "delete", "table", *_TABLE.split()])
+
+
+def is_loaded() -> bool:
+    """Whether the kernel has our table."""
+    return any(table == _TABLE for table, _ in _inputs())
+
+
+def not_ours() -> str | None:
+    """Why the firewall of this host is none of our business; None when it is."""
+    if re.search(rb"^ENABLED=yes", system.read("/etc/ufw/ufw.conf") or b"", re.MULTILINE):
+        return "ufw is at work here, so open its ports yourself (`ufw allow 80,443/tcp`), or say `ufw disable`"
+    try:
+        inputs = _inputs()
+    except system.CommandError as error:
+        if kind := container():
+            return f"this container ({kind}) may not have one: {str(error).splitlines()[-1]}"
+        raise
+    for table, policy in inputs:
+        if table != _TABLE and (policy == "drop" or table == "inet firewalld"):
+            return (
+                f"the table {table} filters what comes in here already, so open its ports yourself, or remove it "
+                f"(`nft list table {table}` shows it)"
+            )
+    return None
+
+
+def _inputs() -> list[tuple[str, str]]:
+    """Each table that filters what comes in, with its policy; none where nft is not installed yet."""
+    if not os.path.exists("/usr/sbin/nft"):
+        return []
+    told = system.run(["nft", "list", "chains"]).stdout.decode("utf-8", "replace")
+    found, table = [], ""
+    for match in _CHAIN.finditer(told):
+        table = match[1] or table
+        if match[2]:
+            found.append((table, match[2]))
+    return found
