@@ -31,6 +31,7 @@ from .roles import hosts_for, role
 from .settings import load
 from .tasks.base import own_task as task
 from .tasks.deploy import deploy
+from .tasks.doctor import doctor
 from .tasks.hosts import hosts
 from .tasks.logs import logs
 from .tasks.pending import pending
@@ -70,6 +71,7 @@ __all__ = [
     "__version__",
     "converge",
     "deploy",
+    "doctor",
     "errors",
     "hosts",
     "hosts_for",

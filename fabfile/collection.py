@@ -5,6 +5,7 @@ from __future__ import annotations
 from invoke.collection import Collection
 
 from .tasks.deploy import deploy
+from .tasks.doctor import doctor
 from .tasks.hosts import hosts
 from .tasks.logs import logs
 from .tasks.pending import pending
@@ -17,5 +18,7 @@ from .tasks.sandbox import ns as sandbox
 from .tasks.status import status
 from .tasks.unlock import unlock
 
-ns = Collection("hostsmith", provision, deploy, rollback, pending, plan, releases, status, hosts, run, logs, unlock)
+ns = Collection(
+    "hostsmith", provision, deploy, rollback, pending, plan, releases, status, doctor, hosts, run, logs, unlock
+)
 ns.add_collection(sandbox, name="sandbox")

@@ -61,7 +61,7 @@ def install(names: Sequence[str], max_age: float) -> None:
         if not _NAME.fullmatch(name):
             raise ResourceError(f"found {name!r}, expected the name of a package, such as libpq5")
     _wait_for_lock()
-    if _lists_age() > max_age:
+    if lists_age() > max_age:
         system.run(["apt-get", "update", "--quiet", "--error-on=any"])
         _wait_for_lock()
     system.run(
@@ -82,7 +82,7 @@ def install(names: Sequence[str], max_age: float) -> None:
     )
 
 
-def _lists_age() -> float:
+def lists_age() -> float:
     """Seconds since the package lists were fetched; infinite when there are none."""
     if not any(Path(_LISTS).glob("*Release")):
         return float("inf")

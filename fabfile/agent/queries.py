@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..resources.base import ResourceError
-from . import haproxy, lock, logs, supervisord, system, wire
+from . import doctor, haproxy, lock, logs, supervisord, system, wire
 from .git import Repository
 from .history import between
 from .layout import Layout
@@ -175,6 +175,16 @@ def environment_changes(app: str, environment: dict[str, str]) -> dict[str, list
         "removed": sorted(live.keys() - environment.keys()),
         "changed": sorted(name for name in environment.keys() & live.keys() if environment[name] != live[name]),
     }
+
+
+def examine(services: list[str], open_ports: list[str], firewall: bool) -> list[dict[str, str]]:
+    """What is well and what is not, besides the app; see `doctor.examine`."""
+    return doctor.examine(services, open_ports, firewall)
+
+
+def clock() -> float:
+    """The time here."""
+    return time.time()
 
 
 def _provisioned(app: str) -> Layout:

@@ -1,0 +1,217 @@
+"""What is well and what is not on a host, besides the app: `fab doctor` asks it. All of it only reads."""
+
+from __future__ import annotations
+
+import glob
+import math
+import os
+import re
+import ssl
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from ..resources.base import ResourceError
+from ..resources.firewall import is_loaded
+from . import apt, sshd, system
+from .container import container
+from .login import login
+
+# A release of Debian or Ubuntu that is older, or of something else, is not what the tests run on.
+_SUPPORTED = {"debian": ("12", "13"), "ubuntu": ("22.04", "24.04", "26.04")}
+_DAY = 86400
+Finding = dict[str, str]
+
+
+def finding(check: str, state: str, found: str, mend: str = "") -> Finding:
+    """What was found, in one line.
+
+    :param state: "ok"; "advice", when nothing is broken yet; "wrong"; "none", where there is nothing to look at.
+    :param mend: what to do about it.
+    """
+    return {"check": check, "state": state, "found": found, "mend": mend}
+
+
+def examine(services: Sequence[str], open_ports: Sequence[str], firewall: bool) -> list[Finding]:
+    """All findings of this host.
+
+    :param services: the systemd services that its roles need.
+    :param open_ports: what its firewall lets in besides SSH, such as "80/tcp".
+    :param firewall: whether it is to have a firewall of ours.
+    """
+    checks: dict[str, Callable[[], list[Finding]]] = {
+        "login": _login,
+        "system": _system,
+        "python": _python,
+        "disk": _disk,
+        "memory": _memory,
+        "clock": _time_service,
+        "apt": _apt,
+        "reboot": _reboot,
+        "services": lambda: _services(services),
+        "units": _failed_units,
+        "certificates": _certificates,
+        "ports": lambda: _ports(open_ports, firewall),
+    }
+    found: list[Finding] = []
+    for name, check in checks.items():
+        try:
+            found += check()
+        except (ResourceError, OSError, ValueError) as error:
+            found.append(finding(name, "wrong", f"cannot be told: {error}", "see what the message says"))
+    return found
+
+
+def _login() -> list[Finding]:
+    user = login().user
+    return [finding("login", "ok", "as root" if user == "root" else f"as {user}, root by sudo")]
+
+
+def _system() -> list[Finding]:
+    text = (system.read("/etc/os-release") or b"").decode("utf-8", "replace")
+    fields = dict(line.replace('"', "").split("=", 1) for line in text.splitlines() if "=" in line)
+    kind, version = fields.get("ID", "?"), fields.get("VERSION_ID", "?")
+    name = f"{fields.get('NAME', kind).removesuffix(' GNU/Linux')} {version}"
+    if around := container():
+        name += f" in {around}"
+    if version in _SUPPORTED.get(kind, ()):
+        return [finding("system", "ok", name)]
+    known = "Debian 12 and 13, Ubuntu from 22.04 on"
+    return [finding("system", "advice", name, f"not known to work; expected one of {known}")]
+
+
+def _python() -> list[Finding]:
+    return [finding("python", "ok", ".".join(map(str, sys.version_info[:3])))]
+
+
+def _disk() -> list[Finding]:
+    found = []
+    seen = set()
+    for path in ("/", "/srv", "/var"):
+        if not os.path.isdir(path) or (device := os.stat(path).st_dev) in seen:
+            continue
+        seen.add(device)
+        status = os.statvfs(path)
+        blocks = _percent(status.f_blocks - status.f_bfree, status.f_bavail)
+        inodes = _percent(status.f_files - status.f_ffree, status.f_favail)
+        what, percent = ("inodes", inodes) if inodes > blocks else ("space", blocks)
+        state = "wrong" if percent >= 95 else "advice" if percent >= 85 else "ok"
+        text = f"{path} {percent}%" + (f" of its {what}" if state != "ok" else "")
+        mend = "" if state == "ok" else "free some: `apt-get clean`, `journalctl --vacuum-size=100M`, `keep_releases`"
+        found.append(finding("disk", state, text, mend))
+    return found
+
+
+def _percent(used: int, free: int) -> int:
+    return -(-used * 100 // (used + free)) if used + free else 0
+
+
+def _memory() -> list[Finding]:
+    text = (system.read("/proc/meminfo") or b"").decode()
+    size, free = (int(re.findall(rf"^{name}:\s+(\d+)", text, re.MULTILINE)[0]) for name in ("MemTotal", "MemAvailable"))
+    state = "wrong" if free * 100 < size * 3 else "advice" if free * 100 < size * 10 else "ok"
+    mend = "" if state == "ok" else "fewer `workers`, or a larger host; `ps aux --sort -rss` shows who has it"
+    return [finding("memory", state, f"{_gib(free)} of {_gib(size)} free", mend)]
+
+
+def _gib(kib: int) -> str:
+    return f"{kib / 1024 / 1024:.1f}G"
+
+
+def _time_service() -> list[Finding]:
+    if kind := container():
+        return [finding("time sync", "none", f"{kind} has the clock of the machine around it")]
+    for unit in ("systemd-timesyncd", "chrony", "ntpsec", "ntp", "openntpd"):
+        if _state(unit) == "active":
+            return [finding("time sync", "ok", unit)]
+    return [finding("time sync", "advice", "nothing keeps the clock right", "`fab provision` sees to it")]
+
+
+def _apt() -> list[Finding]:
+    broken = system.run(["dpkg", "--audit"], ok=range(256)).stdout.decode("utf-8", "replace").strip()
+    if broken:
+        return [finding("apt", "wrong", broken.splitlines()[0], "`dpkg --configure -a`, then `apt-get install -f`")]
+    done = system.run(["apt-get", "check", "-qq"], ok=range(256))
+    if done.returncode:
+        return [finding("apt", "wrong", system.tail(done.stderr, 1), "`apt-get install -f`")]
+    days = apt.lists_age() / _DAY
+    if days > 7:
+        mend = "`apt-get update` says why; `systemctl list-timers apt-daily` when it is next due"
+        return [
+            finding(
+                "apt", "advice", f"its lists are {days:.0f} days old" if days < math.inf else "it has no lists", mend
+            )
+        ]
+    return [finding("apt", "ok", "well")]
+
+
+def _reboot() -> list[Finding]:
+    if not os.path.exists("/run/reboot-required"):
+        return [finding("reboot", "ok", "none needed")]
+    packages = (system.read("/run/reboot-required.pkgs") or b"").decode("utf-8", "replace").split()
+    names = ", ".join(dict.fromkeys(packages)) or "an upgrade"
+    mend = "reboot when it suits; the live release comes back by itself"
+    return [finding("reboot", "advice", f"needed by {names}", mend)]
+
+
+def _services(names: Sequence[str]) -> list[Finding]:
+    down = [f"{name} is {state}" for name in names if (state := _state(name)) != "active"]
+    if down:
+        mend = "`fab provision` starts them; `journalctl -u NAME` says why"
+        return [finding("services", "wrong", ", ".join(down), mend)]
+    return [finding("services", "ok" if names else "none", ", ".join(names) or "its roles need none")]
+
+
+def _state(unit: str) -> str:
+    return system.run(["systemctl", "is-active", "--", unit], ok=range(256)).stdout.decode().strip()
+
+
+def _failed_units() -> list[Finding]:
+    argv = ["systemctl", "list-units", "--failed", "--plain", "--no-legend"]
+    lines = system.run(argv).stdout.decode("utf-8", "replace").splitlines()
+    failed = [line.split()[0] for line in lines if line.strip()]
+    if failed:
+        mend = "`systemctl status NAME` says why; when it is mended, `systemctl reset-failed NAME`"
+        return [finding("units", "wrong", f"failed: {', '.join(failed)}", mend)]
+    return [finding("units", "ok", "none failed")]
+
+
+def _certificates() -> list[Finding]:
+    found = []
+    for path in sorted(glob.glob("/etc/letsencrypt/live/*/cert.pem")):
+        name = path.split("/")[-2]
+        told = system.run(["openssl", "x509", "-noout", "-enddate", "-in", path]).stdout.decode()
+        days = int((ssl.cert_time_to_seconds(told.strip().partition("=")[2]) - time.time()) // _DAY)
+        # certbot renews 30 days before the end.
+        state = "wrong" if days < 14 else "advice" if days < 28 else "ok"
+        text = f"{name} {f'ends in {days} days' if days >= 0 else f'ended {-days} days ago'}"
+        mend = "" if state == "ok" else "`certbot renew --dry-run` says why it was not renewed"
+        found.append(finding("certificates", state, text, mend))
+    return found or [finding("certificates", "none", "none of certbot's")]
+
+
+def _ports(open_ports: Sequence[str], firewall: bool) -> list[Finding]:
+    """What listens for everybody and is neither SSH nor among what the firewall lets in."""
+    known = {*open_ports, *(f"{port}/tcp" for port in sshd.ports()), "68/udp", "546/udp"}
+    there = {place: name for place, name in _listening().items() if place not in known}
+    if not there:
+        return [finding("ports", "ok", "nothing unknown listens")]
+    names = ", ".join(f"{name} on {place}" for place, name in sorted(there.items()))
+    if firewall and is_loaded():
+        mend = "the firewall keeps it shut: bind it to 127.0.0.1, or let it in with `firewall: {allow: [...]}`"
+        return [finding("ports", "advice", f"unknown to the firewall: {names}", mend)]
+    return [finding("ports", "advice", f"open to the world: {names}", "bind it to 127.0.0.1, or have a firewall")]
+
+
+def _listening() -> dict[str, str]:
+    """The ports that are listened on for other machines, such as "80/tcp", with the name of the program."""
+    found = {}
+    for line in system.run(["ss", "-Hltunp"]).stdout.decode("utf-8", "replace").splitlines():
+        protocol, _, _, _, local, *rest = line.split()
+        address, _, port = local.rpartition(":")
+        address = address.strip("[]").partition("%")[0]
+        if address.startswith(("127.", "::1", "::ffff:127.")):
+            continue
+        program = re.search(r'users:\(\("([^"]+)"', " ".join(rest))
+        found[f"{port}/{protocol}"] = program[1] if program else "the kernel"
+    return found

@@ -1,0 +1,118 @@
+"""`fab doctor`: whether this machine and the hosts are in order, and what to mend."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from .. import doctor as report
+from ..addresses import with_addresses
+from ..agent.doctor import Finding, finding
+from ..console import Console, print_json
+from ..converge import add
+from ..errors import HostsmithError, UsageError
+from ..fleet import Fleet, Member
+from ..recipes.hardening import firewall_rules, hardening
+from ..recipes.roles import balances, processes
+from ..report import Report
+from ..settings import load
+from ..targets import Limits, targets
+from ..templating import rendered
+from .base import task
+
+if TYPE_CHECKING:
+    from invoke.context import Context
+
+    from ..settings import Settings
+
+
+@task(help={"json": "Print one JSON document instead of tables."})
+def doctor(
+    c: Context, role: str | None = None, host: str | None = None, exclude: str | None = None, json: bool = False
+) -> dict[str, Any]:
+    """Check this machine and the hosts, and say what to mend."""
+    settings, problem = _settings(c)
+    local = report.here(settings, problem)
+    console = Console(quiet=json)
+    hosts = _hosts(c, settings, Limits(role, host, exclude), console) if settings else {}
+    if json:
+        print_json({"here": local, "hosts": hosts})
+    else:
+        report.show(console, local, hosts)
+    report.require_well(local, hosts)
+    return {"here": local, "hosts": hosts}
+
+
+def _settings(c: Context) -> tuple[Settings | None, str]:
+    try:
+        return load(c), ""
+    except HostsmithError as error:
+        return None, str(error)
+
+
+def _hosts(c: Context, settings: Settings, limits: Limits, console: Console) -> dict[str, list[Finding]]:
+    """The findings of each host; of one that is away, why."""
+    no_plan = ""
+    try:
+        settings = with_addresses(settings, c.config)
+    except HostsmithError as error:
+        no_plan = str(error)
+    try:
+        found = targets(c, settings, limits)
+    except UsageError:
+        if str(limits) or settings.roles:
+            raise
+        return {}
+    with Fleet(found, console, settings.concurrency, None) as fleet:
+        seen = fleet.each(lambda member: _examined(member, no_plan))
+    return {console.name(member.label): seen.get(member) or [_away(member)] for member in fleet.members}
+
+
+def _away(member: Member) -> Finding:
+    return finding("reach", "wrong", member.report.problem())
+
+
+def _examined(member: Member, no_plan: str) -> list[Finding]:
+    settings, roles = member.settings, member.target.roles
+    on = settings.hardening.firewall
+    services = ["supervisor"] if processes(settings, roles) else []
+    services += ["nginx"] if "web" in roles else []
+    services += ["haproxy"] if balances(settings, roles) else []
+    session = member.session
+    known = [] if no_plan else [f"{rule.port}/{rule.protocol}" for rule in firewall_rules(settings, roles)]
+    answer: list[Finding] = session.ask("examine", services=services, open_ports=known, firewall=on)
+    # Asked apart, since the other answers take their time.
+    asked = time.time()
+    clock = report.clock(asked, session.ask("clock"), time.time())
+    if no_plan:
+        return [*answer, clock, finding("hardening", "wrong", no_plan)]
+    in_container = any(each["check"] == "time sync" and each["state"] == "none" for each in answer)
+    return [*answer, clock, *_hardening(member, in_container)]
+
+
+def _hardening(member: Member, in_container: bool) -> Iterator[Finding]:
+    """Which parts of the hardening are in effect: those that `fab provision` would leave as they are."""
+    settings = member.settings
+    plans = {}
+    for resource in rendered(hardening(settings, member.target.roles), settings.project, member.label):
+        plans[resource.describe()] = plan = Report(member.label, dry_run=True)
+        member.session.plan([resource], partial(add, plan))
+    for part, names in report.HARDENING.items():
+        if not getattr(settings.hardening, part):
+            yield finding(part, "none", "switched off")
+        elif in_container and part in ("time", "swap"):
+            yield finding(part, "none", "a container has those of the machine around it")
+        else:
+            yield _part(part, [plans[name] for name in names])
+
+
+def _part(part: str, plans: Sequence[Report]) -> Finding:
+    if problems := [result.error for plan in plans for result in plan.failed]:
+        return finding(part, "wrong", problems[0], "`fab provision` when it is mended")
+    if any(plan.changed for plan in plans):
+        return finding(part, "wrong", "not in effect", "`fab provision` sees to it")
+    if notes := [note for plan in plans for note in plan.notes]:
+        return finding(part, "advice", notes[0])
+    return finding(part, "ok", "in effect")
