@@ -75,17 +75,18 @@ def hardening(settings: Settings, roles: Container[str]) -> list[Resource]:
         Sysctl(_SYSCTL, KERNEL_VALUES) if on.sysctl else Absent(_SYSCTL),
         *([TimeSync()] if on.time else []),
         *([Swap()] if on.swap else []),
-        ssh() if on.ssh else _no_ssh(),
+        ssh(settings) if on.ssh else _no_ssh(),
         *(firewall(settings, roles) if on.firewall else [_no_firewall()]),
         *(fail2ban(settings) if on.fail2ban else []),
     ]
 
 
-def ssh() -> Resource:
-    """SSH by key only."""
+def ssh(settings: Settings) -> Resource:
+    """SSH by key only, and not as root where nobody needs that."""
+    root_comes = any(entry.host.user == "root" for entries in settings.roles.values() for entry in entries)
     return Sshd(
         "sshd",
-        (Template(_SSHD, "ssh/hostsmith.conf.j2", mode=0o644), RootLogin(_ROOT_LOGIN)),
+        (Template(_SSHD, "ssh/hostsmith.conf.j2", mode=0o644), RootLogin(_ROOT_LOGIN, needed=root_comes)),
         heeds={"passwordauthentication": "no", "kbdinteractiveauthentication": "no"},
         # A restart ends no session and returns when sshd listens; a reload returns before it does.
         notify=Restart("ssh"),

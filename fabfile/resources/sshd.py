@@ -55,28 +55,30 @@ class Sshd(Proven):
 
 @dataclass(frozen=True)
 class RootLogin(Resource):
-    """Whether root may log in: by key only, or not at all once somebody else has come in and may do all that root may.
+    """Whether root may log in: by key only, or not at all once somebody else has come in who may do all that root may.
 
     What is stricter already stays.
 
     :param path: the file that says so.
+    :param needed: whether root logs in to some host by the settings, and so may, whoever else has come in.
     """
 
     path: str
+    needed: bool = False
 
     def describe(self) -> str:
         return f"file {self.path}"
 
     def check(self) -> Change | None:
-        return File(self.path, f"PermitRootLogin {_root_login()}\n", mode=0o644).check()
+        return File(self.path, f"PermitRootLogin {self._value()}\n", mode=0o644).check()
 
-
-def _root_login() -> str:
-    now = sshd.effective().get("permitrootlogin", ["prohibit-password"])[0]
-    if now in _STRICT:
-        return now
-    user = login().user
-    return "no" if user != "root" and _has_key(user) and _may_do_all(user) else "prohibit-password"
+    def _value(self) -> str:
+        now = sshd.effective().get("permitrootlogin", ["prohibit-password"])[0]
+        if now in _STRICT:
+            return now
+        user = login().user
+        shut = not self.needed and user != "root" and _has_key(user) and _may_do_all(user)
+        return "no" if shut else "prohibit-password"
 
 
 def _has_key(user: str) -> bool:

@@ -85,7 +85,7 @@ class Hardening(Model):
     """Which parts of a host's hardening are looked after."""
 
     ssh: kind.Flag = Field(
-        True, description="SSH by key only, and not as root once another user with full sudo has come by key."
+        True, description="SSH by key only; not as root once a user with full sudo has come, unless `roles` name root."
     )
     firewall: kind.Flag = Field(
         True, description="A firewall that lets in SSH, what the roles of the host need, and what `firewall` names."

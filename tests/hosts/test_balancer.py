@@ -88,7 +88,10 @@ class Fleet:
     def settings(self, **changes: Any) -> None:
         """Write the settings with these changes."""
         roles = {"web": [vps.spec for vps in self.web], "lb": [self.lb.spec]}
-        self.project.settings(**{"roles": roles, "static": {}, "threads": 8, **changes})
+        # This machine, too, asks the web hosts themselves.
+        firewall = {"allow": [{"port": 80, "from": here(self.lb)}]}
+        base = {"roles": roles, "static": {}, "threads": 8, "firewall": firewall}
+        self.project.settings(**{**base, **changes})
 
     def provision_balancer(self, **changes: Any) -> subprocess.CompletedProcess[str]:
         """Bring the balancer alone to settings with these changes."""
@@ -114,6 +117,11 @@ class Fleet:
     def answering(self, requests: int) -> Counter[str]:
         """Which hosts answer so many requests, one after another."""
         return Counter(self.lb.http("/").body.partition("\n")[0] for _ in range(requests))
+
+
+def here(vps: Vps) -> str:
+    """The address of this machine, as a host sees it."""
+    return vps.address.rpartition(".")[0] + ".1"
 
 
 def hostname(vps: Vps) -> str:
@@ -180,6 +188,17 @@ def test_the_app_sees_the_client_and_no_lie_reaches_it(fleet: Fleet) -> None:
     logs = [vps.run("grep -h balanced /var/log/nginx/hello.access.log || true") for vps in fleet.web]
     assert {line.split()[0] for line in "".join(logs).splitlines()} == {client}
     assert client in fleet.lb.run("journalctl -t haproxy --output cat | grep balanced")
+
+
+def test_a_web_host_answers_its_balancers_and_nobody_else(fleet: Fleet) -> None:
+    fleet.settings(firewall={})
+    fleet.project.fab("provision", "--role", "web")
+    assert fleet.lb.http("/").status == 200
+    for vps in fleet.web:
+        with pytest.raises(TimeoutError):
+            socket.create_connection((vps.address, 80), timeout=1)
+    fleet.settings()
+    fleet.project.fab("provision", "--role", "web")
 
 
 def test_websockets_pass(fleet: Fleet) -> None:

@@ -54,7 +54,9 @@ class Trio:
             "web": [first.spec, {"host": second.spec, "python": "/usr/local/bin/slow-python"}],
             "lb": [self.lb.spec],
         }
-        base = {"roles": roles, "static": {}, "workers": 1, "batch": 1, "lock_timeout": 60}
+        # This machine, too, asks the web hosts themselves, and not only the balancer.
+        firewall = {"allow": [{"port": 80, "from": self.lb.address.rpartition(".")[0] + ".1"}]}
+        base = {"roles": roles, "static": {}, "workers": 1, "batch": 1, "lock_timeout": 60, "firewall": firewall}
         self.project.settings(**{**base, **changes})
 
     def change(self, procfile: str = "web: gunicorn hello:app\n") -> None:

@@ -117,7 +117,7 @@ def test_root_is_shut_out_once_another_admin_has_come(hard: Project) -> None:
 
 
 def test_root_may_come_while_the_other_may_not_do_all_that_root_may(hard: Project) -> None:
-    add_admin(hard.vps, "dev ALL=(root) NOPASSWD: /bin/sh, /usr/bin/python3")
+    add_admin(hard.vps, "dev ALL=(root) NOPASSWD: ALL, !/usr/bin/passwd")
     hard.fab("provision")
     assert with_key(hard.vps).stdout == "root\n"
 
@@ -139,23 +139,17 @@ def test_who_comes_by_password_is_not_locked_out(hard: Project) -> None:
     assert vps.run("cat /etc/ssh/sshd_config.d/*; sshd -T") == before
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        "sed -i /^Include/d /etc/ssh/sshd_config",
-        "echo 'PasswordAuthentication yes' > /etc/ssh/sshd_config.d/00-a.conf",
-    ],
-    ids=["no Include", "an earlier file"],
-)
-def test_a_file_that_sshd_does_not_heed_is_an_error_and_is_put_back(hard: Project, spoil: str) -> None:
+def test_a_file_that_sshd_does_not_heed_is_an_error_and_is_put_back(hard: Project) -> None:
     vps = hard.vps
-    vps.run(f"rm /etc/ssh/sshd_config.d/00-hostsmith*; {spoil}; systemctl restart ssh")
+    vps.run("rm /etc/ssh/sshd_config.d/00-hostsmith*; sed -i /^Include/d /etc/ssh/sshd_config; systemctl restart ssh")
     done = hard.fab("provision", status=1)
     assert "found passwordauthentication yes, expected no" in done.stdout
     assert "hardening: {ssh: false}" in done.stdout
     assert "hostsmith" not in vps.run("ls /etc/ssh/sshd_config.d")
-    # Also when our file is there already, and somebody spoils it later.
-    vps.run("cp /root/before/ssh/sshd_config.d/00-hostsmith* /etc/ssh/sshd_config.d/")
+
+
+def test_a_file_that_sshd_does_not_heed_any_more_is_an_error(hard: Project) -> None:
+    hard.vps.run("echo 'PasswordAuthentication yes' > /etc/ssh/sshd_config.d/00-a.conf")
     assert "found passwordauthentication yes, expected no" in hard.fab("provision", status=1).stdout
 
 
@@ -167,30 +161,18 @@ def test_a_file_that_sshd_refuses_is_put_back(hard: Project) -> None:
     assert hard.vps.run("sshd -T | grep ^passwordauthentication") == "passwordauthentication no\n"
 
 
-def test_the_firewall_lets_in_what_the_roles_need_and_nothing_else(hard: Project) -> None:
+def test_the_firewall_lets_in_what_is_needed_and_leaves_the_tables_of_others(hard: Project) -> None:
     vps = hard.vps
     listening(vps, 8125)
+    vps.run("nft add table inet other; nft add set inet other mine '{ type ipv4_addr; }'")
+    others = vps.run("nft list table inet other")
     assert answers(vps, 22)
-    assert vps.http("/", host="nobody").status
+    assert vps.http("/").status
     assert not answers(vps, 8125)
-    assert subprocess.run(["ping", "-c1", "-W2", vps.address], check=False, capture_output=True).returncode == 0
-    here = vps.address.rpartition(".")[0] + ".1"
-    hard.settings(firewall={"allow": [{"port": 8125, "from": "192.0.2.0/24"}]})
-    hard.fab("provision")
-    assert not answers(vps, 8125)
-    hard.settings(firewall={"allow": [{"port": 8125, "from": here}]})
+    hard.settings(firewall={"allow": [{"port": 8125, "from": vps.address.rpartition(".")[0] + ".1"}]})
     hard.fab("provision")
     assert answers(vps, 8125)
-
-
-def test_tables_of_others_stay_as_they_are(hard: Project) -> None:
-    vps = hard.vps
-    vps.run("nft add table inet other; nft add set inet other mine '{ type ipv4_addr; }'")
-    before = vps.run("nft list table inet other")
-    hard.settings(firewall={"allow": [{"port": 8125}]})
-    hard.fab("provision")
-    assert "8125" in table(vps)
-    assert vps.run("nft list table inet other") == before
+    assert vps.run("nft list table inet other") == others
 
 
 def test_all_ports_that_sshd_listens_on_are_open(hard: Project) -> None:
@@ -258,34 +240,32 @@ def test_another_firewall_is_not_fought(hard: Project, other: str, said: str) ->
 
 def test_a_table_that_was_emptied_is_loaded_again(hard: Project) -> None:
     hard.vps.run("nft flush ruleset")
-    hard.fab("provision", "--check", status=2)
     hard.fab("provision")
     assert "policy drop" in table(hard.vps)
 
 
 def test_who_opens_many_connections_is_slowed_down_unless_trusted(hard: Project) -> None:
     vps = hard.vps
-
-    def got_in() -> int:
-        with ThreadPoolExecutor(50) as pool:
-            return sum(pool.map(lambda _: answers(vps, 22), range(200)))
-
-    assert 100 <= got_in() < 200
+    with ThreadPoolExecutor(20) as pool:
+        got_in = sum(pool.map(lambda _: answers(vps, 22), range(160)))
+    assert 90 <= got_in < 160
     # Slowed down, and not shut out: TCP tries again by itself.
     assert with_key(vps).stdout == "root\n"
-    hard.settings(firewall={"trusted": vps.address.rpartition(".")[0] + ".1"})
+    here = vps.address.rpartition(".")[0] + ".1"
+    assert here in vps.run("nft list set inet hostsmith ssh_clients")
+    hard.settings(firewall={"trusted": here})
     hard.fab("provision")
-    assert got_in() == 200
+    # Not even counted.
+    assert here not in vps.run("nft list set inet hostsmith ssh_clients")
 
 
 def test_an_address_that_keeps_failing_is_banned_and_no_other(
     hard: Project, boot: Callable[..., Vps], provisioned_image: str
 ) -> None:
     vps, scanner = hard.vps, boot(provisioned_image)
-    attempt = f"ssh -oBatchMode=yes -oStrictHostKeyChecking=no -oConnectTimeout=2 nobody@{vps.address} 2>&1"
+    attempt = f"ssh -oBatchMode=yes -oStrictHostKeyChecking=no -oConnectTimeout=2 admin@{vps.address} 2>&1"
     scanner.run(f"for i in $(seq 60); do {attempt} | grep -q denied || exit 0; done; exit 1")
-    banned = vps.run("for i in $(seq 50); do fail2ban-client get sshd banip | grep . && exit 0; sleep 0.2; done")
-    assert banned.split() == [scanner.address]
+    assert vps.run("fail2ban-client get sshd banip").split() == [scanner.address]
     assert with_key(vps).stdout == "root\n"
     scanner.sandbox.destroy(scanner.name)
 
@@ -321,7 +301,6 @@ def test_switched_off_it_is_gone(hard: Project) -> None:
     hard.fab("provision")
     assert answers(vps, 8126)
     assert "hostsmith" not in vps.run("nft list tables; ls /etc/ssh/sshd_config.d /etc/sysctl.d /etc/apt/apt.conf.d")
-    assert hard.json("provision")["hosts"][0]["counts"]["changed"] == 0
     hard.settings()
     hard.fab("provision")
     assert not answers(vps, 8126)

@@ -72,6 +72,8 @@ def test_a_user_whose_sudo_wants_a_password_is_told_how_to_give_it(user: Project
 
 def test_a_user_whose_sudo_wants_a_password_types_it_once(user: Project) -> None:
     user.vps.run("echo 'dev ALL=(ALL) ALL' > /etc/sudoers.d/dev")
+    # What is live is asked as root below.
+    user.settings(hardening={"ssh": False})
     user.commit("with a password")
     status, screen = on_a_terminal(user, "s3cret-word", "--prompt-for-sudo-password", "provision", "deploy")
     assert status == 0, screen
