@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from ..resources.base import ResourceError
 from ..resources.firewall import is_loaded
-from . import apt, sshd, system
+from . import apt, ports, system
 from .container import container
 from .login import login
 
@@ -192,26 +192,10 @@ def _certificates() -> list[Finding]:
 
 def _ports(open_ports: Sequence[str], firewall: bool) -> list[Finding]:
     """What listens for everybody and is neither SSH nor among what the firewall lets in."""
-    known = {*open_ports, *(f"{port}/tcp" for port in sshd.ports()), "68/udp", "546/udp"}
-    there = {place: name for place, name in _listening().items() if place not in known}
-    if not there:
+    names = ports.unknown(open_ports)
+    if not names:
         return [finding("ports", "ok", "nothing unknown listens")]
-    names = ", ".join(f"{name} on {place}" for place, name in sorted(there.items()))
     if firewall and is_loaded():
         mend = "the firewall keeps it shut: bind it to 127.0.0.1, or let it in with `firewall: {allow: [...]}`"
         return [finding("ports", "advice", f"unknown to the firewall: {names}", mend)]
     return [finding("ports", "advice", f"open to the world: {names}", "bind it to 127.0.0.1, or have a firewall")]
-
-
-def _listening() -> dict[str, str]:
-    """The ports that are listened on for other machines, such as "80/tcp", with the name of the program."""
-    found = {}
-    for line in system.run(["ss", "-Hltunp"]).stdout.decode("utf-8", "replace").splitlines():
-        protocol, _, _, _, local, *rest = line.split()
-        address, _, port = local.rpartition(":")
-        address = address.strip("[]").partition("%")[0]
-        if address.startswith(("127.", "::1", "::ffff:127.")):
-            continue
-        program = re.search(r'users:\(\("([^"]+)"', " ".join(rest))
-        found[f"{port}/{protocol}"] = program[1] if program else "the kernel"
-    return found

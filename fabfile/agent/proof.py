@@ -22,6 +22,8 @@ def obtain(limit: float = _LIMIT) -> None:
 
     :raises ResourceError: it did not get in, or did not say within so many seconds that it has.
     """
+    while not _answers.empty():
+        _answers.get()  # to an earlier question, and too late
     events.emit("prove")
     try:
         problem = _answers.get(timeout=limit)

@@ -99,12 +99,13 @@ def _no_ssh() -> Resource:
 
 def firewall(settings: Settings, roles: Container[str]) -> list[Resource]:
     """A table of our own in nftables, which lets in SSH, what the roles need and what the settings name."""
-    rules = Template(
+    rules = list(firewall_rules(settings, roles))
+    file = Template(
         RULES,
         "nftables/firewall.nft.j2",
         {
             "ports": _PORTS,
-            "rules": list(firewall_rules(settings, roles)),
+            "rules": rules,
             "trusted": _by_family(settings.firewall.trusted),
         },
         mode=0o644,
@@ -115,8 +116,9 @@ def firewall(settings: Settings, roles: Container[str]) -> list[Resource]:
         Package("nftables"),
         Firewall(
             "firewall",
-            (Directory(_FOLDER, mode=0o755), ports, rules, unit, FirewallLoaded()),
+            (Directory(_FOLDER, mode=0o755), ports, file, unit, FirewallLoaded()),
             validate=["nft", "--check", "--file", RULES],
+            opens=tuple(sorted({f"{rule.port}/{rule.protocol}" for rule in rules})),
             notify=LoadFirewall(),
         ),
     ]

@@ -7,7 +7,7 @@ import os
 import re
 from dataclasses import dataclass
 
-from ..agent import system
+from ..agent import ports, system
 from ..agent.container import container
 from ..agent.events import note
 from ..agent.systemd import systemctl
@@ -23,13 +23,21 @@ _CHAIN = re.compile(r"^table (\S+ \S+) \{$|hook input priority [^;]+; policy (\w
 
 @dataclass(frozen=True)
 class Firewall(Proven):
-    """Our table. Where another firewall is at work, or a container may have none, nothing is done and that is told."""
+    """Our table. Where another firewall is at work, or a container may have none, nothing is done and that is told.
+
+    :param opens: what it lets in besides SSH, such as "80/tcp", so that what it is about to shut can be told.
+    """
+
+    opens: tuple[str, ...] = ()
 
     def check(self) -> Change | None:
         if reason := not_ours():
             note(f"no firewall of ours: {reason}; `hardening: {{firewall: false}}` ends this note")
             return None
-        return super().check()
+        change = super().check()
+        if change and not is_loaded() and (shut := ports.unknown(self.opens)):
+            note(f"the firewall shuts what listens here for others: {shut}; `firewall: {{allow: [...]}}` keeps it open")
+        return change
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,34 @@
+"""The ports that programs on this host listen on for other machines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from . import sshd, system
+
+# SSH has the firewall's own rule; a DHCP client listens, and its answers come by rules of their own.
+_DHCP = ("68/udp", "546/udp")
+
+
+def unknown(known: Collection[str]) -> str:
+    """What listens for others beside SSH and these ports, such as "postgres on 5432/tcp"; empty for nothing.
+
+    :param known: ports such as "80/tcp".
+    """
+    expected = {*known, *_DHCP, *(f"{port}/tcp" for port in sshd.ports())}
+    return ", ".join(f"{name} on {place}" for place, name in sorted(listening().items()) if place not in expected)
+
+
+def listening() -> dict[str, str]:
+    """The ports that are listened on for other machines, such as "80/tcp", with the name of the program."""
+    found = {}
+    for line in system.run(["ss", "-Hltunp"]).stdout.decode("utf-8", "replace").splitlines():
+        protocol, _, _, _, local, *rest = line.split()
+        address, _, port = local.rpartition(":")
+        address = address.strip("[]").partition("%")[0]
+        if address.startswith(("127.", "::1", "::ffff:127.")):
+            continue
+        program = re.search(r'users:\(\("([^"]+)"', " ".join(rest))
+        found[f"{port}/{protocol}"] = program[1] if program else "the kernel"
+    return found
