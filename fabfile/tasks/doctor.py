@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import doctor as report
 from ..addresses import with_addresses
 from ..agent.doctor import Finding, finding
 from ..console import Console, print_json
-from ..converge import add
 from ..errors import HostsmithError, UsageError
 from ..fleet import Fleet, Member
 from ..recipes.hardening import firewall_rules, hardening
-from ..recipes.roles import balances, processes
-from ..report import Report
+from ..recipes.roles import balances
 from ..settings import load
 from ..targets import Limits, targets
-from ..templating import rendered
 from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
+    from ..report import Report
     from ..settings import Settings
 
 
@@ -71,13 +68,13 @@ def _hosts(c: Context, settings: Settings, limits: Limits, console: Console) -> 
 
 
 def _away(member: Member) -> Finding:
-    return finding("reach", "wrong", member.report.problem())
+    return finding("host", "wrong", member.report.problem())
 
 
 def _examined(member: Member, no_plan: str) -> list[Finding]:
     settings, roles = member.settings, member.target.roles
     on = settings.hardening.firewall
-    services = ["supervisor"] if processes(settings, roles) else []
+    services = ["supervisor"] if member.target.processes else []
     services += ["nginx"] if "web" in roles else []
     services += ["haproxy"] if balances(settings, roles) else []
     session = member.session
@@ -95,10 +92,8 @@ def _examined(member: Member, no_plan: str) -> list[Finding]:
 def _hardening(member: Member, in_container: bool) -> Iterator[Finding]:
     """Which parts of the hardening are in effect: those that `fab provision` would leave as they are."""
     settings = member.settings
-    plans = {}
-    for resource in rendered(hardening(settings, member.target.roles), settings.project, member.label):
-        plans[resource.describe()] = plan = Report(member.label, dry_run=True)
-        member.session.plan([resource], partial(add, plan))
+    # Each by itself: one that fails would keep the others from being told.
+    plans = {one.describe(): member.would([one]) for one in hardening(settings, member.target.roles)}
     for part, names in report.HARDENING.items():
         if not getattr(settings.hardening, part):
             yield finding(part, "none", "switched off")
