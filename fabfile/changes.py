@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from . import recipes
+from . import recipes, variables
 from .commits import Pending
 from .console import diff_style
 from .errors import ConvergeError
@@ -16,6 +16,7 @@ from .report import Result
 if TYPE_CHECKING:
     from .fleet import Member
     from .resources.base import Resource
+    from .variables import Given
 
 _WORDS = {"changed": ("change", "green"), "ran": ("run", "cyan")}
 
@@ -98,10 +99,11 @@ class Plan:
         yield f"start    {', '.join(self.starts)}", "cyan"
 
 
-def plan_of(member: Member, pending: Pending | None) -> Plan:
+def plan_of(member: Member, pending: Pending | None, given: Given) -> Plan:
     """What would change on a host.
 
     :param pending: the commits; None where the app does not run.
+    :param given: the variables that the settings give.
     :raises ConvergeError: it cannot be told.
     """
     settings, roles = member.settings, member.target.roles
@@ -111,13 +113,20 @@ def plan_of(member: Member, pending: Pending | None) -> Plan:
         return Plan(pending, (), Names(), starts, provision)
     # The files name the release that they are of, so they are planned as those of the live one.
     configuration = _would(member, [recipes.release.configuration(settings, roles, pending.release)])
-    environment = {name: value.reveal() for name, value in settings.environment.items()}
-    names = member.session.ask("environment_changes", app=settings.app, environment=environment)
-    return Plan(pending, configuration, _names(names), starts, provision)
+    kept = variables.ask(member.session, settings.app)
+    # Not what it was given, but what it has: somebody may have edited it.
+    running = member.session.ask("running_variables", app=settings.app)
+    wanted = variables.wanted(given, [kept]).variables.all()
+    names = _names(running, {name: variable.text for name, variable in wanted.items()})
+    return Plan(pending, configuration, names, starts, provision)
 
 
-def _names(found: Mapping[str, Sequence[str]]) -> Names:
-    return Names(*(tuple(found[kind]) for kind in ("added", "removed", "changed")))
+def _names(before: Mapping[str, str], after: Mapping[str, str]) -> Names:
+    return Names(
+        tuple(sorted(after.keys() - before.keys())),
+        tuple(sorted(before.keys() - after.keys())),
+        tuple(sorted(name for name in before.keys() & after.keys() if before[name] != after[name])),
+    )
 
 
 def _would(member: Member, resources: Sequence[Resource]) -> tuple[Result, ...]:

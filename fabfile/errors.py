@@ -14,6 +14,7 @@
     +-- InterruptedRunError   Ctrl-C; the host has put back what was half-way
     +-- SourceError           the code to deploy could not be found, or the tree is dirty
     +-- ReleaseError          there is no such release, or none to go back to
+    +-- SecretsError          the encrypted file, its key, or a command that tells a secret; never tells the value
     +-- SandboxError          a disposable host could not be made, started or removed
     +-- PatchworkError        a helper of `hostsmith.patchwork` could not do its work
 
@@ -101,6 +102,10 @@ class SourceError(HostsmithError):
 
 class ReleaseError(HostsmithError):
     """There is no such release, or none to go back to."""
+
+
+class SecretsError(HostsmithError):
+    """The encrypted file or its key is not as expected, or a command did not tell a secret."""
 
 
 class SandboxError(HostsmithError):

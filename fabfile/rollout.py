@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from . import variables
 from .agent import wire
 from .console import Console
 from .errors import FleetError
@@ -15,13 +16,14 @@ from .outcome import Outcome
 from .recipes.haproxy import drained
 from .recipes.release import live
 from .report import Report
-from .targets import Limits, of_role, targets, with_app
+from .targets import Limits, of_role, others_with_app, targets, with_app
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
     from .resources.base import Resource
     from .settings import Settings
+    from .variables import Given, Kept, Wanted
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,14 @@ class Underway:
     """A deploy or rollback whose hosts are reached and locked.
 
     :param left_out: the reports of hosts that are away, and that it goes on without.
+    :param console: of the run.
     :param balancers: those that take a host out of their rotation while it switches; None when none does.
     """
 
     fleet: Fleet
     settings: Settings
     left_out: list[Report]
+    console: Console
     balancers: Fleet | None
 
     def switch(self, release: str, settle: Callable[[Member], Sequence[Resource]]) -> None:
@@ -58,7 +62,38 @@ def underway(
         outcome.reports += fleet.reports
         left_out = _begin(fleet, settings, outcome.what, skip_unreachable)
         with _draining(c, settings) as balancers:
-            yield Underway(fleet, settings, left_out, balancers)
+            yield Underway(fleet, settings, left_out, console, balancers)
+
+
+def release_variables(c: Context, run: Underway, given: Given) -> Wanted:
+    """The variables of a new release: the same on all hosts, and those that the fleet has already.
+
+    :raises FleetError: a host that must be asked is away.
+    """
+    fleet, settings = run.fleet, run.settings
+    kept = list(fleet.each(lambda member: variables.ask(member.session, settings.app)).values())
+    fleet.require("nothing has changed")
+    if variables.lacking(given, kept):
+        kept += _kept_by_others(c, run)
+    wanted = variables.wanted(given, kept)
+    for remark in wanted.remarks:
+        run.console.say(remark, style="yellow")
+    return wanted
+
+
+def _kept_by_others(c: Context, run: Underway) -> list[Kept]:
+    """What the hosts of the app keep that do not take part."""
+    settings = run.settings
+    others = others_with_app(c, settings, [member.target.host for member in run.fleet.members])
+    if not others:
+        return []
+    with Fleet(others, Console(quiet=True), settings.concurrency, "config") as fleet:
+        found = fleet.each(lambda member: variables.ask(member.session, settings.app))
+        if not run.left_out:
+            fleet.require(
+                "its values of `config.set` and generated ones are needed, and it is away; nothing has changed"
+            )
+    return list(found.values())
 
 
 def _begin(fleet: Fleet, settings: Settings, what: str, skip_unreachable: bool) -> list[Report]:

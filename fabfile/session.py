@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import paramiko.agent
 
 from . import pack
-from .agent import events, wire
+from .agent import events, redact, wire
 from .agent.controller import BEAT, PATIENCE
 from .agent.events import RECORD_SEPARATOR
 from .errors import AgentError, ConnectError, InterruptedRunError, LockedError, LostError, UsageError
@@ -290,7 +290,7 @@ class Session:
             return LostError(
                 f"{self.host}: the connection was lost; unless it lost its power, the host puts back what was half-way"
             )
-        text = "\n".join(list(self._errors)[-_ERROR_LINES:] or self._noise)
+        text = redact.text("\n".join(list(self._errors)[-_ERROR_LINES:] or self._noise))
         if problem := _sudo_problem(text):
             return ConnectError(f"{self.host}: cannot become root: {problem}")
         if status == pack.OLD_PYTHON:

@@ -101,6 +101,19 @@ def with_app(found: Sequence[Target]) -> list[Target]:
     return chosen
 
 
+def others_with_app(c: Context, settings: Settings, hosts: Sequence[Host]) -> list[Target]:
+    """The other hosts of the fleet that some hosts belong to, as far as they run a process of the app.
+
+    Hosts that are in no role, as one to rehearse on that is given with `-H`, belong to none.
+    """
+    if not any(settings.entry(host) for host in hosts):
+        return []
+    part = {settings.machine(host) for host in hosts}
+    rest = [host for host in hosts_for(settings) if settings.machine(host) not in part]
+    found = [_target(host, settings, _connection(host, settings, c)) for host in rest]
+    return [target for target in found if target.processes]
+
+
 def of_role(c: Context, settings: Settings, role: str) -> list[Target]:
     """The hosts of a role, whatever hosts the task was given."""
     return [_target(host, settings, _connection(host, settings, c)) for host in hosts_for(settings, role)]

@@ -7,10 +7,13 @@ import os
 import threading
 from typing import Any
 
+from . import redact
 from .system import uninterrupted
 
 # Each event starts with this byte, so that nothing a login shell or a program prints is taken for one.
 RECORD_SEPARATOR = b"\x1e"
+# What may quote programs and files, and so secrets; all else is data of our own.
+_WORDS = frozenset({"resource", "summary", "diff", "error", "text"})
 
 
 class _Out:
@@ -29,12 +32,13 @@ def open_stream() -> None:
 
 @uninterrupted()
 def emit(kind: str, **fields: Any) -> None:
-    """Send one event, whole.
+    """Send one event, whole, its words without secrets.
 
     A controller that has gone away is no error here: the run finds out where it can stop cleanly.
     """
+    told = {name: redact.text(value) if name in _WORDS else value for name, value in fields.items()}
     # Escaped to ASCII: the host's locale takes no part.
-    _write(RECORD_SEPARATOR + json.dumps({"event": kind, **fields}).encode("ascii") + b"\n")
+    _write(RECORD_SEPARATOR + json.dumps({"event": kind, **told}).encode("ascii") + b"\n")
 
 
 def alive(**fields: str) -> None:

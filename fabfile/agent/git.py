@@ -114,6 +114,13 @@ class Repository:
         """Keep an object from garbage collection under RELEASE_REFS."""
         self.git("update-ref", f"{RELEASE_REFS}/{ref}", name)
 
+    def kept(self, ref: str) -> str:
+        """Id of what is kept under a name.
+
+        :raises ResourceError: nothing is.
+        """
+        return self.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{RELEASE_REFS}/{ref}")
+
     def release(self, ref: str) -> None:
         """Stop keeping it."""
         self.git("update-ref", "-d", f"{RELEASE_REFS}/{ref}")

@@ -78,6 +78,11 @@ class Layout:
         return f"{self.root}/.ssh"
 
     @property
+    def generated(self) -> str:
+        """Values that were made up for the app once, and stay from release to release; root's."""
+        return f"{self.root}/generated.json"
+
+    @property
     def logs(self) -> str:
         return f"/var/log/{self.app}"
 

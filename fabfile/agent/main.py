@@ -10,7 +10,7 @@ import types
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from . import engine, events, lock, logs, stream, system, wire
+from . import engine, events, lock, logs, stream, system, variables, wire
 from .controller import Controller
 from .held import Held
 from .owed import FOLDER, Owed
@@ -34,6 +34,7 @@ def main(stdin: BinaryIO) -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     os.umask(0o022)
     os.chdir("/")
+    variables.remember_all()
     controller = Controller(stdin, lambda: os.kill(os.getpid(), _HANGUP))
     run = _Run()
     try:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 import time
 from dataclasses import asdict
 from typing import Any
 
 from ..resources.base import ResourceError
-from . import doctor, haproxy, lock, logs, supervisord, system, wire
+from . import doctor, haproxy, lock, logs, redact, supervisord, variables, wire
 from .git import Repository
 from .history import between
 from .layout import Layout
@@ -67,6 +66,7 @@ def status(app: str, health: Any) -> dict[str, Any]:
             found["problem"] = check.ask_socket(layout.socket(live))
     except ResourceError as error:
         found["problem"] = str(error)
+    found["problem"] = found["problem"] and redact.text(found["problem"])
     return found
 
 
@@ -120,12 +120,14 @@ def verify(app: str, release: str, health: Any, port: int | None) -> str | None:
         if process["statename"] not in ("RUNNING", "STARTING"):
             return f"process {process['name']} is {process['statename'].lower()}: {process['description']}"
     check = wire.load(health)
-    return check.ask_port(port) if check and port else None
+    problem = check.ask_port(port) if check and port else None
+    return problem and redact.text(problem)
 
 
 def log_lines(app: str, names: list[str], lines: int) -> dict[str, Any]:
-    """The last lines of logs, see `logs.last`."""
-    return logs.last(app, names, lines)
+    """The last lines of logs, see `logs.last`; without secrets."""
+    found = logs.last(app, names, lines)
+    return {**found, "lines": [(at, name, redact.text(text)) for at, name, text in found["lines"]]}
 
 
 def lock_holder() -> str | None:
@@ -161,19 +163,18 @@ def history(app: str, url: str, revision: str, since: list[str], files: list[str
         return {"commit": commit, "since": {old: asdict(way) if way else None for old, way in found.items()}}
 
 
-def environment_changes(app: str, environment: dict[str, str]) -> dict[str, list[str]]:
-    """Names of the variables by which an environment differs from the live release's; values are not told."""
-    path = f"{Layout(app).current}/env"
-    text = (system.read(path) or b"").decode("utf-8", "replace")
-    try:
-        live = dict(word.partition("=")[::2] for word in shlex.split(text))
-    except ValueError:
-        raise ResourceError(f"{path} is not as a deploy writes it; deploy again to have it written anew") from None
-    live = {name: value for name, value in live.items() if not name.startswith("HOSTSMITH_")}
+def kept_variables(app: str) -> dict[str, Any]:
+    """The variables of the live release, None before the first deploy; and the values that were made up for the app.
+
+    For the controller's memory alone: the values are not hidden.
+    """
+    layout = Layout(app)
+    live = layout.live()
     return {
-        "added": sorted(environment.keys() - live.keys()),
-        "removed": sorted(live.keys() - environment.keys()),
-        "changed": sorted(name for name in environment.keys() & live.keys() if environment[name] != live[name]),
+        "live": asdict(layout.record(live)) if live else None,
+        "bad": [record.id for record in layout.records() if record.state == "bad"],
+        "variables": variables.kept(layout, live).to_json() if live else None,
+        "generated": {name: value.reveal() for name, value in variables.generated(layout).items()},
     }
 
 
@@ -185,6 +186,11 @@ def examine(services: list[str], open_ports: list[str], firewall: bool) -> list[
 def clock() -> float:
     """The time here."""
     return time.time()
+
+
+def running_variables(app: str) -> dict[str, str]:
+    """The environment of the live release, as its file has it; for the controller's memory alone."""
+    return variables.running(Layout(app).current)
 
 
 def _provisioned(app: str) -> Layout:

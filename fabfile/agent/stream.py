@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Sequence
 
 from ..resources.base import ResourceError
-from . import events, system
+from . import events, redact, system
 from .layout import Layout
 
 _CHUNK = 65536
@@ -20,7 +20,8 @@ _QUIET = 0.1
 def run(app: str, argv: Sequence[str]) -> int:
     """Run a command in the live release's folder and environment, as the app's user.
 
-    What it prints is sent as events "output", with `stream` and, in base64, `data`. Its standard input is empty.
+    What it prints is sent as events "output", with `stream` and, in base64, `data`; without secrets. Its standard
+    input is empty.
 
     :returns: its exit status as a shell would give it: 128 and more for a signal.
     :raises ResourceError: nothing is live.
@@ -65,20 +66,34 @@ def _pass_on(process: subprocess.Popen[bytes]) -> None:
     with selectors.DefaultSelector() as selector:
         for name, pipe in (("stdout", process.stdout), ("stderr", process.stderr)):
             assert pipe is not None
-            selector.register(pipe, selectors.EVENT_READ, name)
-        while selector.get_map():
-            ready = selector.select(_QUIET)
-            if not ready and process.poll() is not None:
-                return
-            for key, _ in ready:
-                data = os.read(key.fd, _CHUNK)
-                if data:
-                    events.emit("output", stream=key.data, data=base64.b64encode(data).decode())
-                else:
-                    selector.unregister(key.fileobj)
+            selector.register(pipe, selectors.EVENT_READ, (name, redact.Stream()))
+        try:
+            _read_all(selector, process)
+        finally:
+            for key in list(selector.get_map().values()):
+                _send(key.data[0], key.data[1].end())
     # It may close its output and go on; a signal that comes just before a wait without end would not be noticed.
     while process.poll() is None:
         try:
             process.wait(_QUIET)
         except subprocess.TimeoutExpired:
             continue
+
+
+def _read_all(selector: selectors.BaseSelector, process: subprocess.Popen[bytes]) -> None:
+    """Send on what comes, until all is closed, or the program has ended and is quiet."""
+    while selector.get_map():
+        ready = selector.select(_QUIET)
+        if not ready and process.poll() is not None:
+            return
+        for key, _ in ready:
+            name, hidden = key.data
+            data = os.read(key.fd, _CHUNK)
+            _send(name, hidden.feed(data) if data else hidden.end())
+            if not data:
+                selector.unregister(key.fileobj)
+
+
+def _send(name: str, data: bytes) -> None:
+    if data:
+        events.emit("output", stream=name, data=base64.b64encode(data).decode())

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..resources.base import ResourceError
 from ..resources.secret import Secret
+from . import redact
 
 # In a checkout the library is loaded by the name "fabfile"; on the wire and on the host it has one name.
 CANONICAL = "hostsmith"
@@ -23,6 +24,7 @@ def dump(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, Secret):
+        redact.remember(value)
         return {"$secret": value.reveal()}
     if isinstance(value, str):
         return value
@@ -73,7 +75,9 @@ def _load(data: Any) -> Any:
     if kind == "$bytes":
         return base64.b64decode(content, validate=True)
     if kind == "$secret":
-        return Secret(content)
+        secret = Secret(content)
+        redact.remember(secret)
+        return secret
     raise ValueError(f"unknown kind {kind!r}")
 
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Container
 from typing import TYPE_CHECKING
 
 from ..agent.health import HealthCheck
 from ..agent.layout import Layout, Record
 from ..errors import SettingsError
-from ..resources import Command, Directory, File, Resource, Secret, Validated
+from ..resources import Command, Directory, Resource, Validated
+from ..resources.environment import Environment, GeneratedValues
 from ..resources.live import Live
-from ..resources.release import Pruned, ReleaseCode, ReleaseRecord, ReleaseVenv
+from ..resources.release import Pruned, ReleaseCode, ReleaseCopy, ReleaseRecord, ReleaseVenv
 from ..resources.settled import Settled
 from ..templating import Template
 from .roles import processes
 
 if TYPE_CHECKING:
     from ..settings import Settings
+    from ..variables import Wanted
 
 HTTP_PORT = 80
 # A command with one of these needs the shell to stay; any other replaces it, so that signals reach the program.
@@ -26,17 +27,34 @@ _SHELL_SYNTAX = re.compile(r"[;&|<>\n]|^[({]")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
 
-def prepared(settings: Settings, roles: Container[str], record: Record, code: ReleaseCode) -> list[Resource]:
+def prepared(
+    settings: Settings, roles: Container[str], record: Record, code: ReleaseCode, wanted: Wanted
+) -> list[Resource]:
     """A new release on a host, ready to be started.
 
     :param record: what the release knows of itself.
     :param code: its code.
+    :param wanted: its variables.
     """
     return [
         ReleaseRecord(settings.app, record),
         code,
         virtualenv(settings, record.id),
         configuration(settings, roles, record.id),
+        *environment(settings, record.id, wanted),
+    ]
+
+
+def reconfigured(settings: Settings, record: Record, live: str, wanted: Wanted) -> list[Resource]:
+    """A new release that is the live one again, but for its variables; ready to be started.
+
+    :param live: id of the live release.
+    """
+    return [
+        ReleaseRecord(settings.app, record),
+        ReleaseCopy(settings.app, record.id, live),
+        virtualenv(settings, record.id),
+        *environment(settings, record.id, wanted),
     ]
 
 
@@ -66,7 +84,6 @@ def configuration(settings: Settings, roles: Container[str], release_id: str) ->
         "stop_seconds": settings.web_timeout + 5,
     }
     files: list[Resource] = [
-        File(f"{folder}/env", environment(settings, release_id), mode=0o640, owner="root", group=settings.app),
         Template(f"{folder}/gunicorn.conf.py", "gunicorn/gunicorn.conf.py.j2", {**common, **gunicorn}, mode=0o644),
         Template(f"{folder}/supervisor.conf", "supervisor/app.conf.j2", {**common, **supervisor}, mode=0o644),
         Template(f"{folder}/start", "app/start.sh.j2", {**common, "processes": commands, "home": layout.shared},
@@ -78,14 +95,10 @@ def configuration(settings: Settings, roles: Container[str], release_id: str) ->
     return Validated("configuration", tuple(files))
 
 
-def environment(settings: Settings, release_id: str) -> Secret:
-    """The environment of all processes, as a file for a shell to read."""
-    values = {
-        "HOSTSMITH_APP": settings.app,
-        "HOSTSMITH_RELEASE": release_id,
-        **{name: value.reveal() for name, value in settings.environment.items()},
-    }
-    return Secret("".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items()))
+def environment(settings: Settings, release_id: str, wanted: Wanted) -> list[Resource]:
+    """The environment of all processes, and the values in it that outlive the release."""
+    variables = Environment(settings.app, release_id, wanted.variables)
+    return [*([GeneratedValues(settings.app, wanted.generated)] if wanted.generated else []), variables]
 
 
 def release_command(settings: Settings, release_id: str) -> list[Resource]:

@@ -7,7 +7,7 @@ import os
 import time
 from dataclasses import dataclass
 
-from ..agent import supervisord, system
+from ..agent import redact, supervisord, system
 from ..agent.draining import drain
 from ..agent.health import HealthCheck
 from ..agent.layout import Layout
@@ -159,7 +159,7 @@ class Live(Resource):
         """A release that was proven once stays so: what fails it now may be the host."""
         if layout.record(self.release).state != "proven":
             reason = str(error).splitlines()[0] if str(error) else "interrupted"
-            layout.mark(self.release, "failed", reason)
+            layout.mark(self.release, "failed", redact.text(reason))
 
 
 class _LogMarks:

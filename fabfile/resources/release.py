@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from dataclasses import dataclass, field
 
 from ..agent import supervisord, system, venv
@@ -11,6 +12,9 @@ from ..agent.events import note
 from ..agent.git import Repository
 from ..agent.layout import Layout, Record
 from .base import Change, Resource, ResourceError
+
+# The files that the recipe renders for a release.
+_CONFIGURATION = ("gunicorn.conf.py", "supervisor.conf", "start")
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,43 @@ class ReleaseCode(Resource):
         folder = f"{layout.release(self.release)}/code"
         os.mkdir(folder, 0o755)
         repository.export(self.name, folder)
+
+
+@dataclass(frozen=True)
+class ReleaseCopy(Resource):
+    """A release's code and the configuration of its processes, as an earlier one has them on this host.
+
+    :param source: id of the earlier one.
+    """
+
+    app: str
+    release: str
+    source: str
+
+    def describe(self) -> str:
+        return f"code and configuration of {self.source}"
+
+    def check(self) -> Change | None:
+        layout = Layout(self.app)
+        if os.path.isdir(f"{layout.release(self.release)}/code"):
+            return None
+        # What stops half-way is taken back by nobody but `ReleaseRecord` and the pruning: it never goes live.
+        return Change("copied", lambda: self._apply(layout))
+
+    def _apply(self, layout: Layout) -> None:
+        old, new = layout.release(self.source), layout.release(self.release)
+        repository = Repository(layout.repository)
+        repository.keep(repository.kept(self.source), self.release)
+        for name in _CONFIGURATION:
+            # They name their release in paths, and in nothing else that could be its id.
+            text = (system.read(f"{old}/{name}") or b"").replace(self.source.encode(), self.release.encode())
+            system.write_atomic(f"{new}/{name}", text, mode=stat.S_IMODE(os.stat(f"{old}/{name}").st_mode))
+        if os.path.isdir(f"{old}/run"):
+            folder = os.stat(f"{old}/run")
+            os.mkdir(f"{new}/run", 0o700)
+            os.chown(f"{new}/run", folder.st_uid, folder.st_gid)
+            os.chmod(f"{new}/run", stat.S_IMODE(folder.st_mode))
+        shutil.copytree(f"{old}/code", f"{new}/code", symlinks=True)
 
 
 @dataclass(frozen=True)

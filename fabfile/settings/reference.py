@@ -79,6 +79,9 @@ firewall:
 environment:
   DJANGO_SETTINGS_MODULE: blog.settings
   DEBUG: false
+  SECRET_KEY: {generate: 50}
+  STRIPE_KEY: {command: [pass, show, blog/stripe]}
+secrets_key: ~/keys/blog.key
 
 static:
   /static/: build/static

@@ -18,6 +18,7 @@ from .hardening import Firewall, FirewallSetting, Hardening, HardeningSetting
 from .health import Health
 from .kinds import ListOf, MappingOf, Number, OneOrList, UnexpectedError
 from .model import Model
+from .secrets import KeyPlace, VariableValue
 
 _DOMAINS = "a list of domain names such as [example.com]"
 
@@ -124,12 +125,18 @@ class Settings(Model):
     )
     keep_releases: kind.Positive = Field(5, description="Releases that are kept on a host to go back to.")
     environment: Annotated[
-        dict[kind.VariableName, kind.VariableValue],
+        dict[kind.VariableName, VariableValue],
         MappingOf("variable names with their values, such as {DEBUG: false}"),
     ] = Field(
         default_factory=dict,
-        description="Environment variables of all processes. Their values are never shown. "
-        "`FABRIC_ENVIRONMENT_<NAME>` sets a single one, so that a secret need not stand in a file.",
+        description="Environment variables of all processes. `{generate: 50}` is a value of so many letters and "
+        "digits that is made up once and stays, `{command: [pass, show, key]}` what a command on your machine prints. "
+        "`FABRIC_ENVIRONMENT_<NAME>` sets a single one; secrets.md has more ways to keep a secret out of a file.",
+    )
+    secrets_key: KeyPlace = Field(
+        None,
+        description="Where the key to `secrets.enc.yaml` is, unless it is in the variable `HOSTSMITH_KEY`: a file, or "
+        "`{command: [...]}` that prints it. Default: `~/.config/hostsmith/<app>.key`.",
     )
     client_max_body_size: kind.Size = Field(
         "10m",

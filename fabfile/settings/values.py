@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator
 
 from ..host import HOST_FORM, Host, expand, read_host
-from ..resources.secret import Secret
 from .kinds import Number, Scalar, Text, UnexpectedError
 from .procfile import PROCESS_NAME
 
@@ -220,32 +219,6 @@ def _variable_name(value: str) -> str:
 
 
 VariableName = Annotated[str, AfterValidator(_variable_name), Text(_VARIABLE_NAME, r"[A-Za-z_][A-Za-z0-9_]{0,199}")]
-_VARIABLE = "a text, a number, true or false"
-# Linux takes 128 KiB for one variable with its name (MAX_ARG_STRLEN).
-LONGEST_VARIABLE = 120_000
-
-
-def _secret(value: Any) -> Secret:
-    if isinstance(value, Secret):
-        return value
-    if isinstance(value, bool):
-        value = str(value).lower()
-    if not isinstance(value, str | int | float):
-        raise UnexpectedError(_VARIABLE, 'write "" for an empty text' if value is None else "")
-    try:
-        text = str(value)
-    except ValueError:  # a number with thousands of digits
-        raise UnexpectedError(_VARIABLE, "put a number as long as that in quotes") from None
-    if re.search("[\0\ud800-\udfff]", text):
-        raise UnexpectedError(f"{_VARIABLE}, without NUL and bytes that are no UTF-8 text")
-    if len(text.encode()) > LONGEST_VARIABLE:
-        raise UnexpectedError(
-            f"{_VARIABLE}, of at most {LONGEST_VARIABLE} bytes", "Linux starts no program with more; put it in a file"
-        )
-    return Secret(text)
-
-
-VariableValue = Annotated[Secret, PlainValidator(_secret), PlainSerializer(str, when_used="json"), Scalar(_VARIABLE)]
 
 Algorithm = Annotated[str, Text("roundrobin or leastconn", r"roundrobin|leastconn")]
 

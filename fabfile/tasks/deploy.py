@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .. import variables
 from ..agent.layout import Record
 from ..console import Console
 from ..errors import UsageError
@@ -17,7 +18,7 @@ from ..recipes.release import prepared, pruned, release_command, settled
 from ..release import new_record
 from ..report import Report
 from ..resources.release import ReleaseCode
-from ..rollout import Underway, underway
+from ..rollout import Underway, release_variables, underway
 from ..session import Session, whoami
 from ..settings import load
 from ..source import LocalSource, Source
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from ..resources.base import Resource
     from ..settings import Settings
+    from ..variables import Given
 
 
 @task(
@@ -53,13 +55,14 @@ def deploy(
 ) -> list[Report]:
     """Release a revision beside the old one, then switch: all hosts or none."""
     settings = load(c).in_batches(batch)
+    given = variables.given(settings)
     console, limits = Console(quiet=json), Limits(role, host, exclude)
     with (
         told(console, "deploy", release=None) as outcome,
         _origin(settings, revision or settings.revision, dirty) as origin,
         underway(c, settings, limits, console, outcome, skip_unreachable=skip_unreachable) as run,
     ):
-        record = _deploy(run, origin)
+        record = _deploy(c, run, origin, given)
         outcome.more["release"] = record.id
     console.say(f"{settings.app}: release {record.id} is live ({record.subject})", style="bold green")
     for report in run.left_out:
@@ -102,7 +105,7 @@ def _origin(settings: Settings, revision: str, dirty: bool) -> Iterator[_Origin]
         yield _Origin(revision, local=local)
 
 
-def _deploy(run: Underway, origin: _Origin) -> Record:
+def _deploy(c: Context, run: Underway, origin: _Origin, given: Given) -> Record:
     """From hosts that are locked to a release that is live on all of them.
 
     :raises FleetError: it failed on a host, and all have what they had.
@@ -113,11 +116,12 @@ def _deploy(run: Underway, origin: _Origin) -> Record:
     chosen = primary([member.target for member in fleet.members])
     (first,) = [member for member in fleet.members if member.target is chosen]
     source = origin.resolve(settings, first.session)
+    wanted = release_variables(c, run, given)
     record = new_record(source, whoami(), time.time(), (name for host in found.values() for name in host["releases"]))
 
     def prepare(member: Member) -> None:
         code = origin.code(settings, source, record.id, found[member]["objects"])
-        member.converge("prepare", prepared(member.settings, member.target.roles, record, code))
+        member.converge("prepare", prepared(member.settings, member.target.roles, record, code, wanted))
 
     fleet.each(prepare)
     fleet.require("it could not be prepared everywhere, and no host has switched")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .. import variables
 from ..addresses import with_addresses
 from ..changes import plan_of
 from ..commits import note_of, pending_on
@@ -37,10 +38,11 @@ def plan(
 ) -> dict[str, dict[str, Any]]:
     """Show what a deploy and a provision would change; touches nothing."""
     settings = with_addresses(load(c), c.config)
+    given = variables.given(settings)
     console = Console(quiet=json)
     with Fleet(targets(c, settings, Limits(role, host, exclude)), console, settings.concurrency, None) as fleet:
         pending = pending_on(fleet, settings, revision)
-        plans = fleet.each(lambda member: plan_of(member, pending.get(member)))
+        plans = fleet.each(lambda member: plan_of(member, pending.get(member), given))
     answers = documents(fleet, plans)
     if json:
         print_json(answers)

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import pytest
 from hostsmith.agent.health import HealthCheck
 from hostsmith.agent.layout import Record
+from hostsmith.agent.variables import Variable, Variables
 from hostsmith.errors import SettingsError
 from hostsmith.host import Host
 from hostsmith.recipes import app, haproxy, nginx, provision, python, release, roles, supervisor, system
@@ -35,12 +36,14 @@ from hostsmith.resources import (
 from hostsmith.resources.balancer import BalancerOf, ReloadHaproxy
 from hostsmith.resources.deploy_key import DeployKey
 from hostsmith.resources.drained import Drained
+from hostsmith.resources.environment import Environment
 from hostsmith.resources.live import Live
 from hostsmith.resources.release import Pruned, ReleaseCode, ReleaseRecord, ReleaseVenv
 from hostsmith.resources.settled import Settled
 from hostsmith.roles import ALL_ROLES
 from hostsmith.settings import Settings
 from hostsmith.templating import Template, render, rendered
+from hostsmith.variables import Wanted
 from local_host import NASTY, nobody_reads, program
 
 ID = "20260101-120000-0123456"
@@ -53,6 +56,7 @@ NO_HARDENING = [
     "sshd",
     "firewall",
 ]
+NO_VARIABLES = Wanted(Variables(), {})
 
 
 def settings(**values: Any) -> Settings:
@@ -416,8 +420,14 @@ class TestRelease:
     CODE = ReleaseCode("blog", ID, "abc")
 
     def test_in_its_order(self) -> None:
-        found = release.prepared(settings(), EVERYTHING, Record(ID), self.CODE)
-        assert [type(resource) for resource in found] == [ReleaseRecord, ReleaseCode, ReleaseVenv, Validated]
+        found = release.prepared(settings(), EVERYTHING, Record(ID), self.CODE, NO_VARIABLES)
+        assert [type(resource) for resource in found] == [
+            ReleaseRecord,
+            ReleaseCode,
+            ReleaseVenv,
+            Validated,
+            Environment,
+        ]
         assert found[0] == ReleaseRecord("blog", Record(ID))
         assert release.settled(settings(drain_timeout=7), ID, "old", "slow") == Settled("blog", ID, "old", 7, "slow")
         assert release.pruned(settings(keep_releases=3)) == Pruned("blog", 3)
@@ -454,7 +464,6 @@ class TestRelease:
         assert isinstance(group, Validated)
         found = {r.path: (r.mode, r.owner, r.group) for r in group.resources}
         assert found == {
-            f"{FOLDER}/env": (0o640, "root", "blog"),
             f"{FOLDER}/gunicorn.conf.py": (0o644, None, None),
             f"{FOLDER}/supervisor.conf": (0o644, None, None),
             f"{FOLDER}/start": (0o755, None, None),
@@ -462,8 +471,9 @@ class TestRelease:
         }
 
     def test_secrets_are_not_shown(self) -> None:
-        values = settings(environment={"TOKEN": "hunter2"})
-        found = release.prepared(values, EVERYTHING, Record(ID), self.CODE)
+        given = Variables({"TOKEN": Variable(Secret("hunter2"), "settings")}, {"OTHER": Secret("hunter2")})
+        wanted = Wanted(given, {"KEY": Secret("hunter2")})
+        found = release.prepared(settings(), EVERYTHING, Record(ID), self.CODE, wanted)
         assert "hunter2" not in repr(found) + repr(rendered(found, Path("/nowhere"), "web1"))
 
     @pytest.mark.parametrize(
@@ -619,14 +629,15 @@ class TestStart:
         return path
 
     def write(self, folder: Path, processes: dict[str, str], **environment: str) -> Path:
-        found = settings(processes={"web": "gunicorn blog:app", **processes}, environment=environment)
+        found = settings(processes={"web": "gunicorn blog:app", **processes})
         group = release.configuration(found, EVERYTHING, ID)
         assert isinstance(group, Validated)
         (script,) = [r for r in group.resources if isinstance(r, Template) and r.path == f"{FOLDER}/start"]
         here = {"folder": str(folder), "home": f"{folder}/home", "socket": f"{folder}/run/web.sock"}
         (folder / "start").write_text(render(Path("/nowhere"), script.template, {**script.variables, **here}))
         (folder / "start").chmod(0o755)
-        (folder / "env").write_text(release.environment(found, ID).reveal())
+        variables = Variables({name: Variable(Secret(value), "settings") for name, value in environment.items()})
+        (folder / "env").write_text(Environment("blog", ID, variables).text())
         return folder / "start"
 
     def test_it_is_a_script_that_the_shell_accepts(self, folder: Path) -> None:

@@ -1,0 +1,123 @@
+"""The environment of a release, and where each variable of it is from; kept in the release, so that it goes back with
+it in a rollback."""
+
+from __future__ import annotations
+
+import glob
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..resources.base import ResourceError
+from ..resources.secret import Secret
+from . import redact, system
+from .layout import Layout
+
+CHOSEN = "config.set"
+_FROM_HOSTSMITH = "HOSTSMITH_"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable.
+
+    :param value: a plain text when it may be told, which is rare.
+    :param origin: where it is from, for people: "fabric.yaml".
+    """
+
+    value: Secret | str
+    origin: str
+
+    @property
+    def text(self) -> str:
+        """The value itself."""
+        return self.value.reveal() if isinstance(self.value, Secret) else self.value
+
+
+@dataclass(frozen=True)
+class Variables:
+    """All variables of a release.
+
+    :param given: by the settings, when its code was deployed.
+    :param chosen: by `fab config.set`, and stronger than those.
+    :param since: id of the release with which `chosen` changed last; empty when it never has.
+    """
+
+    given: Mapping[str, Variable] = field(default_factory=dict)
+    chosen: Mapping[str, Secret] = field(default_factory=dict)
+    since: str = ""
+
+    def all(self) -> dict[str, Variable]:
+        """Each variable with the value that counts."""
+        return {**self.given, **{name: Variable(value, CHOSEN) for name, value in self.chosen.items()}}
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data; the values are secrets still."""
+        return {
+            "since": self.since,
+            "given": {
+                name: {"value": each.text, "origin": each.origin, "shown": isinstance(each.value, str)}
+                for name, each in self.given.items()
+            },
+            "chosen": {name: value.reveal() for name, value in self.chosen.items()},
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Variables:
+        """What `to_json` gave."""
+        given = {
+            name: Variable(each["value"] if each["shown"] else Secret(each["value"]), each["origin"])
+            for name, each in data["given"].items()
+        }
+        return cls(given, {name: Secret(value) for name, value in data["chosen"].items()}, data["since"])
+
+
+def kept(layout: Layout, release: str) -> Variables:
+    """The variables of a release.
+
+    :raises ResourceError: its files are not as a deploy writes them.
+    """
+    return _read(layout.release(release))
+
+
+def generated(layout: Layout) -> dict[str, Secret]:
+    """The values that were made up for the app; they outlive the releases."""
+    text = system.read(layout.generated)
+    return {name: Secret(value) for name, value in json.loads(text).items()} if text else {}
+
+
+def remember_all(base: str = "/srv") -> None:
+    """Have the secrets of all apps that are live on the host kept out of what it says."""
+    for path in glob.glob(f"{base}/*/current/env"):
+        try:
+            variables = _read(path.rpartition("/")[0]).all().values()
+        except (ResourceError, OSError, ValueError, KeyError, TypeError):
+            # Whoever needs them is told; here they only stay unknown.
+            continue
+        for variable in variables:
+            if isinstance(variable.value, Secret):
+                redact.remember(variable.value)
+
+
+def running(folder: str) -> dict[str, str]:
+    """What a release's processes are really given, without what tells them about their release.
+
+    :raises ResourceError: the file is not as a deploy writes it.
+    """
+    path = f"{folder}/env"
+    text = (system.read(path) or b"").decode("utf-8", "replace")
+    try:
+        pairs = [word.partition("=")[::2] for word in shlex.split(text)]
+    except ValueError:
+        raise ResourceError(f"{path} is not as a deploy writes it; deploy again to have it written anew") from None
+    return {name: value for name, value in pairs if not name.startswith(_FROM_HOSTSMITH)}
+
+
+def _read(folder: str) -> Variables:
+    text = system.read(f"{folder}/config.json")
+    if text:
+        return Variables.from_json(json.loads(text))
+    # A release from before origins were kept.
+    return Variables({name: Variable(Secret(value), "settings") for name, value in running(folder).items()})

@@ -1,0 +1,178 @@
+"""The variables that a new release gets: what the settings give, and what the hosts keep.
+
+From the weakest to the strongest: `environment` of the settings, the encrypted file, `FABRIC_ENVIRONMENT_<NAME>`, and
+the values of `fab config.set`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .agent.layout import Record
+from .agent.variables import Variable, Variables
+from .resources.secret import Secret
+from .secret_file import NAME
+from .secret_key import find_key, secret_file, told_by
+from .settings.origins import FromCommand, Generated
+
+if TYPE_CHECKING:
+    from .session import Session
+    from .settings import Settings
+
+_SETTINGS, _SHELL, _COMMAND, _GENERATED = "settings", "environment", "command", "generated"
+_ALPHABET = string.ascii_letters + string.digits
+# What says in a variable's name that its value is a secret, and what a value looks like that is none: `production`,
+# `blog.settings`, `/srv/blog/shared`. "No module named '***'" would help nobody.
+_SECRET_NAME = re.compile(r"key|secret|token|pass|pwd|auth|credential|private|salt|dsn|cookie|url|uri", re.IGNORECASE)
+_PLAIN_VALUE = re.compile(r"[a-z_]+(\.[a-z_]+)*|(/[a-z_.]+)+/?|[0-9]{1,6}")
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the settings give, as far as it is known without the hosts.
+
+    :param generated: lengths of the values that the hosts keep, or that are yet to be made up.
+    """
+
+    known: Mapping[str, Variable]
+    generated: Mapping[str, int] = field(default_factory=dict)
+
+
+def given(settings: Settings) -> Given:
+    """Read the encrypted file and have the commands tell their secrets.
+
+    To be called before anything is locked, since a command may ask for a password.
+
+    :raises SecretsError: there is no key, or a command fails.
+    """
+    known: dict[str, Variable] = {}
+    lengths: dict[str, int] = {}
+    file = secret_file(settings)
+    encrypted = file.read(find_key(settings)) if file.exists else {}
+    for name, value in settings.environment.items():
+        if name in encrypted and not _is_of_shell(name):
+            continue
+        if isinstance(value, Generated):
+            lengths[name] = value.length
+        elif isinstance(value, FromCommand):
+            known[name] = Variable(told_by(value, f"environment.{name}"), _COMMAND)
+        else:
+            known[name] = _literal(name, value)
+    known.update({name: Variable(value, NAME) for name, value in encrypted.items() if name not in known})
+    return Given(known, lengths)
+
+
+def _literal(name: str, value: Secret) -> Variable:
+    if _is_of_shell(name):
+        return Variable(value, _SHELL)
+    text = value.reveal()
+    plain = _PLAIN_VALUE.fullmatch(text) and not _SECRET_NAME.search(name)
+    return Variable(text if plain else value, _SETTINGS)
+
+
+def _is_of_shell(name: str) -> bool:
+    return f"FABRIC_ENVIRONMENT_{name}" in os.environ
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a host keeps.
+
+    :param label: the host.
+    :param live: its live release; None before the first deploy.
+    :param bad: ids of the releases that were rolled back from.
+    :param variables: those of the live release.
+    :param generated: values that were made up for the app.
+    """
+
+    label: str
+    live: Record | None
+    bad: frozenset[str]
+    variables: Variables
+    generated: Mapping[str, Secret]
+
+
+def ask(session: Session, app: str) -> Kept:
+    """What a host keeps."""
+    answer: dict[str, Any] = session.ask("kept_variables", app=app)
+    return Kept(
+        session.host,
+        Record(**answer["live"]) if answer["live"] else None,
+        frozenset(answer["bad"]),
+        Variables.from_json(answer["variables"]) if answer["variables"] else Variables(),
+        {name: Secret(value) for name, value in answer["generated"].items()},
+    )
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a new release gets on each host.
+
+    :param generated: all values that were made up, for the hosts to keep.
+    :param remarks: where hosts differed.
+    """
+
+    variables: Variables
+    generated: Mapping[str, Secret]
+    remarks: Sequence[str] = ()
+
+
+def lacking(given: Given, kept: Sequence[Kept]) -> bool:
+    """Whether other hosts must be asked: none of these has a release, or has a value that may have been made up."""
+    return not any(host.live for host in kept) or not set(given.generated) <= _made_up(kept).keys()
+
+
+def wanted(given: Given, kept: Sequence[Kept]) -> Wanted:
+    """Bring together what the settings give and what hosts keep: the same for all of them."""
+    made_up = _made_up(kept)
+    for name, length in given.generated.items():
+        if name not in made_up:
+            made_up[name] = Secret("".join(secrets.choice(_ALPHABET) for _ in range(length)))
+    known = {**given.known, **{name: Variable(made_up[name], _GENERATED) for name in given.generated}}
+    source = reference(kept)
+    if source is None:
+        return Wanted(Variables(known), made_up)
+    chosen = source.variables
+    remarks = [
+        f"{host.label} had other values of config.set than {source.label}, and gets those: {', '.join(names)}"
+        for host in kept
+        if host.live and (names := differing(host.variables.chosen, chosen.chosen))
+    ]
+    remarks += [
+        f"{host.label} had another value made up for {name} than {_first(kept, name)}, and gets that"
+        for host in kept
+        for name in given.generated
+        if name in host.generated and host.generated[name] != made_up[name]
+    ]
+    return Wanted(Variables(known, chosen.chosen, chosen.since), made_up, remarks)
+
+
+def reference(kept: Sequence[Kept]) -> Kept | None:
+    """The host whose values of `config.set` are right: the one on which they were set last.
+
+    A host that lags behind a rollback has values that were taken back: its release is bad elsewhere.
+    """
+    bad = frozenset[str]().union(*(host.bad for host in kept))
+    live = [host for host in kept if host.live]
+    candidates = [host for host in live if host.live and host.live.id not in bad] or live
+    return max(candidates, key=lambda host: host.variables.since, default=None)
+
+
+def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Names that do not have the same value in both."""
+    return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
+
+
+def _made_up(kept: Sequence[Kept]) -> dict[str, Secret]:
+    """All values that were made up, of the first host that has each."""
+    return {name: value for host in reversed(kept) for name, value in host.generated.items()}
+
+
+def _first(kept: Sequence[Kept], name: str) -> str:
+    return next(host.label for host in kept if name in host.generated)
