@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from invoke.collection import Collection
 
+from .tasks.config import ns as config
 from .tasks.deploy import deploy
 from .tasks.doctor import doctor
 from .tasks.hosts import hosts
@@ -15,10 +16,13 @@ from .tasks.releases import releases
 from .tasks.rollback import rollback
 from .tasks.run import run
 from .tasks.sandbox import ns as sandbox
+from .tasks.secrets import ns as secrets
 from .tasks.status import status
 from .tasks.unlock import unlock
 
 ns = Collection(
     "hostsmith", provision, deploy, rollback, pending, plan, releases, status, doctor, hosts, run, logs, unlock
 )
+ns.add_collection(config, name="config")
+ns.add_collection(secrets, name="secrets")
 ns.add_collection(sandbox, name="sandbox")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,9 +14,9 @@ from .errors import FleetError
 from .fleet import Fleet, Member
 from .outcome import Outcome
 from .recipes.haproxy import drained
-from .recipes.release import live
+from .recipes.release import live, pruned, release_command, settled
 from .report import Report
-from .targets import Limits, of_role, others_with_app, targets, with_app
+from .targets import Limits, of_role, others_with_app, primary, targets, with_app
 
 if TYPE_CHECKING:
     from invoke.context import Context
@@ -40,6 +40,30 @@ class Underway:
     left_out: list[Report]
     console: Console
     balancers: Fleet | None
+
+    @property
+    def first(self) -> Member:
+        """The host that does for all what is done once."""
+        chosen = primary([member.target for member in self.fleet.members])
+        return next(member for member in self.fleet.members if member.target is chosen)
+
+    def put_out(
+        self, release: str, prepare: Callable[[Member], Sequence[Resource]], live: Mapping[Member, str | None]
+    ) -> None:
+        """Have all hosts go over to a new release, or none.
+
+        :param release: its id.
+        :param prepare: what a host converges to have it.
+        :param live: id of the release that is live on each host.
+        :raises FleetError: it failed on a host, and all have what they had.
+        """
+        fleet, settings = self.fleet, self.settings
+        fleet.each(lambda member: member.converge("prepare", prepare(member)))
+        fleet.require("it could not be prepared everywhere, and no host has switched")
+        if command := release_command(settings, release):
+            fleet.each(lambda member: member.converge("release", command), [self.first])
+            fleet.require("the release command failed, and no host has switched")
+        self.switch(release, lambda member: [settled(member.settings, release, live[member]), pruned(member.settings)])
 
     def switch(self, release: str, settle: Callable[[Member], Sequence[Resource]]) -> None:
         """Have all hosts go over to a release that they have, or none; parameters and errors as of `Rollout.run`."""

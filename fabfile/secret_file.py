@@ -27,7 +27,7 @@ NAME = "secrets.enc.yaml"
 _HEADER = """\
 # Encrypted by hostsmith; `fab secrets.edit` changes it. The names can be read, the values cannot.
 """
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY_BYTES, _NONCE_BYTES = 32, 12
 
 
@@ -119,7 +119,7 @@ class SecretFile:
         except (OSError, UnicodeDecodeError, yaml.YAMLError):
             data = None
         values = data.get("values") if isinstance(data, dict) else None
-        if not isinstance(values, dict) or not all(_VARIABLE.fullmatch(str(name)) for name in values):
+        if not isinstance(values, dict) or not all(VARIABLE_NAME.fullmatch(str(name)) for name in values):
             raise SecretsError(
                 f"{self.path.name}: found no file that `fab secrets.edit` wrote; if a merge left its marks in it, keep "
                 "one line of each name"

@@ -136,13 +136,11 @@ def wanted(given: Given, kept: Sequence[Kept]) -> Wanted:
             made_up[name] = Secret("".join(secrets.choice(_ALPHABET) for _ in range(length)))
     known = {**given.known, **{name: Variable(made_up[name], _GENERATED) for name in given.generated}}
     source = reference(kept)
-    if source is None:
-        return Wanted(Variables(known), made_up)
-    chosen = source.variables
+    chosen, since = (source.variables.chosen, source.variables.since) if source else ({}, "")
     remarks = [
         f"{host.label} had other values of config.set than {source.label}, and gets those: {', '.join(names)}"
         for host in kept
-        if host.live and (names := differing(host.variables.chosen, chosen.chosen))
+        if source and host.live and (names := differing(host.variables.chosen, chosen))
     ]
     remarks += [
         f"{host.label} had another value made up for {name} than {_first(kept, name)}, and gets that"
@@ -150,7 +148,7 @@ def wanted(given: Given, kept: Sequence[Kept]) -> Wanted:
         for name in given.generated
         if name in host.generated and host.generated[name] != made_up[name]
     ]
-    return Wanted(Variables(known, chosen.chosen, chosen.since), made_up, remarks)
+    return Wanted(Variables(known, chosen, since), made_up, remarks)
 
 
 def reference(kept: Sequence[Kept]) -> Kept | None:

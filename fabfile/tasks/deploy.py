@@ -14,7 +14,7 @@ from ..console import Console
 from ..errors import UsageError
 from ..fleet import Member
 from ..outcome import told
-from ..recipes.release import prepared, pruned, release_command, settled
+from ..recipes.release import prepared
 from ..release import new_record
 from ..report import Report
 from ..resources.release import ReleaseCode
@@ -22,7 +22,7 @@ from ..rollout import Underway, release_variables, underway
 from ..session import Session, whoami
 from ..settings import load
 from ..source import LocalSource, Source
-from ..targets import Limits, primary
+from ..targets import Limits
 from .base import task
 
 if TYPE_CHECKING:
@@ -113,24 +113,13 @@ def _deploy(c: Context, run: Underway, origin: _Origin, given: Given) -> Record:
     fleet, settings = run.fleet, run.settings
     found: dict[Member, Any] = fleet.each(lambda member: member.session.ask("before_deploy", app=settings.app))
     fleet.require("nothing has changed")
-    chosen = primary([member.target for member in fleet.members])
-    (first,) = [member for member in fleet.members if member.target is chosen]
-    source = origin.resolve(settings, first.session)
+    source = origin.resolve(settings, run.first.session)
     wanted = release_variables(c, run, given)
     record = new_record(source, whoami(), time.time(), (name for host in found.values() for name in host["releases"]))
 
-    def prepare(member: Member) -> None:
+    def prepare(member: Member) -> list[Resource]:
         code = origin.code(settings, source, record.id, found[member]["objects"])
-        member.converge("prepare", prepared(member.settings, member.target.roles, record, code, wanted))
+        return prepared(member.settings, member.target.roles, record, code, wanted)
 
-    fleet.each(prepare)
-    fleet.require("it could not be prepared everywhere, and no host has switched")
-    if command := release_command(settings, record.id):
-        fleet.each(lambda member: member.converge("release", command), [first])
-        fleet.require("the release command failed, and no host has switched")
-
-    def settle(member: Member) -> list[Resource]:
-        return [settled(member.settings, record.id, found[member]["live"]), pruned(member.settings)]
-
-    run.switch(record.id, settle)
+    run.put_out(record.id, prepare, {member: host["live"] for member, host in found.items()})
     return record

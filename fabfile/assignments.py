@@ -1,0 +1,88 @@
+"""`KEY=value` on the command line, and the ways to give a value without writing it there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .errors import UsageError
+from .resources.secret import Secret
+from .secret_file import VARIABLE_NAME
+
+_WAYS = "KEY=value, KEY=- for standard input, KEY=@file, or KEY alone to be asked for it"
+
+
+def assigned(words: Sequence[str]) -> dict[str, Secret]:
+    """The values that are given, each in one of the ways.
+
+    :raises UsageError: a word is none of them, or the value is not to be had. It is not told.
+    """
+    if not words:
+        raise UsageError(f"found nothing to set, expected {_WAYS}")
+    if sum(word.endswith("=-") and word.count("=") == 1 for word in words) > 1:
+        raise UsageError("found several values from standard input, expected one")
+    return {name: _value(name, equals, rest) for name, equals, rest in (_split(word) for word in words)}
+
+
+def names(words: Sequence[str]) -> list[str]:
+    """Names of variables, without values.
+
+    :raises UsageError: there is none, or a word is something else.
+    """
+    for word in words:
+        _split(word)
+        if "=" in word:
+            raise UsageError(f"{word.partition('=')[0]}: found a value, expected the name alone")
+    if not words:
+        raise UsageError("found no name, expected one or more, such as DATABASE_URL")
+    return list(words)
+
+
+def _split(word: str) -> tuple[str, str, str]:
+    name, equals, rest = word.partition("=")
+    if not VARIABLE_NAME.fullmatch(name):
+        # What stands there may be the value, with the name forgotten.
+        raise UsageError(f"found a word that is no variable name of letters, digits and _; expected {_WAYS}")
+    return name, equals, rest
+
+
+def _value(name: str, equals: str, rest: str) -> Secret:
+    if not equals:
+        return _asked(name)
+    if rest == "-":
+        text = _decoded(name, "standard input", sys.stdin.buffer.read())
+        if not text:
+            raise UsageError(f"{name}: found nothing on standard input, expected the value")
+        return Secret(text)
+    if rest.startswith("@"):
+        return _of_file(name, rest[1:])
+    return Secret(rest)
+
+
+def _asked(name: str) -> Secret:
+    if not sys.stdin.isatty():
+        raise UsageError(f"{name}: found no value, and no terminal to ask for it on; expected {_WAYS}")
+    import getpass
+
+    return Secret(getpass.getpass(f"{name}: "))
+
+
+def _of_file(name: str, path: str) -> Secret:
+    try:
+        return Secret(_decoded(name, path, Path(path).expanduser().read_bytes()))
+    except OSError as error:
+        raise UsageError(
+            f"{name}: {path}: {error.strerror}; for a value that begins with @, use {name}=- and standard input"
+        ) from None
+
+
+def _decoded(name: str, where: str, data: bytes) -> str:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise UsageError(f"{name}: {where}: found bytes that are no UTF-8 text") from None
+    if "\0" in text:
+        raise UsageError(f"{name}: {where}: found a NUL, which no variable can hold")
+    # What ends the line is of the file, not of the value.
+    return text.removesuffix("\n").removesuffix("\r")

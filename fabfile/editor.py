@@ -1,0 +1,115 @@
+"""Secrets in the user's editor: in a file that only the user can read, in memory where there is such a place, and gone
+afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from invoke.util import yaml  # type: ignore[attr-defined]
+
+from .errors import UsageError
+from .resources.secret import Secret
+from .secret_file import VARIABLE_NAME
+
+_NAME = "secrets.yaml"
+
+
+def edited(values: Mapping[str, Secret], title: str) -> dict[str, Secret]:
+    """The values as the user leaves them; one that makes a mistake may mend it.
+
+    :param title: the comment at the top.
+    :raises UsageError: there is no editor, or it failed, or what it left makes no sense.
+    """
+    with _private_folder() as folder:
+        path = folder / _NAME
+        path.touch(mode=0o600)
+        path.write_text(f"# {title}\n{_written(values)}", encoding="utf-8")
+        while True:
+            _edit(path)
+            try:
+                return parsed(path.read_bytes())
+            except UsageError as error:
+                if not sys.stdin.isatty():
+                    raise
+                sys.stderr.write(f"{error}\n")
+                if input("edit again? [Y/n] ").strip().lower() in ("n", "no"):
+                    raise
+
+
+def parsed(data: bytes) -> dict[str, Secret]:
+    """What a file of `NAME: value` lines says; every value is a text as it stands there.
+
+    :raises UsageError: it says something else. The values are not told.
+    """
+    try:
+        # Without the loader that makes numbers and dates of texts.
+        found = yaml.load(data.decode(), Loader=yaml.BaseLoader) or {}  # type: ignore[no-untyped-call]  # noqa: S506
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise UsageError(f"{line}found no valid YAML, expected `NAME: value`; nothing has changed") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise UsageError("found bytes that are no text, expected `NAME: value`; nothing has changed") from None
+    if not isinstance(found, dict):
+        raise UsageError("found no names with values, expected lines such as `NAME: value`; nothing has changed")
+    for name, value in found.items():
+        if not isinstance(name, str) or not VARIABLE_NAME.fullmatch(name):
+            raise UsageError("found a name that is none of letters, digits and _; nothing has changed")
+        if not isinstance(value, str) or "\0" in value:
+            raise UsageError(f"{name}: found a list or a mapping, expected a text; nothing has changed")
+    return {name: Secret(value) for name, value in found.items()}
+
+
+def _written(values: Mapping[str, Secret]) -> str:
+    if not values:
+        return "# NAME: value\n"
+    texts = {name: value.reveal() for name, value in sorted(values.items())}
+    text: str = yaml.dump(texts, Dumper=_Dumper, allow_unicode=True, width=10**9)  # type: ignore[no-untyped-call]
+    return text
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes a text of several lines as such."""
+
+
+def _represent(dumper: Any, text: str) -> Any:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _represent)  # type: ignore[no-untyped-call]
+
+
+def _edit(path: Path) -> None:
+    words = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+    try:
+        done = subprocess.run([*words, str(path)], check=False)
+    except OSError as error:
+        raise UsageError(f"EDITOR: {words[0]}: {error.strerror}; set it to your editor") from None
+    if done.returncode:
+        raise UsageError(f"the editor ended with exit status {done.returncode}; nothing has changed")
+
+
+@contextlib.contextmanager
+def _private_folder() -> Iterator[Path]:
+    """A folder for the user alone, in memory where there is such a place; removed also when we are told to end."""
+    places = (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm")  # noqa: S108
+    place = next((place for place in places if place and os.access(place, os.W_OK)), None)
+    before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        with tempfile.TemporaryDirectory(prefix="hostsmith-", dir=place) as folder:
+            yield Path(folder)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)

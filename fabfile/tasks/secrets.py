@@ -1,0 +1,83 @@
+"""`fab secrets.*`: the variables of the app that stand encrypted in the repository."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoke.collection import Collection
+
+from ..console import Console
+from ..editor import edited
+from ..errors import SecretsError
+from ..secret_file import NAME, Key, write_private
+from ..secret_key import VARIABLE, find_key, key_path, secret_file
+from ..settings import load
+from ..variables import differing
+from .base import task
+
+if TYPE_CHECKING:
+    from invoke.context import Context
+
+    from ..settings import Settings
+
+
+@task()
+def init(c: Context) -> None:
+    """Make secrets.enc.yaml, and a key to it that stays out of the repository."""
+    settings = load(c)
+    file = secret_file(settings)
+    if file.exists:
+        raise SecretsError(f"found {NAME} already; `fab secrets.edit` changes it, `fab secrets.rotate` its key")
+    path = key_path(settings)
+    if path is None or path.exists():
+        key, told = find_key(settings), "with the key that is there already"
+    else:
+        key, told = _new_key(settings), f"and the key to it in {path}"
+    file.write(key, {})
+    console = Console()
+    console.say(f"made {NAME} {told}", style="bold green")
+    console.say(f"Commit the file. Give the key to colleagues and to CI, there in the variable {VARIABLE}.")
+
+
+@task()
+def edit(c: Context) -> None:
+    """Change what is in secrets.enc.yaml, in $EDITOR."""
+    settings = load(c)
+    file, key = secret_file(settings), find_key(settings)
+    before = file.read(key)
+    after = edited(before, f"{NAME} of {settings.app}: each line is a variable of the app")
+    names = differing(before, after)
+    if names:
+        file.write(key, after)
+    console = Console()
+    console.say(f"{NAME}: changed {', '.join(names)}; deploy to use it" if names else f"{NAME}: nothing to change")
+
+
+@task()
+def rotate(c: Context) -> None:
+    """Encrypt secrets.enc.yaml with a new key, as when a colleague leaves."""
+    settings = load(c)
+    file = secret_file(settings)
+    values = file.read(find_key(settings))
+    path = key_path(settings)
+    if path is None or not path.exists():
+        raise SecretsError(
+            f"found no key file to write a new key to; write the key to {path or 'a file'} first, and take it out of "
+            f"{VARIABLE} and `secrets_key`"
+        )
+    old = path.with_name(f"{path.name}.old")
+    path.replace(old)
+    file.write(_new_key(settings), values)
+    Console().say(f"{NAME} has a new key, in {path}; the old one is in {old}. Who had the old one has the old values.")
+
+
+def _new_key(settings: Settings) -> Key:
+    path = key_path(settings)
+    assert path is not None
+    key = Key.new()
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_private(path, f"{key.text}\n")
+    return key
+
+
+ns = Collection("secrets", init, edit, rotate)

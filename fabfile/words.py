@@ -1,0 +1,70 @@
+"""Words on fab's command line that belong to a task without a flag, however many: `fab config.set A=1 B=2 --role web`.
+
+Invoke knows a fixed number of them, and takes the next for another task. So before it looks, the words of such a task
+are made the value of one flag. The task takes all that follows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fabric.main import Fab
+from invoke.parser import Parser
+
+from .settings.fabric_config import running_program
+
+# What no word can contain.
+_BETWEEN = "\0"
+
+
+class TakingFab(Fab):  # type: ignore[misc]
+    """A `fab` some of whose tasks take words."""
+
+    def _make_parser(self) -> Parser:
+        parser = super()._make_parser()
+        return _TakingParser(parser.contexts.values(), parser.initial, parser.ignore_unknown)
+
+
+class _TakingParser(Parser):
+    def parse_argv(self, argv: list[str]) -> Any:
+        return super().parse_argv(list(self._gathered(argv)))
+
+    def _gathered(self, argv: list[str]) -> Iterator[str]:
+        """The same, with the words of a task as the value of its flag `--words`."""
+        rest = iter(argv)
+        for word in rest:
+            yield word
+            if word in self.contexts and "--words" in self.contexts[word].flags:
+                yield from self._of_task(self._flags(word), rest)
+
+    def _flags(self, task: str) -> dict[str, Any]:
+        initial = self.initial.flags if self.initial else {}
+        return {**initial, **self.contexts[task].flags}
+
+    @staticmethod
+    def _of_task(flags: dict[str, Any], rest: Iterator[str]) -> Iterator[str]:
+        words = []
+        for word in rest:
+            if word == "--":
+                yield from (word, *rest)
+            elif not word.startswith("-"):
+                words.append(word)
+            else:
+                yield word
+                if word in flags and flags[word].takes_value:
+                    yield from (value for value in [next(rest, None)] if value is not None)
+        if words:
+            yield from ("--words", _BETWEEN.join(words))
+
+
+def adopt() -> None:
+    """Have the running `fab` use our parser; for when it imports a fabfile that uses us."""
+    program = running_program()
+    if program is not None and type(program) is Fab:
+        program.__class__ = TakingFab
+
+
+def split(words: str) -> list[str]:
+    """The words that a task was given."""
+    return words.split(_BETWEEN) if words else []

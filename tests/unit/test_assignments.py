@@ -1,0 +1,111 @@
+"""The ways to give a value, and the words of a task on the command line."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+from hostsmith.assignments import assigned, names
+from hostsmith.errors import UsageError
+from hostsmith.resources import Secret
+from local_fab import Fab
+from terminal import Terminal
+
+
+@pytest.fixture
+def stdin(monkeypatch: pytest.MonkeyPatch) -> io.BytesIO:
+    data = io.BytesIO()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(data))
+    return data
+
+
+def test_on_the_command_line_everything_after_the_first_equals_sign() -> None:
+    assert assigned(["A=b=c -", "B=", "C=$(id)"]) == {"A": Secret("b=c -"), "B": Secret(""), "C": Secret("$(id)")}
+
+
+def test_from_standard_input_and_from_a_file_without_the_end_of_the_last_line(
+    stdin: io.BytesIO, tmp_path: Path
+) -> None:
+    stdin.write(b"two\nlines\r\n")
+    stdin.seek(0)
+    (tmp_path / "key").write_text("planted\n\n")
+    assert assigned(["A=-", f"B=@{tmp_path}/key"]) == {"A": Secret("two\nlines"), "B": Secret("planted\n")}
+
+
+def test_asked_for_on_a_terminal_without_an_echo() -> None:
+    code = "from hostsmith.assignments import assigned; print(len(assigned(['TOKEN'])['TOKEN'].reveal()))"
+    with Terminal(code) as terminal:
+        terminal.until(["TOKEN:"])
+        terminal.type("planted\n")
+        assert terminal.to_the_end() == ["TOKEN:", "7"]
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ([], "found nothing to set, expected KEY=value"),
+        (["A"], "A: found no value, and no terminal to ask for it on"),
+        (["A=-"], "A: found nothing on standard input"),
+        (["A=-", "B=-"], "found several values from standard input"),
+        (["A=@/nowhere"], "A: /nowhere: No such file or directory; for a value that begins with @, use A=-"),
+        (["planted-s3cret"], "found a word that is no variable name"),
+    ],
+)
+def test_mistakes_are_told_without_the_value(stdin: io.BytesIO, words: list[str], problem: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        assigned(words)
+    assert problem in str(caught.value)
+    assert "planted" not in str(caught.value)
+
+
+def test_bytes_that_no_variable_can_hold(stdin: io.BytesIO, tmp_path: Path) -> None:
+    for data, problem in ((b"planted\0", "found a NUL"), (b"planted\xff", "found bytes that are no UTF-8 text")):
+        (tmp_path / "key").write_bytes(data)
+        with pytest.raises(UsageError, match=problem):
+            assigned([f"A=@{tmp_path}/key"])
+
+
+def test_names_have_no_values() -> None:
+    assert names(["A", "B"]) == ["A", "B"]
+    with pytest.raises(UsageError, match="A: found a value, expected the name alone"):
+        names(["A=planted"])
+
+
+class TestWords:
+    """Words without a flag, however many, before and after the flags."""
+
+    @pytest.fixture
+    def fab(self, tmp_path: Path) -> Fab:
+        fab = Fab(tmp_path)
+        fab.write("app: blog\nroles: {web: [web1], worker: [web2]}\nprocesses: {web: gunicorn a:a}\n")
+        fab.write(
+            "from invoke.collection import Collection\nfrom hostsmith import words\n"
+            "from hostsmith.tasks.base import task\n"
+            "words.adopt()\n"
+            "@task()\ndef take(c, words='', role=None, json=False):\n"
+            "    from hostsmith.words import split\n"
+            "    print(split(words), role, json)\n"
+            "@task()\ndef other(c):\n    print('other')\n"
+            "ns = Collection(take, other)\nns.add_collection(Collection('deep', take))\n",
+            "fabfile.py",
+        )
+        return fab
+
+    @pytest.mark.parametrize(
+        ("words", "told"),
+        [
+            ([], "[] None False"),
+            (["A=1"], "['A=1'] None False"),
+            (["A=1", "--role", "web", "B=2 x", "--json"], "['A=1', 'B=2 x'] web True"),
+            (["--role=web", "A=-", "other"], "['A=-', 'other'] web False"),
+            (["A=--role", "-H", "web1", "B"], "['A=--role', 'B'] None False"),
+        ],
+    )
+    @pytest.mark.parametrize("name", ["take", "deep.take"])
+    def test_they_are_the_tasks(self, fab: Fab, name: str, words: list[str], told: str) -> None:
+        assert fab.output(name, *words) == [told]
+
+    def test_other_tasks_may_come_first(self, fab: Fab) -> None:
+        assert fab.output("other", "take", "A", "B") == ["other", "['A', 'B'] None False"]
