@@ -23,10 +23,12 @@ class TakingFab(Fab):  # type: ignore[misc]
 
     def _make_parser(self) -> Parser:
         parser = super()._make_parser()
-        return _TakingParser(parser.contexts.values(), parser.initial, parser.ignore_unknown)
+        return TakingParser(parser.contexts.values(), parser.initial, parser.ignore_unknown)
 
 
-class _TakingParser(Parser):
+class TakingParser(Parser):
+    """Makes the words of a task the value of its flag `--words`."""
+
     def parse_argv(self, argv: list[str]) -> Any:
         return super().parse_argv(list(self._gathered(argv)))
 

@@ -177,6 +177,7 @@ def test_a_generated_value_is_the_same_on_all_hosts_and_stays(pair: Pair) -> Non
     assert first == second
     assert re.fullmatch(r"[A-Za-z0-9]{40}", first)
     pair.settings({**BASE, "LATER_KEY": {"generate": 20}})
+    pair.project.commit("one more")
     pair.fab("deploy", "--host", pair.hosts[1].spec)
     pair.fab("deploy", "--host", pair.hosts[0].spec)
     assert pair.served("SESSION_KEY") == [first] * 2
@@ -189,6 +190,7 @@ def test_a_generated_value_is_the_same_on_all_hosts_and_stays(pair: Pair) -> Non
 
 
 def test_a_host_that_joins_gets_the_values_of_the_others(pair: Pair) -> None:
+    pair.fab("deploy")
     pair.fab("config.set", "JOINED=from the others")
     key = pair.served("SESSION_KEY")[0]
     second = pair.hosts[1]

@@ -1,4 +1,5 @@
-"""Every command in the docs, run as it stands there, on disposable hosts: README's own app, and the guide from its top.
+"""Every command in the docs, run as it stands there, on disposable hosts: README's own app with its secrets, and the
+guide from its top.
 
 What is different from a reader's machine: the addresses of the docs lead to sandbox hosts; the reader is called ada.
 """
@@ -137,9 +138,8 @@ def reader(bare: Vps, tmp_path: Path) -> Iterator[Callable[[int], Reader]]:
         yield make
 
 
-def test_the_readmes_own_app_is_live_after_its_commands(reader: Callable[[int], Reader]) -> None:
-    ada = reader(1)
-    # What the README says that you have.
+def _write_the_readmes_app(ada: Reader) -> None:
+    """What the README says that you have."""
     (ada.folder / "blog.py").write_text(
         "def app(environ, start_response):\n"
         '    start_response("200 OK", [("Content-Type", "text/plain")])\n'
@@ -149,8 +149,20 @@ def test_the_readmes_own_app_is_live_after_its_commands(reader: Callable[[int], 
     subprocess.run(["git", "init", "--quiet"], cwd=ada.folder, check=True)
     subprocess.run(["git", "add", "."], cwd=ada.folder, check=True)
     subprocess.run(["git", "commit", "--quiet", "-m", "A blog"], cwd=ada.folder, env=ada.environment, check=True)
+
+
+def test_the_readmes_own_app_is_live_after_its_commands(reader: Callable[[int], Reader]) -> None:
+    ada = reader(1)
+    _write_the_readmes_app(ada)
     ada.read(blocks(ROOT / "README.md"))
 
 
 def test_the_guide_can_be_followed_from_its_top_to_its_end(reader: Callable[[int], Reader]) -> None:
     reader(2).read(blocks(ROOT / "docs" / "guide.md"))
+
+
+def test_the_secrets_of_an_app_that_is_live(reader: Callable[[int], Reader]) -> None:
+    ada = reader(1)
+    _write_the_readmes_app(ada)
+    ada.read(blocks(ROOT / "README.md"))
+    ada.read(blocks(ROOT / "docs" / "secrets.md"))

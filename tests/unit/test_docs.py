@@ -13,6 +13,7 @@ import hostsmith
 import pytest
 from fabric.main import make_program
 from hostsmith.settings.schema import Settings
+from hostsmith.words import TakingParser
 from invoke.parser import Parser, ParserContext
 from invoke.util import yaml
 
@@ -55,10 +56,10 @@ def test_every_fab_command_names_tasks_and_flags_that_exist(command: str) -> Non
     assert helped in (None, False, True) or helped in parser.contexts
 
 
-def _tasks_parser() -> Parser:
+def _tasks_parser() -> TakingParser:
     """hostsmith's tasks, and those that the fabfiles on the pages add."""
     own = {name.replace("_", "-") for page in PAGES for name in _own_tasks(page)}
-    return Parser(contexts=[*hostsmith.ns.to_contexts(), *(ParserContext(name) for name in sorted(own))])
+    return TakingParser(contexts=[*hostsmith.ns.to_contexts(), *(ParserContext(name) for name in sorted(own))])
 
 
 def _own_tasks(page: Path) -> list[str]:
