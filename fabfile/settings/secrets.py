@@ -47,7 +47,7 @@ def _made(value: Mapping[Any, Any]) -> Value:
     if set(value) == {"generate"}:
         length = value["generate"]
         if type(length) is not int or not _SHORTEST <= length <= _LONGEST:
-            raise UnexpectedError(f"a length of {_SHORTEST} to {_LONGEST}, such as {{generate: 50}}", found="generate")
+            raise UnexpectedError(f"a length of {_SHORTEST} to {_LONGEST}, such as {{generate: 50}}")
         return Generated(length)
     if set(value) == {"command"}:
         return command(value["command"])
@@ -58,8 +58,7 @@ def command(argv: Any) -> FromCommand:
     """The command of `{command: ...}`."""
     if not isinstance(argv, list) or not argv or not all(isinstance(word, str) and word for word in argv):
         raise UnexpectedError(
-            "a program with its arguments as a list of texts, such as {command: [pass, show, blog/key]}",
-            found="command",
+            "a program with its arguments as a list of texts, such as {command: [pass, show, blog/key]}"
         )
     return FromCommand(tuple(argv))
 

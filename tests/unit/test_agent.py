@@ -82,6 +82,14 @@ def test_a_secret_is_nowhere_but_in_its_file(tmp_path: Path, place: Path) -> Non
     assert (place / "env").read_text() == "hunter2"
 
 
+def test_a_secret_that_a_program_prints_is_hidden(tmp_path: Path, place: Path) -> None:
+    careless = Command(["sh", "-c", f"cat {place}/env; exit 1"])
+    with Agent(tmp_path) as agent:
+        outcome = agent.converge(File(f"{place}/env", Secret("pass: 'hunter2\nhunter2-and-more'")), careless)
+    assert "***" in outcome.error
+    assert "hunter2" not in outcome.text
+
+
 class TestStart:
     """Getting from a login shell to the agent."""
 

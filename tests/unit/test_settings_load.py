@@ -274,6 +274,28 @@ def test_without_any_file_it_is_told_which_to_write(project: Project) -> None:
             "environment.KEY: found a list, expected a text, a number, true or false",
         ),
         (
+            "environment: {KEY: {generate: 8}}",
+            "environment.KEY: found a mapping, expected a length of 16 to 1024, such as {generate: 50}",
+        ),
+        (
+            "environment: {KEY: {generate: true}}",
+            "environment.KEY: found a mapping, expected a length of 16 to 1024, such as {generate: 50}",
+        ),
+        (
+            "environment: {KEY: {command: pass show hunter2}}",
+            "environment.KEY: found a mapping, expected a program with its arguments as a list of texts, such as "
+            "{command: [pass, show, blog/key]}",
+        ),
+        (
+            "environment: {KEY: {command: [pass], generate: 50}}",
+            "environment.KEY: found a mapping, expected a text, a number, true or false, {generate: 50} or "
+            "{command: [pass, show, blog/key]}",
+        ),
+        (
+            "secrets_key: 7",
+            "secrets_key: found 7, expected a file, or {command: [PROGRAM, ...]} that prints the key",
+        ),
+        (
             "environment: hunter2",
             "environment: found a value that is not shown, expected variable names with their values, "
             "such as {DEBUG: false}",
