@@ -91,14 +91,16 @@ def generated(layout: Layout) -> dict[str, Secret]:
 def remember_all(base: str = "/srv") -> None:
     """Have the secrets of all apps that are live on the host kept out of what it says."""
     for path in glob.glob(f"{base}/*/current/env"):
+        folder = path.rpartition("/")[0]
         try:
-            variables = _read(path.rpartition("/")[0]).all().values()
+            known, values = _read(folder).all(), running(folder)
         except (ResourceError, OSError, ValueError, KeyError, TypeError):
             # Whoever needs them is told; here they only stay unknown.
             continue
-        for variable in variables:
-            if isinstance(variable.value, Secret):
-                redact.remember(variable.value)
+        for name, value in values.items():
+            # Somebody may have edited the file: what is not known to be plain is a secret.
+            if name not in known or isinstance(known[name].value, Secret):
+                redact.remember(Secret(value))
 
 
 def running(folder: str) -> dict[str, str]:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hostsmith.agent import redact
 from hostsmith.agent.layout import Layout, Record
-from hostsmith.agent.variables import Variable, Variables, kept
+from hostsmith.agent.variables import Variable, Variables, kept, remember_all
 from hostsmith.resources import Secret
 from hostsmith.secret_file import Key, SecretFile
 from hostsmith.settings import Settings
@@ -132,3 +133,17 @@ class TestKeptOnTheHost:
         assert kept(layout, "1") == Variables(
             {"A": Variable(Secret("it's"), "settings"), "B": Variable(Secret(""), "settings")}
         )
+
+
+def test_the_secrets_of_all_live_apps_are_known_to_the_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redact._Known, "spellings", set())
+    monkeypatch.setattr(redact._Known, "pattern", None)
+    for app, env in (("blog", "A=planted-one\nMODE=production\nBY_HAND=planted-two\n"), ("shop", "B='unclosed\n")):
+        layout = Layout(app, str(tmp_path))
+        Path(layout.release("1")).mkdir(parents=True)
+        Path(layout.current).symlink_to("releases/1")
+        Path(layout.current, "env").write_text(env)
+    given = {"A": Variable(Secret("planted-one"), "settings"), "MODE": Variable("production", "settings")}
+    Path(tmp_path, "blog/current/config.json").write_text(json.dumps(Variables(given).to_json()))
+    remember_all(str(tmp_path))
+    assert redact.text("planted-one planted-two production") == "*** *** production"
