@@ -64,6 +64,11 @@ class Layout:
         return f"{self.root}/venvs"
 
     @property
+    def cache(self) -> str:
+        """What pip keeps of the packages that it fetched and built."""
+        return f"{self.root}/cache"
+
+    @property
     def shared(self) -> str:
         """The app user's own folder, the same for all releases."""
         return f"{self.root}/shared"

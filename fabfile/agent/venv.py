@@ -6,30 +6,42 @@ import hashlib
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from ..resources.base import ResourceError
 from . import system
+from .builder import Builder
 
 _MARKER = ".hostsmith-complete"
 _NESTED = re.compile(r"^\s*(?:-[rc]\s*|--(?:requirement|constraint)(?:\s*=\s*|\s+))(\S+)")
 _LOCAL = re.compile(r"^\s*(?:-e|--editable|\.|/|[\w.-]+/|(?:\S+\s*@\s*)?file:)")
 
 
-def python_version(python: str) -> str:
+class Runner(Protocol):
+    """What runs the interpreter and pip: `system.run`, or one who does it as another user."""
+
+    def __call__(self, argv: Sequence[str], *, cwd: str = "/") -> subprocess.CompletedProcess[bytes]:
+        """Run a program to its end, and raise `CommandError` when it fails."""
+
+
+def python_version(python: str, run: Runner = system.run) -> str:
     """What an interpreter says of itself.
 
     :raises ResourceError: there is none by this name.
     """
     try:
-        return system.run([python, "-VV"]).stdout.decode().strip()
+        return run([python, "-VV"]).stdout.decode().strip()
     except system.CommandError as error:
         raise ResourceError(
             f"the interpreter {python!r} is not on this host ({error}); install it, or set `python` to one that is"
         ) from error
 
 
-def fingerprint(python: str, requirements: Sequence[str], tools: Sequence[str], local_key: str) -> str:
+def fingerprint(
+    python: str, requirements: Sequence[str], tools: Sequence[str], local_key: str, run: Runner = system.run
+) -> str:
     """Hash of all that decides what a virtualenv holds: the interpreter, the requirement files and what they include.
 
     :param requirements: paths of requirement files.
@@ -37,7 +49,7 @@ def fingerprint(python: str, requirements: Sequence[str], tools: Sequence[str], 
     :param local_key: stands for the code itself, and counts when a requirement is a local folder of it.
     :raises ResourceError: a file is missing.
     """
-    digest = hashlib.sha256(python_version(python).encode())
+    digest = hashlib.sha256(python_version(python, run).encode())
     for tool in tools:
         digest.update(b"\0tool " + tool.encode())
     for path in _with_included(requirements):
@@ -48,9 +60,18 @@ def fingerprint(python: str, requirements: Sequence[str], tools: Sequence[str], 
                 "name the file in `requirements`, or set it to [] when the app needs none"
             )
         digest.update(b"\0file " + content)
-        if any(_LOCAL.match(line) for line in content.decode("utf-8", "replace").splitlines()):
+        if _is_local(content):
             digest.update(b"\0local " + local_key.encode())
     return digest.hexdigest()[:16]
+
+
+def has_local(requirements: Sequence[str]) -> bool:
+    """Whether a requirement is a local folder, such as a part of the code, in which pip then builds it."""
+    return any(_is_local(system.read(path) or b"") for path in _with_included(requirements))
+
+
+def _is_local(content: bytes) -> bool:
+    return any(_LOCAL.match(line) for line in content.decode("utf-8", "replace").splitlines())
 
 
 def _with_included(paths: Sequence[str]) -> Iterator[str]:
@@ -77,15 +98,28 @@ def whole(path: str) -> bool:
     return os.path.exists(f"{path}/{_MARKER}")
 
 
-def build(path: str, key: str, python: str, requirements: Sequence[str], tools: Sequence[str]) -> None:
+def build(
+    path: str, key: str, python: str, requirements: Sequence[str], tools: Sequence[str], builder: Builder | None = None
+) -> None:
     """Build a virtualenv from nothing; what a build that was cut off has left there goes first.
 
     It is built in its place, because the scripts of a virtualenv hold its path.
 
+    :param builder: who runs pip, and with it whatever the requirements bring; None: whoever runs this.
     :raises ResourceError: venv or pip failed, with pip's own last lines.
     """
     shutil.rmtree(path, ignore_errors=True)
-    system.run([python, "-m", "venv", path])
+    os.mkdir(path, 0o755)
+    if builder is None:
+        _install(path, python, requirements, tools, system.run)
+    else:
+        with builder.owning(path, *([builder.code] if has_local(requirements) else [])):
+            _install(path, python, requirements, tools, builder.run)
+    system.write_atomic(f"{path}/{_MARKER}", key.encode(), mode=0o644)
+
+
+def _install(path: str, python: str, requirements: Sequence[str], tools: Sequence[str], run: Runner) -> None:
+    run([python, "-m", "venv", path])
     pip = [
         f"{path}/bin/python",
         "-m",
@@ -97,8 +131,7 @@ def build(path: str, key: str, python: str, requirements: Sequence[str], tools: 
     ]
     for file in requirements:
         # Relative paths in a requirement file are relative to where pip runs.
-        system.run([*pip, "-r", file], cwd=os.path.dirname(file))
+        run([*pip, "-r", file], cwd=os.path.dirname(file))
     absent = [tool for tool in tools if not os.path.exists(f"{path}/bin/{tool}")]
     if absent:
-        system.run([*pip, "--", *absent])
-    system.write_atomic(f"{path}/{_MARKER}", key.encode(), mode=0o644)
+        run([*pip, "--", *absent])

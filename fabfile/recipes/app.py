@@ -19,7 +19,8 @@ def app(settings: Settings) -> list[Resource]:
     layout = Layout(settings.app)
     return [
         User(settings.app, system=True, home=layout.shared),
-        Directory(layout.root, mode=0o755, owner="root", group="root"),
+        # The one door to all that is the app's: nobody else comes in, but nginx to what lies behind `current`.
+        Directory(layout.root, mode=0o750, owner="root", group=settings.app, passable=("www-data",)),
         Directory(layout.releases, mode=0o755, owner="root", group="root"),
         Directory(layout.venvs, mode=0o755, owner="root", group="root"),
         Directory(layout.shared, mode=0o750, owner=settings.app, group=settings.app),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..agent.layout import Layout
-from ..resources import Absent, Package, Reload, Resource, Service, Symlink, Validated
+from ..resources import Absent, Directory, Package, Reload, Resource, Service, Symlink, Validated
 from ..templating import Template
 
 if TYPE_CHECKING:
@@ -17,7 +17,12 @@ _UNKNOWN_HOST = "hostsmith-unknown-host"
 
 def nginx(settings: Settings) -> list[Resource]:
     """nginx, serving the app's site and nothing of Debian's own."""
-    return [Package("nginx"), site(settings), Service("nginx")]
+    return [Package("nginx"), logs(), site(settings), Service("nginx")]
+
+
+def logs() -> Resource:
+    """The folder of nginx's logs: what visitors ask for is not for every user of the host, nor for every app."""
+    return Directory("/var/log/nginx", mode=0o750, owner="root", group="adm", passable=("www-data",))
 
 
 def site(settings: Settings) -> Resource:
@@ -64,8 +69,14 @@ def balancers(settings: Settings) -> list[str]:
 
 
 def unknown_host(settings: Settings) -> list[Resource]:
-    """An answer for host names that no site has; a site without domains answers them all itself."""
-    path, link = f"{_AVAILABLE}/{_UNKNOWN_HOST}", f"{_ENABLED}/{_UNKNOWN_HOST}"
+    """An answer for host names that no site has; one without domains answers them all, whichever app's it is.
+
+    nginx takes the first site that it reads for the default, unless another one says that it is.
+    """
+    # Its place in a version that had one site without domains on a host, and no other.
+    moved = Absent(f"{_ENABLED}/{_UNKNOWN_HOST}")
     if not settings.domains:
-        return [Absent(link), Absent(path)]
-    return [Template(path, "nginx/unknown-host.conf.j2", mode=0o644), Symlink(link, path)]
+        return [moved]
+    path = f"{_AVAILABLE}/{_UNKNOWN_HOST}"
+    template = Template(path, "nginx/unknown-host.conf.j2", mode=0o644)
+    return [template, Symlink(f"{_ENABLED}/00-{_UNKNOWN_HOST}", path), moved]

@@ -6,6 +6,7 @@ import os
 import stat
 from dataclasses import dataclass
 
+from ..agent import acl, system
 from .base import Change, Resource, ResourceError
 from .ownership import differences, set_owner
 
@@ -18,12 +19,15 @@ class Directory(Resource):
     :param mode: permission bits; None keeps those of the folder that is there, or 0755 for a new one.
     :param owner: user; None keeps the one that is there, or root.
     :param group: group; None keeps the one that is there, or root.
+    :param passable: users who may pass through it, by an access list, though neither read it nor write in it; wants
+        a mode. Empty: an access list that is there stays.
     """
 
     path: str
     mode: int | None = None
     owner: str | None = None
     group: str | None = None
+    passable: tuple[str, ...] = ()
 
     def describe(self) -> str:
         return f"directory {self.path}"
@@ -42,12 +46,17 @@ class Directory(Resource):
         if not stat.S_ISDIR(status.st_mode):
             raise ResourceError(f"{self.path} is not a folder; remove it, or name another path")
         reasons = differences(status, self.mode, self.owner, self.group)
+        before = acl.read(self.path)
+        if self.passable and before != self._acl():
+            reasons.append(f"passable for {', '.join(self.passable)}")
         if not reasons:
             return None
 
         def undo() -> None:
             os.chown(self.path, status.st_uid, status.st_gid)
             os.chmod(self.path, stat.S_IMODE(status.st_mode))
+            if self.passable:
+                acl.write(self.path, before)
 
         return Change(", ".join(reasons), self._own, undo)
 
@@ -64,6 +73,13 @@ class Directory(Resource):
         set_owner(self.path, self.owner, self.group)
         if self.mode is not None:
             os.chmod(self.path, self.mode)
+        if self.passable:
+            acl.write(self.path, self._acl())
+
+    def _acl(self) -> bytes:
+        if self.mode is None:
+            raise ResourceError(f"{self.path}: found no mode, expected one beside `passable`")
+        return acl.passable(self.mode, [system.passwd(user).pw_uid for user in self.passable])
 
 
 def _missing(path: str) -> list[str]:

@@ -8,6 +8,7 @@ import stat
 from dataclasses import dataclass, field
 
 from ..agent import supervisord, system, venv
+from ..agent.builder import Builder
 from ..agent.events import note
 from ..agent.git import Repository
 from ..agent.layout import Layout, Record
@@ -142,12 +143,13 @@ class ReleaseVenv(Resource):
         layout = Layout(self.app)
         folder = layout.release(self.release)
         files = [f"{folder}/code/{name}" for name in self.requirements]
-        key = venv.fingerprint(self.python, files, self.tools, local_key=self.release)
+        builder = Builder(self.app, layout.cache, f"{folder}/code")
+        key = venv.fingerprint(self.python, files, self.tools, local_key=self.release, run=builder.run)
         path = f"{layout.venvs}/{key}"
         if not venv.complete(path, key):
             note(f"building a virtualenv: {', '.join(self.requirements) or 'no requirements'}")
             os.makedirs(layout.venvs, mode=0o755, exist_ok=True)
-            venv.build(path, key, self.python, files, self.tools)
+            venv.build(path, key, self.python, files, self.tools, builder)
         system.symlink_atomic(f"../../venvs/{key}", f"{folder}/venv")
 
 

@@ -16,7 +16,7 @@ from .procfile import PROCESS_NAME
 # would be given their account.
 _SYSTEM_USERS = """
 root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc gnats nobody sshd messagebus
-polkitd syslog ubuntu debian
+polkitd syslog ubuntu debian hostsmith-build
 """
 _APP_NAME = "a name of lower-case letters, digits and hyphens that begins with a letter, at most 31 characters"
 

@@ -96,6 +96,7 @@ class TestProvision:
             "directory /srv/blog/.ssh",
             "directory /var/log/blog",
             "file /etc/logrotate.d/blog",
+            "directory /var/log/nginx",
             "nginx site blog",
             "service nginx",
             *NO_HARDENING,
@@ -152,7 +153,7 @@ class TestProvision:
     def test_the_app_owns_its_data_and_nothing_else(self) -> None:
         owners = {r.path: (r.owner, r.mode) for r in app.app(settings()) if isinstance(r, Directory)}
         assert owners == {
-            "/srv/blog": ("root", 0o755),
+            "/srv/blog": ("root", 0o750),
             "/srv/blog/releases": ("root", 0o755),
             "/srv/blog/venvs": ("root", 0o755),
             "/srv/blog/shared": ("blog", 0o750),
@@ -197,7 +198,7 @@ class TestProvision:
 
     def test_each_recipe_stands_alone(self) -> None:
         assert supervisor.supervisor(settings()) == [Package("supervisor"), Service("supervisor")]
-        assert nginx.nginx(settings()) == [Package("nginx"), nginx.site(settings()), Service("nginx")]
+        assert nginx.nginx(settings()) == [Package("nginx"), nginx.logs(), nginx.site(settings()), Service("nginx")]
         assert system.system(settings(packages=["libpq5"])) == [Package(*system.BASE_PACKAGES, "libpq5")]
 
     def test_logrotate_handles_what_supervisord_keeps_open(self) -> None:
@@ -299,7 +300,8 @@ class TestSite:
             "file /etc/nginx/sites-available/blog",
             "symlink /etc/nginx/sites-enabled/blog",
             "file /etc/nginx/sites-available/hostsmith-unknown-host",
-            "symlink /etc/nginx/sites-enabled/hostsmith-unknown-host",
+            "symlink /etc/nginx/sites-enabled/00-hostsmith-unknown-host",
+            "absent /etc/nginx/sites-enabled/hostsmith-unknown-host",
             "absent /etc/nginx/sites-enabled/default",
         ]
 
@@ -343,18 +345,16 @@ class TestSite:
         assert all_of(server, "server_name") == [["example.com", "example.org", "*.example.com"]]
         assert all_of(server, "listen") == [["80"], ["[::]:80"]]
 
-    def test_without_domains_it_answers_every_name_and_nobody_else_does(self) -> None:
+    def test_without_domains_it_answers_every_name_that_no_other_site_has(self) -> None:
         assert all_of(self.server(), "listen") == [["80", "default_server"], ["[::]:80", "default_server"]]
-        assert nginx.unknown_host(settings()) == [
-            Absent("/etc/nginx/sites-enabled/hostsmith-unknown-host"),
-            Absent("/etc/nginx/sites-available/hostsmith-unknown-host"),
-        ]
+        # The answer for unknown names may be there for another app: it gives way by itself.
+        assert nginx.unknown_host(settings()) == [Absent("/etc/nginx/sites-enabled/hostsmith-unknown-host")]
 
     def test_with_domains_a_name_that_is_no_sites_gets_an_answer_that_is_not_the_apps(self) -> None:
         path = "/etc/nginx/sites-available/hostsmith-unknown-host"
         text = text_of(nginx.unknown_host(settings(domains=["example.com"])), path)
         (server,) = blocks(read_nginx(text), "server")
-        assert all_of(server, "listen") == [["80", "default_server"], ["[::]:80", "default_server"]]
+        assert all_of(server, "listen") == [["80"], ["[::]:80"]]
         assert all_of(server, "return")[0][0] == "404"
         assert not all_of(server, "proxy_pass")
 

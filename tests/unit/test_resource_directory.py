@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import pwd
 from pathlib import Path
 
 import pytest
+from hostsmith.agent import acl
 from hostsmith.resources import Directory
 from local_host import ME, MY_GROUP, NASTY, LocalHost, mode, tree
 
@@ -103,3 +105,24 @@ def test_what_is_no_folder_is_refused_also_in_a_dry_run(host: LocalHost, place: 
         assert f"{place / path.split('/')[0]} is" in outcome.error
         assert "not a folder" in outcome.error
     assert tree(place) == before
+
+
+@as_root
+def test_users_who_may_pass_through_come_no_further(host: LocalHost, place: Path) -> None:
+    path = place / "door"
+    resource = Directory(str(path), mode=0o750, passable=("nobody",))
+    assert host.converge(resource).summary == "created"
+    assert host.converge(resource).states == ["ok"]
+    assert mode(path) == 0o750
+    path.chmod(0o700)
+    assert "passable for nobody" in host.converge(resource).summary
+    nobody = pwd.getpwnam("nobody").pw_uid
+    assert acl.read(str(path)) == acl.passable(0o750, [nobody])
+
+
+@as_root
+def test_a_way_through_is_undone(host: LocalHost, place: Path) -> None:
+    path = place / "door"
+    path.mkdir(mode=0o755)
+    host.undo(Directory(str(path), mode=0o750, passable=("nobody",)))
+    assert (mode(path), acl.read(str(path))) == (0o755, None)

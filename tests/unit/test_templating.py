@@ -52,7 +52,7 @@ def test_every_template_of_a_plan_is_rendered_also_in_groups_of_groups(project: 
 
 
 def test_the_projects_own_replaces_ours_and_ours_can_be_included(project: Path) -> None:
-    assert "default_server" in render(project / "elsewhere", "nginx/unknown-host.conf.j2", {})
+    assert "return 404" in render(project / "elsewhere", "nginx/unknown-host.conf.j2", {})
     write(project, "nginx/unknown-host.conf.j2", "# the project's own\n")
     assert render(project, "nginx/unknown-host.conf.j2", {}) == "# the project's own\n"
     write(project, "more.j2", "{% include 'app/logrotate.j2' %}# and more\n")
