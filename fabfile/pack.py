@@ -22,6 +22,21 @@ _TRAVELLING = ("agent", "resources")
 # The exit statuses by which the start of the agent tells the shell around it, and us, what is missing.
 NO_PYTHON, OLD_PYTHON = 95, 96
 
+# What the deployers of an app may run as root: it starts the agent that `fab provision` has put on the host.
+GATE, GATE_CODE = "/usr/local/sbin/hostsmith-gate", "/usr/local/lib/hostsmith/agent.zip"
+GATE_SCRIPT = f"""\
+#!/usr/bin/python3 -I
+# Written by hostsmith: what deployers may run as root, with the name of their app.
+import os, sys
+with open("{GATE_CODE}", "rb") as file: data = code = file.read()
+# A copy, which a provision that goes on at the same time does not change.
+fd = os.memfd_create("hostsmith")
+while data: data = data[os.write(fd, data):]
+sys.path.insert(0, "/proc/self/fd/%d" % fd)
+from {CANONICAL}.agent.gate import main
+main(code)
+"""
+
 _BOOTSTRAP = f"""\
 import sys
 if sys.version_info < (3, 10):
@@ -77,10 +92,13 @@ def start_command(sudo_password: bool) -> str:
 
 
 @functools.cache
-def agent_zip() -> bytes:
-    """The agent and the resources as a zip file; the same bytes for the same code."""
+def agent_zip(compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """The agent and the resources as a zip file; the same bytes for the same code.
+
+    :param compression: of what is only stored, the bytes are the same on every machine.
+    """
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(out, "w", compression, compresslevel=9) as archive:
         _add(archive, f"{CANONICAL}/__init__.py", "")
         for package in _TRAVELLING:
             for path in sorted((_HERE / package).glob("*.py")):
@@ -89,7 +107,7 @@ def agent_zip() -> bytes:
 
 
 def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
-    archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
+    archive.writestr(zipfile.ZipInfo(name), text, archive.compression)
 
 
 def own_modules(resources: Iterable[Resource]) -> dict[str, str]:

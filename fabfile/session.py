@@ -18,7 +18,7 @@ import paramiko.agent
 
 from . import pack
 from .agent import events, redact, wire
-from .agent.controller import BEAT, PATIENCE
+from .agent.controller import BEAT, PATIENCE, REFUSED
 from .agent.events import RECORD_SEPARATOR
 from .errors import AgentError, ConnectError, InterruptedRunError, LockedError, LostError, UsageError
 from .printable import cut
@@ -293,7 +293,7 @@ class Session:
         text = redact.text("\n".join(list(self._errors)[-_ERROR_LINES:] or self._noise))
         if problem := _sudo_problem(text):
             return ConnectError(f"{self.host}: cannot become root: {problem}")
-        if status == pack.OLD_PYTHON:
+        if status in (pack.OLD_PYTHON, REFUSED):
             return ConnectError(f"{self.host}: {text}")
         if status == pack.NO_PYTHON:
             return ConnectError(f"{self.host}: Python 3 is not on the host and could not be installed:\n{text}")

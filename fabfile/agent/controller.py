@@ -18,6 +18,8 @@ from . import events, proof
 # gone only when it sends, and sshd's own default is not to ask at all.
 BEAT = 10.0
 PATIENCE = 45.0
+# The exit status by which the controller knows that what is on standard error is for the user; see `gate`.
+REFUSED = 98
 _LONGEST_HEADER = 20
 
 
@@ -25,10 +27,11 @@ class Controller:
     """Reads frames in a thread of its own, so that a controller that goes is noticed while one is served.
 
     :param hang_up: called when it goes while a frame is served.
+    :param largest: bytes that a frame may have, also when it is unpacked; None: as many as memory holds.
     """
 
-    def __init__(self, stdin: BinaryIO, hang_up: Callable[[], None]) -> None:
-        self._stdin, self._hang_up = stdin, hang_up
+    def __init__(self, stdin: BinaryIO, hang_up: Callable[[], None], largest: int | None = None) -> None:
+        self._stdin, self._hang_up, self._largest = stdin, hang_up, largest
         self._frames: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._busy, self._gone = threading.Event(), threading.Event()
         self._last_heard = time.monotonic()
@@ -52,14 +55,14 @@ class Controller:
 
     def _read(self) -> None:
         try:
-            while header := self._stdin.readline():
+            while header := self._stdin.readline(_LONGEST_HEADER):
                 self._last_heard = time.monotonic()
-                size = _size(header)
+                size = _size(header, self._largest)
                 data = self._take(size)
                 if len(data) < size:
                     break
                 if data:
-                    self._sort(_frame(data))
+                    self._sort(_frame(data, self._largest))
         except (ValueError, zlib.error, RecursionError) as error:
             # The controller shows it when the run dies.
             sys.stderr.write(f"found what is no frame, expected one from a controller of the same version: {error}\n")
@@ -94,22 +97,29 @@ class Controller:
             self._hang_up()
 
 
-def _size(header: bytes) -> int:
+def _size(header: bytes, largest: int | None) -> int:
     """How many bytes follow a header.
 
-    :raises ValueError: it is none.
+    :raises ValueError: it is none, or of too many.
     """
     if not header.rstrip(b"\n").isdigit() or len(header) > _LONGEST_HEADER:
         raise ValueError(f"{header[:_LONGEST_HEADER]!r} is no length")
+    if largest is not None and int(header) > largest:
+        raise ValueError(f"it has more than {largest} bytes")
     return int(header)
 
 
-def _frame(data: bytes) -> dict[str, Any]:
+def _frame(data: bytes, largest: int | None) -> dict[str, Any]:
     """What was sent.
 
-    :raises ValueError, zlib.error: it is no frame.
+    :raises ValueError, zlib.error: it is no frame, or too large when it is unpacked.
     """
-    frame = json.loads(zlib.decompress(data))
+    unpacking = zlib.decompressobj()
+    # 0 is zlib's way to say: as much as there is.
+    text = unpacking.decompress(data, largest or 0)
+    if unpacking.unconsumed_tail:
+        raise ValueError(f"it has more than {largest} bytes")
+    frame = json.loads(text)
     if not isinstance(frame, dict):
         raise ValueError(f"a {type(frame).__name__}")
     return frame

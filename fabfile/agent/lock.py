@@ -34,7 +34,8 @@ def acquire(holder: dict[str, Any], wait: float, path: str = PATH) -> int:
     :returns: the file descriptor that holds it.
     :raises LockedError: the other run was not done in time.
     """
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    # Root's alone: flock(2) asks for no more than to read, and so an app could keep everyone from deploying.
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + wait
     said = False
     while not _try(fd):

@@ -18,7 +18,13 @@ from .owed import FOLDER, Owed
 _HANGUP = signal.SIGHUP
 
 
-def main(stdin: BinaryIO) -> None:
+def _anything(frame: dict[str, Any]) -> None:
+    """What an admin may have done."""
+
+
+def main(
+    stdin: BinaryIO, check: Callable[[dict[str, Any]], None] = _anything, largest_frame: int | None = None
+) -> None:
     """Serve one controller.
 
     A frame is a line with the length of what follows, then zlib-compressed JSON: {"op": ..., ...}; a length of 0 only
@@ -26,6 +32,9 @@ def main(stdin: BinaryIO) -> None:
     gone ends the run: at once between frames, and as if by SIGHUP inside one, so that whatever was half-way is put
     back; and so is what is held. A frame may say where the lock (`path`) and what is owed (`folder`) are kept, so that
     the agent can be tried without root.
+
+    :param check: called with each frame before it is served; raises `ResourceError` to refuse it.
+    :param largest_frame: bytes that a frame may have; None: as many as memory holds.
     """
     events.open_stream()
     for signum in (signal.SIGTERM, signal.SIGINT, _HANGUP):
@@ -35,8 +44,8 @@ def main(stdin: BinaryIO) -> None:
     os.umask(0o022)
     os.chdir("/")
     variables.remember_all()
-    controller = Controller(stdin, lambda: os.kill(os.getpid(), _HANGUP))
-    run = _Run()
+    controller = Controller(stdin, lambda: os.kill(os.getpid(), _HANGUP), largest_frame)
+    run = _Run(check)
     try:
         while (frame := controller.next_frame()) is not None:
             run.serve(frame)
@@ -53,7 +62,8 @@ def main(stdin: BinaryIO) -> None:
 class _Run:
     """What one controller has the host do, and what is held and locked for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, check: Callable[[dict[str, Any]], None]) -> None:
+        self._check = check
         self._held = Held()
         self._lock: int | None = None
         self._folder = FOLDER
@@ -72,6 +82,7 @@ class _Run:
     def serve(self, frame: dict[str, Any]) -> None:
         """Answer one frame."""
         try:
+            self._check(frame)
             operation = self._operations[frame.pop("op")]
             events.emit("done", **operation(**frame))
         except lock.LockedError as error:

@@ -5,7 +5,19 @@ Each can be called, extended and replaced on its own; `provision` and `release.r
 
 from __future__ import annotations
 
-from . import app, haproxy, hardening, nginx, python, release, roles, supervisor, system
+from . import app, deployers, haproxy, hardening, nginx, python, release, roles, supervisor, system
 from .roles import provision
 
-__all__ = ["app", "hardening", "haproxy", "nginx", "provision", "python", "release", "roles", "supervisor", "system"]
+__all__ = [
+    "app",
+    "deployers",
+    "haproxy",
+    "hardening",
+    "nginx",
+    "provision",
+    "python",
+    "release",
+    "roles",
+    "supervisor",
+    "system",
+]

@@ -9,6 +9,7 @@ from ..errors import SettingsError
 from ..resources import Package, Resource
 from ..roles import ALL_ROLES
 from .app import app
+from .deployers import deployers
 from .haproxy import haproxy
 from .hardening import hardening
 from .nginx import nginx
@@ -34,6 +35,8 @@ def provision(settings: Settings, roles: Container[str]) -> list[Resource]:
         if "web" in roles:
             raise SettingsError(_both(settings))
         resources += haproxy(settings)
+    if processes(settings, roles) or balances(settings, roles):
+        resources += deployers(settings)
     resources += hardening(settings, roles)
     return together(resources)
 

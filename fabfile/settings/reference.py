@@ -76,6 +76,12 @@ firewall:
     - {port: 5555, from: 203.0.113.7}
   trusted: [203.0.113.7, "2001:db8::/32"]
 
+deployers:
+  user: deploy
+  keys:
+    - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f alice
+    - keys/bob.pub
+
 environment:
   DJANGO_SETTINGS_MODULE: blog.settings
   DEBUG: false

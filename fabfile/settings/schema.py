@@ -13,6 +13,7 @@ from ..host import Host, Machine, Machines, machine_as_written
 from ..printable import cut
 from . import values as kind
 from .balancer import Balancer
+from .deployers import Deployers
 from .entries import HostEntry, HostList, merged
 from .hardening import Firewall, FirewallSetting, Hardening, HardeningSetting
 from .health import Health
@@ -122,6 +123,10 @@ class Settings(Model):
     balancer: Annotated[Balancer, MappingOf("a mapping such as {algorithm: leastconn, drain: true}")] = Field(
         default_factory=Balancer,
         description="How the hosts of the role `lb` balance those of the role `web`.",
+    )
+    deployers: Annotated[Deployers, MappingOf("a mapping such as {user: deploy, keys: [keys/alice.pub]}")] = Field(
+        default_factory=Deployers,
+        description="Who may deploy the app and do nothing else on its hosts.",
     )
     keep_releases: kind.Positive = Field(5, description="Releases that are kept on a host to go back to.")
     environment: Annotated[
@@ -274,8 +279,12 @@ class Settings(Model):
             raise UsageError(f"--batch: found {cut(text)!r}, {error}") from None
 
     def placed(self, project: Path, procfile: Mapping[str, str]) -> Settings:
-        """These settings in their project folder, with the Procfile's processes beneath their own."""
-        settings = self.model_copy(update={"processes": {**procfile, **self.processes}})
+        """These settings in their project folder, with the Procfile's processes beneath their own.
+
+        :raises SettingsError: a file of the folder that they name cannot be read.
+        """
+        processes = {**procfile, **self.processes}
+        settings = self.model_copy(update={"processes": processes, "deployers": self.deployers.read(project)})
         settings._project = project
         return settings
 

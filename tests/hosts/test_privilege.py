@@ -1,14 +1,24 @@
-"""Least privilege: an app reads and changes nothing but its own data, two apps on a host leave each other alone, and
-what requirements bring is built by nobody who could do harm."""
+"""Least privilege: an app reads and changes nothing but its own data, two apps on a host leave each other alone, what
+requirements bring is built by nobody who could do harm, and deployers can deploy and do nothing else."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import subprocess
+import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
 
 import pytest
+from hostsmith import pack
+from hostsmith.agent import wire
+from hostsmith.agent.layout import Record
+from hostsmith.resources import Command, File, Package, Reload, Service, User, Validated
+from hostsmith.resources.live import Live
+from hostsmith.resources.release import ReleaseRecord
 
 from tests.hosts.conftest import Project, Vps, make_project
 
@@ -22,6 +32,39 @@ class Apps:
 
     vps: Vps
     projects: dict[str, Project]
+    key: Path
+
+    @property
+    def deployer(self) -> Project:
+        """The project of the shop on the machine of one who may only deploy it."""
+        target = replace(self.vps.target, key_filename=str(self.key))
+        return replace(self.projects[SHOP], vps=replace(self.vps, user="deploy", target=target))
+
+    def ssh_argv(self, *arguments: str) -> list[str]:
+        """OpenSSH's client, with the deployer's key."""
+        options = ["-oBatchMode=yes", f"-oUserKnownHostsFile={self.vps.target.known_hosts}", "-i", str(self.key)]
+        return ["ssh", *options, f"deploy@{self.vps.address}", *arguments]
+
+    def ssh(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(self.ssh_argv(*arguments), input=stdin, capture_output=True, timeout=60, check=False)
+
+    def at_the_gate(self, stdin: bytes, answers: int) -> list[dict[str, Any]]:
+        """What the gate answers, as the end of each frame, to what is sent after the code by hand; until it ends."""
+        code = pack.agent_zip()
+        with subprocess.Popen(self.ssh_argv(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
+            assert process.stdin is not None and process.stdout is not None
+            found = []
+            try:
+                process.stdin.write(b"hostsmith\n%d\n%s" % (len(code), code))
+                send(process.stdin, stdin)
+                for line in process.stdout:
+                    event = json.loads(line.partition(b"\x1e")[2])
+                    found += [event] if event["event"] == "done" else []
+                    if len(found) == answers:
+                        break
+            finally:
+                process.stdin.close()
+            return found
 
     def pid(self, app: str) -> int:
         """A process of an app."""
@@ -33,6 +76,13 @@ class Apps:
         names = {name: expression for name, _, expression in lines}
         script = _PROBE.format(values=values, attempts=names)
         return dict(json.loads(self.vps.run(f"cd / && runuser -u {user} -- python3 -I -", stdin=script)))
+
+
+def send(stdin: IO[bytes], data: bytes) -> None:
+    """Write it all, unless the other end has had enough."""
+    with contextlib.suppress(BrokenPipeError):
+        while data:
+            data = data[stdin.write(data) :]
 
 
 _PROBE = """\
@@ -69,14 +119,19 @@ def apps(boot: Callable[..., Vps], provisioned_image: str, tmp_path_factory: pyt
     vps = boot(provisioned_image)
     # The image is provisioned for an app without domains, and on a host there is one such.
     vps.run("rm /etc/nginx/sites-enabled/hello")
+    key = tmp_path_factory.mktemp("keys") / "alice"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "alice", "-f", key], check=True)
+    deployers = {SHOP: {"keys": [key.with_suffix(".pub").read_text().strip()]}}
     projects = {}
     for app, domains in ((SHOP, []), (ADMIN, ["admin.example.org"])):
         project = make_project(tmp_path_factory.mktemp(app), vps)
-        project.settings(app=app, domains=domains, environment={"TOKEN": f"token-of-{app}"}, **SOON)
+        project.settings(
+            app=app, domains=domains, environment={"TOKEN": f"token-of-{app}"}, **SOON, deployers=deployers.get(app, {})
+        )
         project.commit("settings")
         project.fab("provision", "deploy")
         projects[app] = project
-    yield Apps(vps, projects)
+    yield Apps(vps, projects, key)
     vps.sandbox.destroy(vps.name)
 
 
@@ -100,6 +155,7 @@ process-memory: open(f"/proc/{pid}/mem", "rb")
 process-folder: os.listdir(f"/proc/{pid}/cwd")
 socket: connect(root + "/current/run/web.sock")
 supervisord: connect("/var/run/supervisor.sock")
+lock: open("/run/hostsmith.lock")
 signal: os.kill(pid, 0)
 trace: trace(pid)
 """
@@ -223,3 +279,208 @@ def test_what_requirements_bring_is_built_by_neither_root_nor_the_app_and_cannot
     assert vps.run("stat -c %U:%a /srv/shop/current/code/evil/beside.txt").strip() == "root:644"
     assert vps.run("stat -c %U:%a /srv/shop/cache").strip() == "hostsmith-build:700"
     assert project.live() in vps.http("/").body
+
+
+def test_a_deployer_deploys_rolls_back_and_looks_each_in_one_session(apps: Apps) -> None:
+    project, vps = apps.deployer, apps.vps
+    before, old = vps.sessions(), project.live()
+    project.commit("by a deployer")
+    project.fab("deploy")
+    # One is ours, which reads the journal; one is the listing of releases.
+    assert vps.sessions() - before == 3
+    new = project.live()
+    assert new != old
+    assert new in vps.http("/").body
+    project.fab("rollback")
+    assert project.live() == old
+    assert project.fab("run", "--", "id", "-un").stdout.strip() == SHOP
+    assert "Listening" in project.fab("logs").stdout
+    (status,) = project.json("status").values()
+    assert (status["live"], status["problem"]) == (old, None)
+    assert "as an admin" in status["drift_problem"]
+    assert "nobody holds the lock" in project.fab("unlock").stdout
+
+
+def test_a_deployer_cannot_provision_and_is_told_who_can(apps: Apps) -> None:
+    for arguments in (["provision"], ["provision", "--dry-run"]):
+        done = apps.deployer.fab(*arguments, status=1)
+        assert "refused: Package" in done.stderr + done.stdout
+        assert "as an admin: root, or a user with all of sudo" in done.stderr + done.stdout
+
+
+def test_a_deployer_cannot_deploy_another_app(apps: Apps) -> None:
+    other = replace(apps.deployer, folder=apps.projects[ADMIN].folder)
+    before = state_of(apps, ADMIN)
+    for arguments in (["deploy"], ["rollback"], ["releases"], ["run", "--", "id"]):
+        assert "refused" in other.fab(*arguments, status=1).stderr
+    assert state_of(apps, ADMIN) == before
+
+
+def test_a_template_of_the_deployers_own_cannot_have_supervisord_run_something_else(apps: Apps) -> None:
+    project = apps.deployer
+    old, own = project.live(), project.folder / "templates/supervisor/app.conf.j2"
+    ours = (Path(__file__).parents[2] / "templates/supervisor/app.conf.j2").read_text()
+    project.write("templates/supervisor/app.conf.j2", f"{ours}[program:evil]\ncommand=touch /root/pwned\n")
+    done = project.fab("deploy", "--dirty", status=1)
+    own.unlink()
+    assert "refused: a Validated like this" in done.stdout + done.stderr
+    assert project.live() == old
+    assert apps.vps.run("ls /root/pwned 2>&1 || true").endswith("No such file or directory\n")
+
+
+ID = "20261121-101500-1f3c2ab"
+PWNED = ["touch", "/root/pwned"]
+
+
+def crafted(*resources: Any, **more: Any) -> dict[str, Any]:
+    return {"op": "converge", "resources": wire.dump(list(resources)), "modules": {}, **more}
+
+
+def test_what_a_deployer_sends_to_the_gate_by_hand_is_looked_at_before_it_is_done(apps: Apps) -> None:
+    other = Path(apps.vps.run(f"readlink -f /srv/{ADMIN}/current").strip())
+    frames = [
+        crafted(File("/etc/sudoers.d/x", "deploy ALL=(ALL) NOPASSWD: ALL\n", mode=0o440)),
+        crafted(Validated("x", (File(f"/srv/shop/releases/{ID}/../../../../etc/cron.d/x", "x", mode=0o644),))),
+        crafted(Validated("x", (), validate=PWNED)),
+        crafted(Command(PWNED)),
+        crafted(Command(PWNED, user="shop", timeout=1, label="x")),
+        crafted(Command([f"{other}/start", "run", "touch", "/tmp/pwned"], user=ADMIN, timeout=1, label="x")),
+        crafted(User("shop", groups=("sudo",))),
+        crafted(Service("ssh", running=False)),
+        crafted(Package("nmap")),
+        crafted(ReleaseRecord("shop", Record(f"../../../tmp/{ID}"))),
+        crafted(ReleaseRecord("shop", Record(ID), notify=Reload("nginx"))),
+        crafted(Live(ADMIN, other.name, None, None)),
+        crafted(modules={"evil": "import os; os.system('touch /root/pwned')"}),
+        {"op": "converge", "modules": {}, "resources": [{"$type": "subprocess:Popen", "fields": {"args": PWNED}}]},
+        {"op": "lock", "holder": {"who": "x", "what": "x"}, "wait": 0, "path": "/etc/pwned"},
+        {"op": "plan", "modules": {}, "resources": wire.dump([File("/etc/shadow", "")])},
+        {
+            "op": "ask",
+            "query": "resolve",
+            "arguments": {"app": "shop", "url": f"/srv/{ADMIN}/repo.git", "revision": "HEAD"},
+        },
+        {"op": "ask", "query": "log_lines", "arguments": {"app": "shop", "names": [f"../{ADMIN}/web"], "lines": 9}},
+        {"op": "run", "app": ADMIN, "argv": ["id"]},
+    ]
+    before = state_of(apps, ADMIN)
+    sent = [*frames, {"op": "ask", "query": "releases", "arguments": {"app": "shop"}}]
+    packed = [zlib.compress(json.dumps(frame).encode()) for frame in sent]
+    answers = apps.at_the_gate(b"".join(b"%d\n%s" % (len(each), each) for each in packed), len(sent))
+    assert len(answers) == len(frames) + 1
+    for frame, answer in zip(frames, answers, strict=False):
+        assert answer["ok"] is False, frame
+        assert answer["error"].startswith("refused: "), (frame, answer)
+    assert answers[-1]["ok"] is True
+    assert state_of(apps, ADMIN) == before
+    look = (
+        "ls -d /etc/sudoers.d/x /etc/cron.d/x /root/pwned /tmp/pwned /etc/pwned /tmp/2* 2>/dev/null; id -nG shop; true"
+    )
+    assert apps.vps.run(look).split() == ["shop"]
+
+
+def test_the_gate_ends_by_itself_at_what_is_too_large_or_no_frame(apps: Apps) -> None:
+    bomb = zlib.compress(b'{"op":"' + b"x" * (513 << 20) + b'"}', 1)
+    deep = zlib.compress(b"[" * 1_000_000)
+    for frame in (
+        b"999999999999\n",
+        b"9" * 5000,
+        b"4\nabcd",
+        b"%d\n%s" % (len(bomb), bomb),
+        b"%d\n%s" % (len(deep), deep),
+    ):
+        # Standard input stays open: it is the gate that ends.
+        assert apps.at_the_gate(frame, 1) == []
+    for first in (b"", b"hostsmith\n99999999999\n", b"\n\n\n", b"hostsmith\nabc\n", b"hostsmith\n4\nabcd"):
+        done = apps.ssh(stdin=first)
+        assert done.returncode == 98
+        assert b"Traceback" not in done.stderr
+
+
+def test_a_deployers_key_opens_the_gate_and_nothing_else(apps: Apps) -> None:
+    assert apps.ssh("-s", "sftp").returncode == 98
+    for arguments in (["id"], ["sudo -n id"], ["sh"], ["-t", "sh"]):
+        done = apps.ssh(*arguments)
+        assert done.returncode == 98, done
+        assert b"this user is for `fab deploy` and its like" in done.stderr
+    assert b"administratively prohibited" in apps.ssh("-W", "localhost:22").stderr
+    attempts = """
+    add-key: open(home + "/.ssh/authorized_keys", "a")
+    another-file: open(home + "/.ssh/authorized_keys2", "w")
+    gate: open("/usr/local/sbin/hostsmith-gate", "a")
+    agent: open("/usr/local/lib/hostsmith/agent.zip", "a")
+    rights: os.listdir("/etc/sudoers.d/hostsmith-shop")
+    app: os.listdir("/srv/shop")
+    logs: os.listdir("/var/log/shop")
+    """
+    found = apps.probe("deploy", attempts, home="/var/lib/hostsmith-deployers/shop")
+    assert found.pop("rights") in ("PermissionError", "NotADirectoryError")
+    assert set(found.values()) == {"PermissionError"}, found
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sudo -n id",
+        "sudo -n -u shop id",
+        f"sudo -n {pack.GATE}",
+        f"sudo -n {pack.GATE} {ADMIN}",
+        f"sudo -n {pack.GATE} {SHOP} {ADMIN}",
+        f"sudo -n {pack.GATE} {SHOP} ''",
+        f"sudo -n LD_PRELOAD=/tmp/evil/x.so {pack.GATE} {SHOP}",
+        f"sudo -n -E {pack.GATE} {SHOP}",
+        f"sudo -n -g shadow {pack.GATE} {SHOP}",
+        f"sudo -n python3 {pack.GATE} {SHOP}",
+        "sudo -n -s",
+    ],
+)
+def test_sudo_lets_the_deploy_user_run_the_gate_of_its_app_and_nothing_else(apps: Apps, command: str) -> None:
+    refused = apps.vps.run(f"cd /tmp && runuser -u deploy -- {command} </dev/null 2>&1 || true")
+    assert "a password is required" in refused or "not allowed" in refused, refused
+
+
+def test_the_gate_takes_no_code_from_the_environment_or_the_folder_it_is_called_in(apps: Apps) -> None:
+    modules = "sitecustomize usercustomize os io re zipfile json hostsmith"
+    apps.vps.run(
+        f"mkdir -p /tmp/evil && cd /tmp/evil && for m in {modules}; do"
+        ' echo \'open("/tmp/evil/pwned", "w")\' > $m.py; done; chmod -R a+rwX /tmp/evil'
+    )
+    environment = (
+        "PYTHONPATH=/tmp/evil PYTHONHOME=/tmp/evil PYTHONSTARTUP=/tmp/evil/os.py HOME=/tmp/evil TMPDIR=/tmp/evil"
+    )
+    done = apps.vps.run(
+        f"cd /tmp/evil && runuser -u deploy -- env {environment} PATH=/tmp/evil:$PATH"
+        f" sudo -n {pack.GATE} {SHOP} </dev/null 2>&1; echo $?; ls /tmp/evil/pwned 2>&1",
+        ok=False,
+    )
+    assert "found no hostsmith at the other end" in done
+    assert "98\n" in done
+    assert "No such file" in done
+
+
+def test_a_gate_of_another_version_says_who_has_to_provision(apps: Apps) -> None:
+    add = "import zipfile; zipfile.ZipFile('/usr/local/lib/hostsmith/agent.zip', 'a').writestr('more.py', '')"
+    apps.vps.run(f'python3 -c "{add}"')
+    done = apps.deployer.fab("releases", status=1)
+    assert "the host's gate for deployers is of another version of hostsmith than yours" in done.stderr
+    apps.projects[SHOP].fab("provision")
+    apps.deployer.fab("releases")
+
+
+def test_a_key_that_is_taken_away_lets_nobody_in_and_no_admin_is_made_a_deployer(apps: Apps) -> None:
+    project, vps = apps.projects[SHOP], apps.vps
+    text = (project.folder / "fabric.yaml").read_text()
+    settings = json.loads(text)
+    vps.run("useradd --create-home carol && install -d -o carol -m 700 /home/carol/.ssh")
+    vps.run("install -o carol -m 600 /dev/null /home/carol/.ssh/authorized_keys")
+    project.write("fabric.yaml", json.dumps({**settings, "deployers": {**settings["deployers"], "user": "carol"}}))
+    refused = project.fab("provision", status=1)
+    assert "there is a user carol on this host who is not made for the deployers of shop" in refused.stdout
+    assert vps.run("stat -c %U:%s /home/carol/.ssh/authorized_keys").strip() == "carol:0"
+    project.write("fabric.yaml", json.dumps({**settings, "deployers": {}}))
+    project.fab("provision")
+    assert b"Permission denied (publickey" in apps.ssh("id").stderr
+    assert vps.run("ls /etc/sudoers.d").split() == ["README"]
+    project.write("fabric.yaml", text)
+    project.fab("provision")
+    assert apps.ssh("id").returncode == 98

@@ -99,6 +99,8 @@ class TestProvision:
             "directory /var/log/nginx",
             "nginx site blog",
             "service nginx",
+            "absent /etc/sudoers.d/hostsmith-blog",
+            "absent /var/lib/hostsmith-deployers/blog/.ssh/authorized_keys",
             *NO_HARDENING,
         ]
 
@@ -122,6 +124,8 @@ class TestProvision:
             "package ca-certificates, git, logrotate, openssh-client, rsync, haproxy",
             "balancer blog",
             "service haproxy",
+            "absent /etc/sudoers.d/hostsmith-blog",
+            "absent /var/lib/hostsmith-deployers/blog/.ssh/authorized_keys",
             *NO_HARDENING,
         ]
 

@@ -1,0 +1,264 @@
+"""What the deployers of an app may have a host do: a closed set of frames and resources, each field of them checked.
+
+What is not listed is refused. Whatever is, must not make its sender root: no code, no file but those of a release, no
+command but as the app's user, no other app.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import fields
+from typing import Any
+
+from ..resources.base import ResourceError
+from ..resources.command import Command
+from ..resources.directory import Directory
+from ..resources.drained import Drained
+from ..resources.file import File
+from ..resources.live import Live
+from ..resources.release import Pruned, ReleaseCode, ReleaseRecord, ReleaseVenv
+from ..resources.secret import Secret
+from ..resources.settled import Settled
+from ..resources.validated import Validated
+from . import haproxy, wire
+from .checks import Check, all_of, anything, exactly, mapping, number, optional, size, text
+from .health import HealthCheck
+from .layout import Layout, Record
+from .supervisor_config import is_of_release
+
+_ID = r"[0-9]{8}-[0-9]{6}-[A-Za-z0-9._+-]{1,80}"
+
+
+release = text(_ID)
+process = text(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
+# For people to read, who must not have their terminals written to.
+line = text(r"[^\x00-\x1f\x7f-\x9f]{0,1000}")
+word = text(r"[^\x00]*")
+flag = exactly(True, False)
+commit = text(r"[0-9a-f]{7,64}")
+# Not what is on the host: git runs as root there.
+remote = text(r"(https?|ssh|git)://[A-Za-z0-9_\[][!-~]*|([A-Za-z0-9_][\w.+-]*@)?[A-Za-z0-9][\w.-]*:(?!//|:)[!-~]+")
+revision = text(r"[A-Za-z0-9_][^\s\x00-\x1f\x7f:]{0,250}")
+inside = text(r"(?!/)(?!(.*/)?\.\.(/|\Z))[^\x00-\x1f\x7f]{1,500}")
+
+
+class Allowed:
+    """What the deployers of one app may ask for.
+
+    :param app: its name.
+    """
+
+    def __init__(self, app: str) -> None:
+        self._app, self._layout = app, Layout(app)
+        own = exactly(app)
+        health = optional(self._is(HealthCheck))
+        self._classes: dict[type, dict[str, Check]] = {
+            Record: {
+                "id": release,
+                "revision": line,
+                "subject": line,
+                "who": line,
+                "created": line,
+                "state": exactly("building"),
+                "reason": exactly(""),
+            },
+            HealthCheck: {
+                "path": text("/[!-~]*"),
+                "host": text("[A-Za-z0-9.:-]{1,255}"),
+                "statuses": all_of(tuple, all_of(tuple, number())),
+                "timeout": number(),
+                "request_timeout": number(),
+            },
+            ReleaseRecord: {"app": own, "record": self._is(Record)},
+            ReleaseCode: {
+                "app": own,
+                "release": release,
+                "name": commit,
+                "url": optional(remote),
+                "pack": lambda value: type(value) is bytes,
+            },
+            ReleaseVenv: {
+                "app": own,
+                "release": release,
+                "python": text(r"[A-Za-z][\w.+-]*|/[\w./+-]+"),
+                "requirements": all_of(tuple, inside),
+                "tools": all_of(tuple, exactly("gunicorn")),
+            },
+            Validated: {
+                "name": line,
+                "resources": all_of(tuple, self._is(File, Directory)),
+                "validate": exactly(None),
+            },
+            Live: {"app": own, "release": release, "health": health, "port": exactly(None, 80)},
+            Settled: {
+                "app": own,
+                "release": release,
+                "old": optional(release),
+                "drain_timeout": number(),
+                "retire": optional(line),
+            },
+            Pruned: {"app": own, "keep": number(1)},
+            Drained: {
+                "app": own,
+                "server": text("[A-Za-z0-9._:-]{1,300}"),
+                "timeout": number(),
+                "socket": exactly(haproxy.SOCKET),
+            },
+        }
+        names = all_of(list, process)
+        dumped_health = self._dumped(health)
+        self._queries: dict[str, dict[str, Check]] = {
+            "releases": {"app": own},
+            "before_deploy": {"app": own},
+            "live_release": {"app": own},
+            "resolve": {"app": own, "url": remote, "revision": revision},
+            "status": {"app": own, "health": dumped_health},
+            "verify": {"app": own, "release": release, "health": dumped_health, "port": exactly(None, 80)},
+            "log_lines": {"app": own, "names": names, "lines": number()},
+            "history": {
+                "app": own,
+                "url": remote,
+                "revision": revision,
+                "since": all_of(list, commit),
+                "files": all_of(list, inside),
+            },
+            "environment_changes": {"app": own, "environment": mapping(word, word)},
+            "lock_holder": {},
+            "break_lock": {},
+        }
+        self._frames: dict[str, dict[str, Check]] = {
+            "lock": {"holder": mapping(exactly("who", "what"), line), "wait": number()},
+            "unlock": {},
+            "confirm": {},
+            "put_back": {},
+            # Each resource is looked at by itself.
+            "converge": {"resources": all_of(list, anything), "modules": exactly({}), "hold": flag},
+            "plan": {"resources": all_of(list, anything), "modules": exactly({})},
+            "ask": {"query": exactly(*self._queries), "arguments": lambda value: type(value) is dict},
+            "run": {"app": own, "argv": all_of(list, word)},
+            "follow": {"app": own, "names": names, "marks": mapping(text("[0-9]{1,20}"), size)},
+        }
+
+    def check(self, frame: Any) -> None:
+        """Refuse a frame that is not wholly of what is allowed.
+
+        :raises ResourceError: with what is refused.
+        """
+        op = frame.get("op") if type(frame) is dict else None
+        if type(op) is not str or op not in self._frames:
+            raise self._refused(f"{op!r}")
+        given = {name: value for name, value in frame.items() if name != "op"}
+        self._require(given, self._frames[op], op)
+        if op == "ask":
+            query = given.get("query", "")
+            self._require(given.get("arguments", {}), self._queries.get(query, {}), query)
+        for data in given.get("resources", []):
+            self._require_resource(data)
+
+    def _require(self, given: Mapping[str, Any], checks: Mapping[str, Check], what: str) -> None:
+        for name, value in given.items():
+            if name not in checks or not checks[name](value):
+                raise self._refused(f"{what} with this {name}")
+
+    def _require_resource(self, data: Any) -> None:
+        unknown = _types(data) - _KNOWN
+        if unknown:
+            raise self._refused(", ".join(sorted(name.rpartition(":")[2] for name in unknown)))
+        resource = wire.load(data)
+        if not self._is(ReleaseRecord, ReleaseCode, ReleaseVenv, Validated, Command, Live, Settled, Pruned, Drained)(
+            resource
+        ):
+            raise self._refused(f"a {type(resource).__name__} like this")
+
+    def _is(self, *classes: type) -> Check:
+        return lambda value: type(value) in classes and self._is_allowed(value)
+
+    def _is_allowed(self, value: Any) -> bool:
+        """Whether each field of a value is as it must be; and nothing is notified."""
+        if getattr(value, "notify", ()) != ():
+            return False
+        if type(value) is File:
+            return self._is_file_of_release(value)
+        if type(value) is Directory:
+            return self._is_sockets_folder(value)
+        if type(value) is Command:
+            return self._is_release_command(value)
+        checks = self._classes[type(value)]
+        return all(checks[name](getattr(value, name)) for name in _fields(type(value)))
+
+    def _is_file_of_release(self, file: File) -> bool:
+        folder, _, name = str(file.path).rpartition("/")
+        found = self._release_of(folder)
+        if found is None or type(file.path) is not str or type(file.content) not in (str, Secret):
+            return False
+        text = file.content.reveal() if isinstance(file.content, Secret) else file.content
+        place = (name, file.mode, file.owner, file.group)
+        if place == ("supervisor.conf", 0o644, None, None):
+            return type(text) is str and is_of_release(str(text), self._layout, found)
+        # These are read and run by the app's user alone.
+        return type(text) is str and place in (
+            ("env", 0o640, "root", self._app),
+            ("gunicorn.conf.py", 0o644, None, None),
+            ("start", 0o755, None, None),
+        )
+
+    def _is_sockets_folder(self, folder: Directory) -> bool:
+        parent, _, name = str(folder.path).rpartition("/")
+        return (
+            type(folder.path) is str
+            and self._release_of(parent) is not None
+            and (name, folder.mode, folder.owner, folder.group, folder.passable)
+            == ("run", 0o750, self._app, "www-data", ())
+        )
+
+    def _is_release_command(self, command: Command) -> bool:
+        argv = command.argv
+        if type(argv) is not list or len(argv) != 2 or not all(type(each) is str for each in argv):
+            return False
+        folder, _, name = argv[0].rpartition("/")
+        return (
+            self._release_of(folder) is not None
+            and (name, argv[1], command.user) == ("start", "release", self._app)
+            and (command.creates, command.unless, command.only_if, command.cwd) == (None, None, None, None)
+            and command.env == {}
+            and number()(command.timeout)
+            and line(command.label)
+        )
+
+    def _release_of(self, folder: str) -> str | None:
+        """The release that a folder is that of."""
+        parent, _, name = folder.rpartition("/")
+        return name if parent == self._layout.releases and release(name) else None
+
+    def _dumped(self, check: Check) -> Check:
+        """Such a value as `wire.dump` gives it."""
+        return lambda data: not _types(data) - _KNOWN and check(wire.load(data))
+
+    def _refused(self, what: str) -> ResourceError:
+        return ResourceError(
+            f"refused: {what}; the deployers of {self._app} may deploy it, roll it back, look at it and run its "
+            "commands. Do all else, such as `fab provision`, as an admin: root, or a user with all of sudo"
+        )
+
+
+def _fields(cls: type) -> Collection[str]:
+    return [field.name for field in fields(cls) if field.name != "notify"]
+
+
+_KNOWN = frozenset(
+    wire.type_name(cls)
+    for cls in (
+        *(ReleaseRecord, ReleaseCode, ReleaseVenv, Validated, File, Directory, Command, Live, Settled, Pruned, Drained),
+        *(Record, HealthCheck),
+    )
+)
+
+
+def _types(data: Any) -> set[str]:
+    """The names of all classes in what `wire.dump` gave, or what looks like it."""
+    if isinstance(data, list):
+        return {name for each in data for name in _types(each)}
+    if not isinstance(data, dict):
+        return set()
+    names = {str(data["$type"])} if "$type" in data else set()
+    return names | {name for each in data.values() for name in _types(each)}

@@ -1,0 +1,52 @@
+"""Predicates by which data from whom one does not trust is looked at; all of them say no to what they do not know."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+Check = Callable[[Any], bool]
+
+_LARGEST = 1_000_000.0
+
+
+def text(pattern: str) -> Check:
+    """A text that matches as a whole."""
+    compiled = re.compile(pattern)
+    return lambda value: type(value) is str and compiled.fullmatch(value) is not None
+
+
+def number(least: float = 0) -> Check:
+    """A number that can be meant."""
+    return lambda value: type(value) in (int, float) and least <= value <= _LARGEST
+
+
+def exactly(*values: Any) -> Check:
+    """One of these, and of its type."""
+    return lambda value: any(type(value) is type(each) and value == each for each in values)
+
+
+def all_of(kind: type[list[Any]] | type[tuple[Any, ...]], check: Check) -> Check:
+    """A list or a tuple of such."""
+    return lambda value: type(value) is kind and all(check(each) for each in value)
+
+
+def mapping(keys: Check, values: Check) -> Check:
+    """A mapping from such to such."""
+    return lambda value: type(value) is dict and all(keys(key) and values(each) for key, each in value.items())
+
+
+def optional(check: Check) -> Check:
+    """Such, or None."""
+    return lambda value: value is None or check(value)
+
+
+def anything(value: Any) -> bool:
+    """Whatever it is."""
+    return True
+
+
+def size(value: Any) -> bool:
+    """A number of bytes."""
+    return type(value) is int and 0 <= value < 1 << 63

@@ -1,0 +1,83 @@
+"""What supervisord may be told of a release, read so strictly that supervisord can read nothing else in it."""
+
+from __future__ import annotations
+
+import re
+
+from .layout import Layout
+
+# A line each, without the continuations, the inline comments and the expansions that supervisord knows.
+_LINE = re.compile(
+    r"(?P<comment>[;#][ -~]*)?|\[(?P<section>[a-z]+:[!-~]+)\]|(?P<key>[a-z_]+)=(?P<value>[!-~]*( [!-~]+)*)"
+)
+_PROCESS = r"[A-Za-z][A-Za-z0-9_-]*"
+_NUMBER, _FLAG = "[0-9]{1,9}", "true|false"
+# What one program may be told besides what must be.
+_OPTIONS = {
+    "autostart": _FLAG,
+    "autorestart": "true|false|unexpected",
+    "startsecs": _NUMBER,
+    "startretries": _NUMBER,
+    "stopsignal": "TERM|HUP|INT|QUIT|KILL|USR1|USR2",
+    "stopwaitsecs": _NUMBER,
+    "stopasgroup": _FLAG,
+    "killasgroup": _FLAG,
+    "redirect_stderr": _FLAG,
+    "stdout_logfile_maxbytes": _NUMBER,
+    "stdout_logfile_backups": _NUMBER,
+    "priority": _NUMBER,
+}
+
+
+def is_of_release(text: str, layout: Layout, release: str) -> bool:
+    """Whether a configuration has supervisord run processes of this release, as the app's user, and nothing else."""
+    sections = _sections(text)
+    if sections is None:
+        return False
+    group = layout.group(release)
+    for name, values in sections.items():
+        kind, _, rest = name.partition(":")
+        process = rest.removeprefix(f"{group}-")
+        if kind == "program" and rest == f"{group}-{process}" and re.fullmatch(_PROCESS, process):
+            if not _is_program(values, layout, release, process):
+                return False
+        elif (kind, rest) != ("group", group) or not _are_programs(values, group):
+            return False
+    return True
+
+
+def _sections(text: str) -> dict[str, dict[str, str]] | None:
+    """The sections with their values; None when a line is not of the kind that is allowed, or is there twice."""
+    sections: dict[str, dict[str, str]] = {}
+    values: dict[str, str] | None = None
+    for line in text.split("\n"):
+        found = _LINE.fullmatch(line)
+        if found is None:
+            return None
+        if found["section"]:
+            if found["section"] in sections:
+                return None
+            values = sections[found["section"]] = {}
+        elif found["key"]:
+            if values is None or found["key"] in values:
+                return None
+            values[found["key"]] = found["value"]
+    return sections
+
+
+def _is_program(values: dict[str, str], layout: Layout, release: str, process: str) -> bool:
+    required = {
+        "process_name": process,
+        "command": f"{layout.release(release)}/start {process}",
+        "user": layout.app,
+        "stdout_logfile": layout.log(release, process),
+    }
+    others = {key: value for key, value in values.items() if key not in required}
+    return all(values.get(key) == value for key, value in required.items()) and all(
+        key in _OPTIONS and re.fullmatch(_OPTIONS[key], value) for key, value in others.items()
+    )
+
+
+def _are_programs(values: dict[str, str], group: str) -> bool:
+    names = values.get("programs", "").split(",")
+    return set(values) == {"programs"} and all(re.fullmatch(rf"{re.escape(group)}-{_PROCESS}", name) for name in names)

@@ -1,0 +1,69 @@
+"""The way in for those who may deploy an app and nothing else: a user of their own, its keys, and what sudo lets it do.
+
+Their keys run one command, the gate, and sudo lets that user run that command alone; see `agent/gate.py`.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from typing import TYPE_CHECKING
+
+from .. import pack
+from ..resources import Absent, Directory, File, Package, Resource, Validated
+from ..resources.deploy_user import DeployUser
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+
+_HOMES = "/var/lib/hostsmith-deployers"
+
+
+def deployers(settings: Settings) -> list[Resource]:
+    """A way in for those whose keys the settings name, and none for all others."""
+    home, rights = f"{_HOMES}/{settings.app}", f"/etc/sudoers.d/hostsmith-{settings.app}"
+    # Root's, so that nobody who is let in can let others in.
+    keys = f"{home}/.ssh/authorized_keys"
+    if not settings.deployers.keys:
+        return [Absent(rights), Absent(keys)]
+    user = settings.deployers.user
+    return [
+        Package("sudo"),
+        *gate(),
+        DeployUser(user, settings.app, home),
+        Directory(_HOMES, mode=0o755, owner="root", group="root"),
+        Directory(home, mode=0o755, owner="root", group="root"),
+        Directory(f"{home}/.ssh", mode=0o755, owner="root", group="root"),
+        File(keys, authorized_keys(settings), mode=0o644, owner="root", group="root"),
+        Validated(
+            f"rights of {user}",
+            (File(rights, sudoers(settings), mode=0o440, owner="root", group="root"),),
+            validate=["visudo", "-c", "-q", "-f", rights],
+        ),
+    ]
+
+
+def gate() -> list[Resource]:
+    """The gate: the agent on the host, and the command that starts it; all apps have the same."""
+    folder = pack.GATE_CODE.rpartition("/")[0]
+    return [
+        Directory(folder, mode=0o755, owner="root", group="root"),
+        File(pack.GATE_CODE, pack.agent_zip(zipfile.ZIP_STORED), mode=0o644, owner="root", group="root"),
+        File(pack.GATE, pack.GATE_SCRIPT, mode=0o755, owner="root", group="root"),
+    ]
+
+
+def authorized_keys(settings: Settings) -> str:
+    """Whoever has one of the keys gets the gate, whatever command they ask for, and nothing else of SSH."""
+    command = f'restrict,command="sudo -n -- {pack.GATE} {settings.app}"'
+    lines = [f"{command} {key}\n" for key in settings.deployers.keys]
+    return "".join(["# Written by hostsmith from the setting `deployers`.\n", *lines])
+
+
+def sudoers(settings: Settings) -> str:
+    """The one command that sudo lets them run as root, with these very arguments, in an environment of sudo's own."""
+    user = settings.deployers.user
+    return (
+        f"# Written by hostsmith: what the deployers of {settings.app} may do.\n"
+        f"Defaults:{user} env_reset, !setenv, !requiretty\n"
+        f"{user} ALL=(root) NOPASSWD: {pack.GATE} {settings.app}\n"
+    )

@@ -1,0 +1,122 @@
+"""Who may deploy the app and do nothing else on its hosts: the setting `deployers`."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from ..errors import SettingsError
+from .kinds import ListOf, Text, UnexpectedError
+from .model import Model
+
+_KEY = "a public key such as `ssh-ed25519 AAAA... alice`, or a file of them such as keys/bob.pub"
+_TYPES = (
+    "ssh-ed25519",
+    "ssh-rsa",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+)
+_USER = "the name of a Unix user that is made for this, such as deploy"
+# Those who are somebody on every host.
+_TAKEN = {"root", "daemon", "bin", "sys", "man", "mail", "www-data", "backup", "nobody", "sshd", "ubuntu", "debian"}
+
+
+def _user(value: str) -> str:
+    if value in _TAKEN:
+        raise UnexpectedError(_USER, "it can do more already than deploy; say deploy")
+    return value
+
+
+def _key(value: str) -> str:
+    """A key in one line, or the path of a file.
+
+    :raises UnexpectedError: it is neither.
+    """
+    text = value.strip()
+    return text if _is_file(text) else _checked(text)
+
+
+def _is_file(text: str) -> bool:
+    return text.partition(" ")[0] not in _TYPES and re.fullmatch(r"[\w./ ~-]+\.pub", text) is not None
+
+
+def _checked(line: str) -> str:
+    kind, _, rest = line.partition(" ")
+    if "PRIVATE KEY" in line:
+        raise UnexpectedError(_KEY, "this is a private one, which is nobody's but its owner's", found="a private key")
+    if kind not in _TYPES:
+        hint = "options before a key are not for you to give: every key gets those of the gate, and no others"
+        raise UnexpectedError(_KEY, hint if any(f" {each} " in f" {line}" for each in _TYPES) else "")
+    data, _, comment = rest.strip().partition(" ")
+    try:
+        decoded = base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        decoded = b""
+    parts = _parts(decoded)
+    if len(parts) < 2 or parts[0] != kind.encode():
+        raise UnexpectedError(_KEY, "the key is cut off or mistyped")
+    if not re.fullmatch(r"[^\x00-\x1f\x7f]*", comment):
+        raise UnexpectedError(_KEY, "it has to be one line")
+    return f"{kind} {data} {comment}".strip()
+
+
+def _parts(data: bytes) -> list[bytes]:
+    """What a key consists of, its kind first (RFC 4253, section 6.6); nothing when it is cut off."""
+    parts = []
+    while data:
+        end = 4 + int.from_bytes(data[:4], "big")
+        if len(data) < end:
+            return []
+        parts.append(data[4:end])
+        data = data[end:]
+    return parts
+
+
+class Deployers(Model):
+    """Who may deploy the app and do nothing else on its hosts."""
+
+    user: Annotated[str, AfterValidator(_user), Text(_USER, r"[a-z][a-z0-9-]{0,30}")] = Field(
+        "deploy",
+        description="User that they log in as. Each app on a host has one of its own.",
+    )
+    keys: Annotated[
+        list[Annotated[str, AfterValidator(_key), Text(_KEY)]],
+        ListOf(f"a list, each {_KEY}"),
+    ] = Field(
+        default_factory=list,
+        description="Public keys of those who may deploy, or files of the project with such keys. `fab provision` "
+        "lets them in, and those whose keys are gone no more.",
+    )
+
+    def read(self, project: Path) -> Deployers:
+        """These, with the keys in place of the names of files.
+
+        :raises SettingsError: a file is not there, or holds something else.
+        """
+        keys = [key for name in self.keys for key in (_keys_of(project, name) if _is_file(name) else [name])]
+        return self.model_copy(update={"keys": list(dict.fromkeys(keys))})
+
+
+def _keys_of(project: Path, name: str) -> list[str]:
+    try:
+        text = (project / Path(name).expanduser()).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise SettingsError(f"deployers.keys: {name}: {why}; expected {_KEY}") from None
+    lines = [line.strip() for line in text.splitlines()]
+    keys = [line for line in lines if line and not line.startswith("#")]
+    if not keys:
+        raise SettingsError(f"deployers.keys: {name}: found no key in it, expected {_KEY}")
+    try:
+        return [_checked(key) for key in keys]
+    except UnexpectedError as error:
+        hint = f"; {error.hint}" if error.hint else ""
+        raise SettingsError(f"deployers.keys: {name}: found something else in it, {error}{hint}") from None

@@ -1,0 +1,412 @@
+"""What the gate lets deployers have done: all that a deploy and a rollback send, and nothing besides."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hostsmith.agent import wire
+from hostsmith.agent.allowed import Allowed
+from hostsmith.agent.health import HealthCheck
+from hostsmith.agent.layout import Layout, Record
+from hostsmith.agent.supervisor_config import is_of_release
+from hostsmith.host import Host
+from hostsmith.recipes import release as recipe
+from hostsmith.recipes.haproxy import server_name
+from hostsmith.resources import (
+    Absent,
+    Command,
+    Directory,
+    File,
+    Package,
+    Reload,
+    Resource,
+    ResourceError,
+    Secret,
+    Service,
+    Symlink,
+    User,
+    Validated,
+)  # fmt: skip
+from hostsmith.resources.drained import Drained
+from hostsmith.resources.live import Live
+from hostsmith.resources.release import Pruned, ReleaseCode, ReleaseRecord, ReleaseVenv
+from hostsmith.resources.settled import Settled
+from hostsmith.roles import ALL_ROLES
+from hostsmith.settings.schema import Settings
+from hostsmith.templating import rendered
+
+ID = "20261121-101500-1f3c2ab"
+FOLDER = f"/srv/shop/releases/{ID}"
+COMMIT = "1f3c2ab" + "0" * 33
+RECORD = Record(ID, f"{COMMIT}+dirty", 'Größe, "quoted" & more', "ann@laptop", "2026-11-21 10:15:00Z")
+HEALTH = HealthCheck("/healthz?x=1", "www.example.org", ((200, 299), (301, 301)), 60)
+
+
+def settings(**values: Any) -> Settings:
+    found = Settings(
+        **{"app": "shop", "processes": {"web": "gunicorn shop:app", "release": "flask db upgrade"}, **values}
+    )
+    return found.placed(Path("/nowhere"), {})
+
+
+def passes(*resources: Resource, **frame: Any) -> None:
+    """Have the gate look at what a controller would send, as JSON has carried it.
+
+    :raises ResourceError: it refuses.
+    """
+    data = {"op": "converge", "resources": wire.dump(list(resources)), "modules": {}, "hold": False, **frame}
+    Allowed("shop").check(json.loads(json.dumps(data)))
+
+
+def sent(**values: Any) -> list[Resource]:
+    """All that a deploy and a rollback send to a host."""
+    found = settings(**values)
+    code = ReleaseCode("shop", ID, COMMIT, None, b"PACK")
+    resources = [
+        *recipe.prepared(found, ALL_ROLES, RECORD, code),
+        *recipe.release_command(found, ID),
+        recipe.live(found, ALL_ROLES, ID),
+        recipe.settled(found, ID, None),
+        recipe.settled(found, ID, "20261120-101500-dirty", "rolled back by ann@laptop"),
+        recipe.pruned(found),
+    ]
+    return rendered(resources, Path("/nowhere"), "web1")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"requirements": []},
+        {"requirements": ["requirements/base.txt", "more.txt"], "python": "/opt/python3.13/bin/python"},
+        {"processes": {"web": "uvicorn x:y --uds $SOCKET", "worker-1": "A=b celery -A x | tee y", "beat": "sleep 9"}},
+        {"environment": {"A": "two\nlines", "B": "$(x) 'y' ☃"}, "workers": 3, "web_timeout": 300},
+        {"health": {"path": "/~up/%20?a=b", "host": "shop.example.org", "statuses": [200, "301-302"], "timeout": 3600}},
+        {"keep_releases": 1, "drain_timeout": 0, "release_timeout": 7200},
+    ],
+)  # fmt: skip
+def test_all_that_a_deploy_and_a_rollback_send_passes(values: dict[str, Any]) -> None:
+    for resource in sent(**values):
+        passes(resource)
+
+
+def test_so_does_code_from_a_url_and_a_balancer_that_drains_a_host() -> None:
+    urls = ["https://example.org/shop.git", "git@example.org:team/shop.git", "ssh://git@example.org:2222/shop.git"]
+    passes(*(ReleaseCode("shop", ID, COMMIT, url) for url in [*urls, "example.org:shop.git", "git://[2001:db8::1]/x"]))
+    passes(*(Drained("shop", server_name(Host.parse(name)), 30) for name in ("root@Web1.example.org:2222", "10.0.0.7")))
+
+
+OTHER_ID = "../../shop-admin/releases/20261121-101500-1f3c2ab"
+IDS = [OTHER_ID, "..", "", f"{ID}/..", f"{ID}\n", f"/{ID}", ID.replace("2", "٢"), None, [ID], 20261121]
+ANOTHER = ["shop-admin", "sho", "shop/../shop-admin", "SHOP", "", None, ["shop"], Secret("shop")]
+
+# For each class, an allowed instance, and for each of its fields what must be refused.
+WRONG: list[tuple[Resource, dict[str, list[Any]]]] = [
+    (
+        ReleaseRecord("shop", RECORD),
+        {
+            "app": ANOTHER,
+            "record": [
+                *(dataclasses.replace(RECORD, id=name) for name in IDS),
+                dataclasses.replace(RECORD, state="proven"),
+                dataclasses.replace(RECORD, subject="\x1b]0;owned\x07"),
+                dataclasses.replace(RECORD, who="a\nb"),
+                dataclasses.replace(RECORD, reason="x"),
+                "20261121-101500-1f3c2ab",
+            ],
+        },
+    ),
+    (
+        ReleaseCode("shop", ID, COMMIT, None, b""),
+        {
+            "app": ANOTHER,
+            "release": IDS,
+            "name": ["--output=/etc/x", "HEAD", "refs/heads/main", "", None],
+            "url": [
+                "file:///srv/shop-admin/repo.git", "/srv/shop-admin/repo.git", "../shop-admin/repo.git",
+                "ext::sh -c id", "ssh://-oProxyCommand=id/x", "-u", "fd::0", "FILE:///x", "localhost::x", "",
+            ],
+            "pack": ["text", None],
+        },
+    ),
+    (
+        ReleaseVenv("shop", ID, "python3", ("requirements.txt",), ("gunicorn",)),
+        {
+            "app": ANOTHER,
+            "release": IDS,
+            "python": ["-c", "python3 -c id", "../evil", "", None],
+            "requirements": [("../../etc/shadow",), ("/etc/shadow",), ("a/../b",), ("..",), ("a\nb",), "x", [""], None],
+            "tools": [("--index-url=http://x",), ("evil",), ["gunicorn"]],
+        },
+    ),
+    (
+        Live("shop", ID, HEALTH, 80),
+        {
+            "app": ANOTHER,
+            "release": IDS,
+            "health": [
+                dataclasses.replace(HEALTH, path="/ HTTP/1.1\r\nHost: x"),
+                dataclasses.replace(HEALTH, host="x\r\ny"),
+                dataclasses.replace(HEALTH, timeout=float("inf")),
+                dataclasses.replace(HEALTH, timeout=float("nan")),
+                dataclasses.replace(HEALTH, statuses="200"),
+                Live("shop", ID, None, None),
+            ],
+            "port": [22, 8080, "80", True],
+        },
+    ),
+    (
+        Settled("shop", ID, ID, 30, "why"),
+        {
+            "app": ANOTHER,
+            "release": IDS,
+            "old": [name for name in IDS if name is not None],
+            "drain_timeout": [-1, 1e9, "30", None, True],
+            "retire": ["\x1b[2J", 3],
+        },
+    ),
+    (Pruned("shop", 5), {"app": ANOTHER, "keep": [0, -1, "5", None, True]}),
+    (
+        Drained("shop", "web1", 30),
+        {
+            "app": ANOTHER,
+            "server": ["web1; shutdown sessions server x", "web1\nshow env", "", None],
+            "timeout": [-1, "1"],
+            "socket": ["/run/other.sock", None],
+        },
+    ),
+    (
+        Command([f"{FOLDER}/start", "release"], user="shop", timeout=600, label="release: x"),
+        {
+            "argv": [
+                ["id"], ["sh", "-c", "id"], [f"{FOLDER}/start", "run", "id"], [f"{FOLDER}/code/../start", "release"],
+                ["/srv/shop-admin/releases/20261121-101500-1f3c2ab/start", "release"], [f"{FOLDER}/start"], None, "id",
+            ],
+            "user": [None, "root", "shop-admin", "www-data"],
+            "creates": ["/etc/shadow"],
+            "unless": [["id"]],
+            "only_if": [["id"]],
+            "cwd": ["/root"],
+            "env": [{"LD_PRELOAD": "/tmp/x.so"}],
+            "timeout": [None, -1],
+            "label": ["\x1b[2J", None],
+        },
+    ),
+    (
+        Validated("configuration", (File(f"{FOLDER}/gunicorn.conf.py", "x", mode=0o644),)),
+        {
+            "name": ["\x1b[2J", None],
+            "validate": [["id"], []],
+            "resources": [
+                (Command([f"{FOLDER}/start", "release"], user="shop", timeout=600, label="x"),),
+                (Validated("configuration", ()),),
+                (Absent("/etc/sudoers"),),
+                [],
+                *(
+                    (file,)
+                    for file in (
+                        File("/etc/sudoers.d/x", "shop ALL=(ALL) NOPASSWD: ALL\n", mode=0o440),
+                        File(f"{FOLDER}/../../../../etc/cron.d/x", "x", mode=0o644),
+                        File(f"{FOLDER}/code/start", "x", mode=0o755),
+                        File(f"{FOLDER}/run/start", "x", mode=0o755),
+                        File(f"/srv/shop-admin/releases/{ID}/start", "x", mode=0o755),
+                        File(f"/srv/shop/releases/{OTHER_ID}/start", "x", mode=0o755),
+                        File(f"{FOLDER}/start", "x", mode=0o4755),
+                        File(f"{FOLDER}/start", "x", mode=0o755, owner="shop"),
+                        File(f"{FOLDER}/env", "x", mode=0o644, owner="root", group="shop"),
+                        File(f"{FOLDER}/release.json", "x", mode=0o644),
+                        File(f"{FOLDER}/gunicorn.conf.py", b"x", mode=0o644),
+                        File(f"{FOLDER}/gunicorn.conf.py", "x", mode=0o644, notify=Reload("nginx")),
+                        File(f"{FOLDER}/supervisor.conf", "[supervisord]\n", mode=0o644),
+                        Directory(f"{FOLDER}/run", mode=0o755, owner="shop", group="www-data"),
+                        Directory(f"{FOLDER}/run", mode=0o750, owner="shop", group="www-data", passable=("shop",)),
+                        Directory(FOLDER, mode=0o750, owner="shop", group="www-data"),
+                        Directory("/srv/shop-admin/run", mode=0o750, owner="shop", group="www-data"),
+                    )
+                ),
+            ],
+        },
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("resource", [resource for resource, _ in WRONG], ids=lambda resource: type(resource).__name__)
+def test_each_class_of_a_deploy_has_an_instance_that_passes(resource: Resource) -> None:
+    passes(resource)
+    (wrong,) = [wrong for each, wrong in WRONG if each is resource]
+    fields = {field.name for field in dataclasses.fields(resource)} - {"notify"}
+    assert set(wrong) == fields, "each field of it is tried below"
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        pytest.param(dataclasses.replace(resource, **{field: value}), id=f"{type(resource).__name__}.{field}-{number}")
+        for resource, wrong in WRONG
+        for field, values in {**wrong, "notify": [Reload("nginx"), (Reload("nginx"),), None]}.items()
+        for number, value in enumerate(values)
+    ],
+)
+def test_an_instance_with_a_field_of_another_kind_is_refused(resource: Resource) -> None:
+    with pytest.raises(ResourceError, match="refused: .* as an admin"):
+        passes(resource)
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        File(f"{FOLDER}/start", "x", mode=0o755),
+        Directory(f"{FOLDER}/run", mode=0o750, owner="shop", group="www-data"),
+        Package("nginx"),
+        Symlink("/srv/shop/current", "/srv/shop-admin/current"),
+        Absent("/srv/shop-admin"),
+        User("shop", groups=("sudo",)),
+        Service("ssh"),
+    ],
+    ids=lambda resource: type(resource).__name__,
+)
+def test_no_other_class_passes_by_itself(resource: Resource) -> None:
+    with pytest.raises(ResourceError, match="refused"):
+        passes(resource)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"$type": "os:system", "fields": {}},
+        {"$type": "hostsmith.resources.release:ReleaseRecord", "fields": {}},
+        {"$type": "hostsmith.agent.layout:Record", "fields": wire.dump(RECORD)["fields"]},
+        {"$secret": {"$type": "subprocess:Popen", "fields": {"args": "id"}}},
+        {"$tuple": [wire.dump(Package("x"))]},
+        {"$type": ["hostsmith.resources.live:Live"], "fields": {}},
+        "text",
+        None,
+        [wire.dump(Package("x"))],
+        {},
+    ],
+)
+def test_what_is_no_resource_at_all_is_no_way_in(data: Any) -> None:
+    with pytest.raises((ResourceError, ValueError)):
+        Allowed("shop").check({"op": "converge", "resources": [data], "modules": {}})
+
+
+FRAMES: list[dict[str, Any]] = [
+    {"op": "lock", "holder": {"who": "ann@laptop", "what": "deploy"}, "wait": 30},
+    {"op": "unlock"},
+    {"op": "confirm"},
+    {"op": "put_back"},
+    {"op": "plan", "resources": [], "modules": {}},
+    {"op": "run", "app": "shop", "argv": ["sh", "-c", "id; echo $HOME"]},
+    {"op": "follow", "app": "shop", "names": ["web", "nginx"], "marks": {"123": 5_000_000_000}},
+    {"op": "ask", "query": "releases", "arguments": {"app": "shop"}},
+    {"op": "ask", "query": "before_deploy", "arguments": {"app": "shop"}},
+    {"op": "ask", "query": "live_release", "arguments": {"app": "shop"}},
+    {"op": "ask", "query": "resolve", "arguments": {"app": "shop", "url": "https://example.org/x",
+     "revision": "a/b-1.0~2"}},
+    {"op": "ask", "query": "status", "arguments": {"app": "shop", "health": wire.dump(HEALTH)}},
+    {"op": "ask", "query": "verify", "arguments": {"app": "shop", "release": ID, "health": None, "port": None}},
+    {"op": "ask", "query": "log_lines", "arguments": {"app": "shop", "names": ["web"], "lines": 100}},
+    {"op": "ask", "query": "history", "arguments": {"app": "shop", "url": "git@example.org:x.git", "revision": "HEAD",
+     "since": [COMMIT], "files": ["Procfile", "a/b.txt"]}},
+    {"op": "ask", "query": "environment_changes", "arguments": {"app": "shop", "environment": {"A": "b\nc"}}},
+    {"op": "ask", "query": "lock_holder", "arguments": {}},
+    {"op": "ask", "query": "break_lock", "arguments": {}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("frame", FRAMES, ids=lambda frame: frame.get("query", frame["op"]))
+def test_every_frame_of_the_deployers_tasks_passes_and_none_with_more_in_it(frame: dict[str, Any]) -> None:
+    allowed = Allowed("shop")
+    allowed.check(frame)
+    for more in ("path", "folder", "user", "socket"):
+        with pytest.raises(ResourceError, match="refused"):
+            allowed.check({**frame, more: "/etc"})
+        if "arguments" in frame:
+            with pytest.raises(ResourceError, match="refused"):
+                allowed.check({**frame, "arguments": {**frame["arguments"], more: "/etc"}})
+    if "app" in frame:
+        with pytest.raises(ResourceError, match="refused"):
+            allowed.check({**frame, "app": "shop-admin"})
+    if "app" in frame.get("arguments", {}):
+        with pytest.raises(ResourceError, match="refused"):
+            allowed.check({**frame, "arguments": {**frame["arguments"], "app": "shop-admin"}})
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"op": "exec", "argv": ["id"]},
+        {"op": ["lock"]},
+        {},
+        [],
+        None,
+        {"op": "converge", "resources": [], "modules": {"evil": "import os; os.system('id')"}},
+        {"op": "converge", "resources": {}, "modules": {}},
+        {"op": "lock", "holder": {"who": "a\x1b[2J", "what": "x"}, "wait": 1},
+        {"op": "lock", "holder": {"pid": "1"}, "wait": 1},
+        {"op": "run", "app": "shop", "argv": "id"},
+        {"op": "run", "app": "shop", "argv": ["a\0b"]},
+        {"op": "follow", "app": "shop", "names": ["../shop-admin/web"], "marks": {}},
+        {"op": "ask", "query": "log_lines", "arguments": {"app": "shop", "names": ["../shop-admin/web"], "lines": 1}},
+        {"op": "ask", "query": "__import__", "arguments": {"name": "os"}},
+        {"op": "ask", "query": "asdict", "arguments": {}},
+        {"op": "ask", "arguments": {"app": "shop-admin"}},
+        {"op": "ask", "query": "status", "arguments": {"app": "shop", "health": wire.dump(Package("x"))}},
+        {"op": "ask", "query": "resolve", "arguments": {"app": "shop", "url": "file:///x", "revision": "HEAD"}},
+        {"op": "ask", "query": "resolve", "arguments": {"app": "shop", "url": "git://x", "revision": "--help"}},
+        {"op": "ask", "query": "history", "arguments": {"app": "shop", "files": ["../../etc/passwd"]}},
+    ],
+)  # fmt: skip
+def test_any_other_frame_is_refused(frame: Any) -> None:
+    with pytest.raises(ResourceError, match="refused"):
+        Allowed("shop").check(frame)
+
+
+def test_the_config_of_a_release_may_say_what_hostsmiths_template_says_and_no_more() -> None:
+    group = f"shop-{ID}"
+    program = (
+        f"[program:{group}-web]\nprocess_name=web\ncommand={FOLDER}/start web\nuser=shop\n"
+        f"stdout_logfile=/var/log/shop/web-{ID}.log\nredirect_stderr=true\n"
+    )
+    end = f"[group:{group}]\nprograms={group}-web\n"
+    layout = Layout("shop")
+    assert is_of_release(f"; a comment\n{program}stopwaitsecs=35\n\n{end}", layout, ID)
+    wrong = {
+        "another user": program.replace("user=shop", "user=root"),
+        "another app's user": program.replace("user=shop", "user=shop-admin"),
+        "no user": program.replace("user=shop\n", ""),
+        "two users": program + "user=root\n",
+        "another spelling": program + "User=root\n",
+        "another sign": program + "user: root\n",
+        "a continuation": program + " root\n",
+        "a tab": program + "priority=1\n\troot\n",
+        "a carriage return": program + "priority=1\ruser=root\n",
+        "a line separator": program + "priority=1\u2028user=root\n",
+        "a form feed": program + "priority=1\x0cuser=root\n",
+        "an expansion": program + "priority=%(ENV_X)s\n",
+        "another command": program.replace(f"{FOLDER}/start web", "/bin/sh -c id"),
+        "a longer command": program.replace("start web", "start web;id"),
+        "another log": program.replace(f"/var/log/shop/web-{ID}.log", "/etc/cron.d/x"),
+        "another key": program + "environment=LD_PRELOAD=/tmp/x\n",
+        "a log besides": program + "stderr_logfile=/etc/cron.d/x\n",
+        "a folder": program + "directory=/root\n",
+        "a section": program + "[include]\nfiles=/tmp/*.conf\n",
+        "a listener": program + "[eventlistener:x]\ncommand=id\n",
+        "the socket": program + "[unix_http_server]\nfile=/tmp/x\nchmod=0777\n",
+        "another program": program + program.replace(group, "shop-admin-20261121-101500-1f3c2ab"),
+        "twice": program + program,
+        "a key without a section": "user=root\n" + program,
+    }
+    for what, text in wrong.items():
+        assert not is_of_release(text + end, layout, ID), what
+    for what, text in {
+        "another group": end.replace(f"[group:{group}]", "[group:shop-admin]"),
+        "another's program": end.replace("-web", "-web,shop-admin-20261121-101500-1f3c2ab-web"),
+        "a group with more": end + "priority=1\n",
+        "no programs": f"[group:{group}]\n",
+    }.items():
+        assert not is_of_release(program + text, layout, ID), what
