@@ -24,7 +24,7 @@ test-unit:  ## Tests that need neither root nor hosts: seconds
 
 fuzz:  ## Thousands of bad inputs, other ones each time: settings, hosts, files, shells, the wire (ten minutes)
 	@sh scripts/bootstrap.sh dev git
-	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/unit/test_fuzz_*.py
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -n 2 tests/unit/test_fuzz_*.py
 
 audit:  ## Known vulnerabilities in the dependencies; a warning where nobody can be asked, an error with STRICT=1
 	@sh scripts/bootstrap.sh audit
