@@ -8,6 +8,8 @@ from pathlib import Path
 from ..errors import SettingsError
 from ..printable import cut
 
+# What can stand in no command on one line; a tabulator can.
+NO_COMMAND = re.compile("[\0-\x08\x0a-\x1f\ud800-\udfff]")
 # `start run` is for any command.
 PROCESS_NAME = re.compile(r"(?!run\Z)[A-Za-z][A-Za-z0-9_-]{0,62}")
 
@@ -35,7 +37,7 @@ def load_procfile(folder: Path) -> dict[str, str]:
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         name, _, command = (part.strip() for part in line.partition(":"))
-        if not PROCESS_NAME.fullmatch(name) or not command:
+        if not PROCESS_NAME.fullmatch(name) or not command or NO_COMMAND.search(command):
             problems.append(
                 f"Procfile: line {number}: found {cut(line.strip())!r}, expected `name: command`, "
                 "such as `web: gunicorn app:app`"

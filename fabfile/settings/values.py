@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Pl
 
 from ..host import HOST_FORM, Host, expand, read_host
 from .kinds import Number, Scalar, Text, UnexpectedError
-from .procfile import PROCESS_NAME
+from .procfile import NO_COMMAND, PROCESS_NAME
 
 # Users that Debian's base-passwd and the packages that every host gets have made already: an app of that name
 # would be given their account.
@@ -197,7 +197,7 @@ _COMMAND = "a command on one line, such as gunicorn app:app"
 
 def _command(value: str) -> str:
     command = value.strip()
-    if not command or re.search(r"[\x00-\x1f]", command):
+    if not command or NO_COMMAND.search(command):
         raise UnexpectedError(_COMMAND)
     return command
 
