@@ -14,9 +14,10 @@ from ..resources.base import ResourceError
 from ..resources.command import Command
 from ..resources.directory import Directory
 from ..resources.drained import Drained
+from ..resources.environment import Environment, GeneratedValues
 from ..resources.file import File
 from ..resources.live import Live
-from ..resources.release import Pruned, ReleaseCode, ReleaseRecord, ReleaseVenv
+from ..resources.release import Pruned, ReleaseCode, ReleaseCopy, ReleaseRecord, ReleaseVenv
 from ..resources.secret import Secret
 from ..resources.settled import Settled
 from ..resources.validated import Validated
@@ -25,6 +26,7 @@ from .checks import Check, all_of, anything, exactly, mapping, number, optional,
 from .health import HealthCheck
 from .layout import Layout, Record
 from .supervisor_config import is_of_release
+from .variables import Variable, Variables
 
 _ID = r"[0-9]{8}-[0-9]{6}-[A-Za-z0-9._+-]{1,80}"
 
@@ -34,6 +36,7 @@ process = text(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
 # For people to read, who must not have their terminals written to.
 line = text(r"[^\x00-\x1f\x7f-\x9f]{0,1000}")
 word = text(r"[^\x00]*")
+name = text(r"[A-Za-z_][A-Za-z0-9_]{0,250}")
 flag = exactly(True, False)
 commit = text(r"[0-9a-f]{7,64}")
 # Not what is on the host: git runs as root there.
@@ -77,6 +80,16 @@ class Allowed:
                 "url": optional(remote),
                 "pack": lambda value: type(value) is bytes,
             },
+            ReleaseCopy: {"app": own, "release": release, "source": release},
+            Variable: {"value": _is_value, "origin": line},
+            Variables: {
+                "given": mapping(name, self._is(Variable)),
+                "chosen": mapping(name, _is_secret),
+                "since": lambda value: value == "" or release(value),
+            },
+            # These are read by the app's user alone, or by nobody but us.
+            Environment: {"app": own, "release": release, "variables": self._is(Variables)},
+            GeneratedValues: {"app": own, "values": mapping(name, _is_secret)},
             ReleaseVenv: {
                 "app": own,
                 "release": release,
@@ -89,7 +102,13 @@ class Allowed:
                 "resources": all_of(tuple, self._is(File, Directory)),
                 "validate": exactly(None),
             },
-            Live: {"app": own, "release": release, "health": health, "port": exactly(None, 80)},
+            Live: {
+                "app": own,
+                "release": release,
+                "health": health,
+                "port": exactly(None, 80),
+                "drain_timeout": number(),
+            },
             Settled: {
                 "app": own,
                 "release": release,
@@ -122,7 +141,8 @@ class Allowed:
                 "since": all_of(list, commit),
                 "files": all_of(list, inside),
             },
-            "environment_changes": {"app": own, "environment": mapping(word, word)},
+            "kept_variables": {"app": own},
+            "running_variables": {"app": own},
             "lock_holder": {},
             "break_lock": {},
         }
@@ -165,9 +185,7 @@ class Allowed:
         if unknown:
             raise self._refused(", ".join(sorted(name.rpartition(":")[2] for name in unknown)))
         resource = wire.load(data)
-        if not self._is(ReleaseRecord, ReleaseCode, ReleaseVenv, Validated, Command, Live, Settled, Pruned, Drained)(
-            resource
-        ):
+        if not self._is(*_RESOURCES)(resource):
             raise self._refused(f"a {type(resource).__name__} like this")
 
     def _is(self, *classes: type) -> Check:
@@ -197,7 +215,6 @@ class Allowed:
             return type(text) is str and is_of_release(str(text), self._layout, found)
         # These are read and run by the app's user alone.
         return type(text) is str and place in (
-            ("env", 0o640, "root", self._app),
             ("gunicorn.conf.py", 0o644, None, None),
             ("start", 0o755, None, None),
         )
@@ -245,12 +262,20 @@ def _fields(cls: type) -> Collection[str]:
     return [field.name for field in fields(cls) if field.name != "notify"]
 
 
+def _is_secret(value: Any) -> bool:
+    return type(value) is Secret and word(value.reveal())
+
+
+def _is_value(value: Any) -> bool:
+    return word(value) or _is_secret(value)
+
+
+_RESOURCES = (
+    *(ReleaseRecord, ReleaseCode, ReleaseCopy, ReleaseVenv, Validated, Environment, GeneratedValues),
+    *(Command, Live, Settled, Pruned, Drained),
+)
 _KNOWN = frozenset(
-    wire.type_name(cls)
-    for cls in (
-        *(ReleaseRecord, ReleaseCode, ReleaseVenv, Validated, File, Directory, Command, Live, Settled, Pruned, Drained),
-        *(Record, HealthCheck),
-    )
+    wire.type_name(cls) for cls in (*_RESOURCES, File, Directory, Record, HealthCheck, Variable, Variables)
 )
 
 

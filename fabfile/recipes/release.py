@@ -45,7 +45,9 @@ def prepared(
     ]
 
 
-def reconfigured(settings: Settings, record: Record, live: str, wanted: Wanted) -> list[Resource]:
+def reconfigured(
+    settings: Settings, roles: Container[str], record: Record, live: str, wanted: Wanted
+) -> list[Resource]:
     """A new release that is the live one again, but for its variables; ready to be started.
 
     :param live: id of the live release.
@@ -54,6 +56,7 @@ def reconfigured(settings: Settings, record: Record, live: str, wanted: Wanted) 
         ReleaseRecord(settings.app, record),
         ReleaseCopy(settings.app, record.id, live),
         virtualenv(settings, record.id),
+        Validated("sockets", tuple(_sockets(settings, roles, record.id))),
         *environment(settings, record.id, wanted),
     ]
 
@@ -89,10 +92,15 @@ def configuration(settings: Settings, roles: Container[str], release_id: str) ->
         Template(f"{folder}/start", "app/start.sh.j2", {**common, "processes": commands, "home": layout.shared},
                  mode=0o755),
     ]  # fmt: skip
-    if "web" in here:
-        # The app makes its socket here, and nginx connects to it; nobody else comes in.
-        files.append(Directory(f"{folder}/run", mode=0o750, owner=settings.app, group="www-data"))
-    return Validated("configuration", tuple(files))
+    return Validated("configuration", (*files, *_sockets(settings, roles, release_id)))
+
+
+def _sockets(settings: Settings, roles: Container[str], release_id: str) -> list[Resource]:
+    """Where a web process makes its socket, and nginx connects to it; nobody else comes in."""
+    if "web" not in processes(settings, roles):
+        return []
+    folder = f"{Layout(settings.app).release(release_id)}/run"
+    return [Directory(folder, mode=0o750, owner=settings.app, group="www-data")]
 
 
 def environment(settings: Settings, release_id: str, wanted: Wanted) -> list[Resource]:

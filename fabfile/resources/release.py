@@ -108,11 +108,6 @@ class ReleaseCopy(Resource):
             # They name their release in paths, and in nothing else that could be its id.
             text = (system.read(f"{old}/{name}") or b"").replace(self.source.encode(), self.release.encode())
             system.write_atomic(f"{new}/{name}", text, mode=stat.S_IMODE(os.stat(f"{old}/{name}").st_mode))
-        if os.path.isdir(f"{old}/run"):
-            folder = os.stat(f"{old}/run")
-            os.mkdir(f"{new}/run", 0o700)
-            os.chown(f"{new}/run", folder.st_uid, folder.st_gid)
-            os.chmod(f"{new}/run", stat.S_IMODE(folder.st_mode))
         shutil.copytree(f"{old}/code", f"{new}/code", symlinks=True)
 
 

@@ -253,7 +253,7 @@ def _reconfigure(run: Underway, what: str, change: Callable[[Chosen], Chosen]) -
 
     def prepare(member: Member) -> Sequence[Resource]:
         wanted = Wanted(Variables(kept[member].variables.given, after, record.id), {})
-        return reconfigured(member.settings, record, live.id, wanted)
+        return reconfigured(member.settings, member.target.roles, record, live.id, wanted)
 
     run.put_out(record.id, prepare, dict.fromkeys(kept, live.id))
     return record.id

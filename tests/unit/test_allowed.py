@@ -13,6 +13,7 @@ from hostsmith.agent.allowed import Allowed
 from hostsmith.agent.health import HealthCheck
 from hostsmith.agent.layout import Layout, Record
 from hostsmith.agent.supervisor_config import is_of_release
+from hostsmith.agent.variables import Variable, Variables
 from hostsmith.host import Host
 from hostsmith.recipes import release as recipe
 from hostsmith.recipes.haproxy import server_name
@@ -32,17 +33,24 @@ from hostsmith.resources import (
     Validated,
 )  # fmt: skip
 from hostsmith.resources.drained import Drained
+from hostsmith.resources.environment import Environment, GeneratedValues
 from hostsmith.resources.live import Live
-from hostsmith.resources.release import Pruned, ReleaseCode, ReleaseRecord, ReleaseVenv
+from hostsmith.resources.release import Pruned, ReleaseCode, ReleaseCopy, ReleaseRecord, ReleaseVenv
 from hostsmith.resources.settled import Settled
 from hostsmith.roles import ALL_ROLES
 from hostsmith.settings.schema import Settings
 from hostsmith.templating import rendered
+from hostsmith.variables import Wanted
 
 ID = "20261121-101500-1f3c2ab"
 FOLDER = f"/srv/shop/releases/{ID}"
 COMMIT = "1f3c2ab" + "0" * 33
 RECORD = Record(ID, f"{COMMIT}+dirty", 'Größe, "quoted" & more', "ann@laptop", "2026-11-21 10:15:00Z")
+VARIABLES = Variables(
+    {"A": Variable(Secret("two\nlines"), "secrets.enc.yaml"), "B": Variable("$(x) 'y' ☃", "settings")},
+    {"C": Secret("chosen")},
+    ID,
+)
 HEALTH = HealthCheck("/healthz?x=1", "www.example.org", ((200, 299), (301, 301)), 60)
 
 
@@ -66,8 +74,10 @@ def sent(**values: Any) -> list[Resource]:
     """All that a deploy and a rollback send to a host."""
     found = settings(**values)
     code = ReleaseCode("shop", ID, COMMIT, None, b"PACK")
+    wanted = Wanted(VARIABLES, {"KEY": Secret("made up")})
     resources = [
-        *recipe.prepared(found, ALL_ROLES, RECORD, code),
+        *recipe.prepared(found, ALL_ROLES, RECORD, code, wanted),
+        *recipe.reconfigured(found, ALL_ROLES, RECORD, "20261120-101500-dirty", wanted),
         *recipe.release_command(found, ID),
         recipe.live(found, ALL_ROLES, ID),
         recipe.settled(found, ID, None),
@@ -84,7 +94,7 @@ def sent(**values: Any) -> list[Resource]:
         {"requirements": []},
         {"requirements": ["requirements/base.txt", "more.txt"], "python": "/opt/python3.13/bin/python"},
         {"processes": {"web": "uvicorn x:y --uds $SOCKET", "worker-1": "A=b celery -A x | tee y", "beat": "sleep 9"}},
-        {"environment": {"A": "two\nlines", "B": "$(x) 'y' ☃"}, "workers": 3, "web_timeout": 300},
+        {"workers": 3, "web_timeout": 300},
         {"health": {"path": "/~up/%20?a=b", "host": "shop.example.org", "statuses": [200, "301-302"], "timeout": 3600}},
         {"keep_releases": 1, "drain_timeout": 0, "release_timeout": 7200},
     ],
@@ -144,7 +154,7 @@ WRONG: list[tuple[Resource, dict[str, list[Any]]]] = [
         },
     ),
     (
-        Live("shop", ID, HEALTH, 80),
+        Live("shop", ID, HEALTH, 80, 30),
         {
             "app": ANOTHER,
             "release": IDS,
@@ -154,9 +164,10 @@ WRONG: list[tuple[Resource, dict[str, list[Any]]]] = [
                 dataclasses.replace(HEALTH, timeout=float("inf")),
                 dataclasses.replace(HEALTH, timeout=float("nan")),
                 dataclasses.replace(HEALTH, statuses="200"),
-                Live("shop", ID, None, None),
+                Live("shop", ID, None, None, 30),
             ],
             "port": [22, 8080, "80", True],
+            "drain_timeout": [-1, "30", None],
         },
     ),
     (
@@ -196,6 +207,28 @@ WRONG: list[tuple[Resource, dict[str, list[Any]]]] = [
             "label": ["\x1b[2J", None],
         },
     ),
+    (ReleaseCopy("shop", ID, "20261120-101500-dirty"), {"app": ANOTHER, "release": IDS, "source": IDS}),
+    (
+        GeneratedValues("shop", {"KEY": Secret("made up")}),
+        {"app": ANOTHER, "values": [None, {"A=b\nB": Secret("x")}, {"A": "x"}, {"A": Secret("\0")}]},
+    ),
+    (
+        Environment("shop", ID, VARIABLES),
+        {
+            "app": ANOTHER,
+            "release": IDS,
+            "variables": [
+                None,
+                *(dataclasses.replace(VARIABLES, since=name) for name in IDS if name != ""),
+                *(dataclasses.replace(VARIABLES, chosen=each) for each in (None, {"A;id": Secret("x")}, {"A": "x"})),
+                *(dataclasses.replace(VARIABLES, given=each) for each in (None, {"A": "x"}, {"A": Package("x")})),
+                *(
+                    dataclasses.replace(VARIABLES, given={"A": variable})
+                    for variable in (Variable(b"x", "settings"), Variable("x", "\x1b[2J"), Variable("\0", ""))
+                ),
+            ],
+        },
+    ),
     (
         Validated("configuration", (File(f"{FOLDER}/gunicorn.conf.py", "x", mode=0o644),)),
         {
@@ -217,7 +250,7 @@ WRONG: list[tuple[Resource, dict[str, list[Any]]]] = [
                         File(f"/srv/shop/releases/{OTHER_ID}/start", "x", mode=0o755),
                         File(f"{FOLDER}/start", "x", mode=0o4755),
                         File(f"{FOLDER}/start", "x", mode=0o755, owner="shop"),
-                        File(f"{FOLDER}/env", "x", mode=0o644, owner="root", group="shop"),
+                        File(f"{FOLDER}/env", "x", mode=0o640, owner="root", group="shop"),
                         File(f"{FOLDER}/release.json", "x", mode=0o644),
                         File(f"{FOLDER}/gunicorn.conf.py", b"x", mode=0o644),
                         File(f"{FOLDER}/gunicorn.conf.py", "x", mode=0o644, notify=Reload("nginx")),
@@ -312,7 +345,8 @@ FRAMES: list[dict[str, Any]] = [
     {"op": "ask", "query": "log_lines", "arguments": {"app": "shop", "names": ["web"], "lines": 100}},
     {"op": "ask", "query": "history", "arguments": {"app": "shop", "url": "git@example.org:x.git", "revision": "HEAD",
      "since": [COMMIT], "files": ["Procfile", "a/b.txt"]}},
-    {"op": "ask", "query": "environment_changes", "arguments": {"app": "shop", "environment": {"A": "b\nc"}}},
+    {"op": "ask", "query": "kept_variables", "arguments": {"app": "shop"}},
+    {"op": "ask", "query": "running_variables", "arguments": {"app": "shop"}},
     {"op": "ask", "query": "lock_holder", "arguments": {}},
     {"op": "ask", "query": "break_lock", "arguments": {}},
 ]  # fmt: skip
