@@ -293,6 +293,10 @@ def test_a_deployer_deploys_rolls_back_and_looks_each_in_one_session(apps: Apps)
     assert new in vps.http("/").body
     project.fab("rollback")
     assert project.live() == old
+    project.fab("config.set", "BY_A_DEPLOYER=yes")
+    assert project.fab("config.get", "BY_A_DEPLOYER").stdout == "yes\n"
+    project.fab("rollback")
+    assert project.live() == old
     assert project.fab("run", "--", "id", "-un").stdout.strip() == SHOP
     assert "Listening" in project.fab("logs").stdout
     (status,) = project.json("status").values()
