@@ -21,9 +21,11 @@ from typing import Any
 import crossplane
 import hostile
 import pytest
+from hostsmith import variables
 from hostsmith.errors import SettingsError
 from hostsmith.recipes import haproxy, nginx, release
 from hostsmith.resources import File, Resource, Secret, Validated
+from hostsmith.resources.environment import Environment
 from hostsmith.settings import Settings
 from hostsmith.settings import values as kind
 from hostsmith.templating import Template, render, rendered
@@ -75,8 +77,16 @@ def start_script(folder: Path, found: Settings) -> Path:
     (script,) = [r for r in group.resources if isinstance(r, Template) and r.template == "app/start.sh.j2"]
     here = {"folder": str(folder), "home": f"{folder}/home", "socket": f"{folder}/run/web.sock"}
     (folder / "start").write_text(render(NOWHERE, script.template, {**script.variables, **here}))
-    (folder / "env").write_text(release.environment(found, ID).reveal())
+    (folder / "env").write_text(environment(found))
     return folder / "start"
+
+
+def environment(found: Settings) -> str:
+    """The environment of a release that the settings give all variables of."""
+    wanted = variables.wanted(variables.given(found), [])
+    (resource,) = release.environment(found, ID, wanted)
+    assert isinstance(resource, Environment)
+    return resource.text()
 
 
 def started(script: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
