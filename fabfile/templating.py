@@ -1,11 +1,11 @@
-"""Templates: the resource that is rendered here and travels as a file, and where its template is looked for."""
+"""Resources that are rendered here and travel as files: templates, where they are looked for, and files as they are."""
 
 from __future__ import annotations
 
 import functools
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from .errors import SettingsError
 from .resources.base import Change, Resource, ResourceError
 from .resources.file import File
 from .resources.secret import Secret
-from .resources.validated import Validated
 
 _HERE = Path(__file__).parent
 # In a checkout the templates lie beside the package, installed they lie in it.
@@ -21,7 +20,24 @@ BUNDLED = next((path for path in (_HERE / "templates", _HERE.parent / "templates
 
 
 @dataclass(frozen=True)
-class Template(Resource):
+class Rendered(Resource):
+    """A resource that stands for another one, which is made of it before it is sent to a host."""
+
+    def check(self) -> Change | None:
+        raise ResourceError(f"{self.describe()} has not been rendered, as it is before it is sent to a host")
+
+    def render(self, project: Path, host: str) -> Resource:
+        """The resource that it stands for.
+
+        :param project: the project folder, which may hold templates and other files.
+        :param host: the host as the user wrote it.
+        :raises SettingsError: a file is missing, or is not as it must be.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Template(Rendered):
     """A file rendered from a Jinja2 template.
 
     It is looked for in the project's folder `templates/` first and among hostsmith's own then, so that a file of the
@@ -45,13 +61,9 @@ class Template(Resource):
     def describe(self) -> str:
         return f"file {self.path}"
 
-    def check(self) -> Change | None:
-        raise ResourceError(f"{self.template} has not been rendered; templates are, before they are sent to a host")
-
     def render(self, project: Path, host: str) -> File:
         """The file that it stands for.
 
-        :param project: the project folder, which may hold templates of its own.
         :raises SettingsError: no such template, wrong syntax, or an undefined variable.
         """
         text = render(project, self.template, {"host": host, **self.variables})
@@ -59,17 +71,58 @@ class Template(Resource):
         return File(self.path, content, mode=self.mode, owner=self.owner, group=self.group, notify=self.notify)
 
 
+@dataclass(frozen=True)
+class LocalFile(Rendered):
+    """A text file of this machine, as it is.
+
+    :param path: where it goes on the host.
+    :param source: the file here, as seen from the project folder.
+    :param setting: the key that names it, for an error.
+    :param mode: as in `File`.
+    """
+
+    path: str
+    source: str
+    setting: str
+    mode: int | None = None
+
+    def describe(self) -> str:
+        return f"file {self.path}"
+
+    def render(self, project: Path, host: str) -> File:
+        return File(self.path, local_text(project, self.source, self.setting), mode=self.mode, notify=self.notify)
+
+
+def local_text(project: Path, source: str, setting: str) -> str:
+    """What a file of this machine says.
+
+    :raises SettingsError: it cannot be read as text; `setting` is the key that names it.
+    """
+    path = project / Path(source).expanduser()
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{setting}: {path}: {error.strerror}, expected a file on this machine") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{setting}: {path}: found no text, expected PEM") from None
+
+
 def rendered(resources: Sequence[Resource], project: Path, host: str) -> list[Resource]:
-    """The resources with every template, also within groups, replaced by the file it renders to."""
-    result: list[Resource] = []
-    for resource in resources:
-        if isinstance(resource, Template):
-            result.append(resource.render(project, host))
-        elif isinstance(resource, Validated):
-            result.append(replace(resource, resources=tuple(rendered(resource.resources, project, host))))
-        else:
-            result.append(resource)
-    return result
+    """The resources with all that is to be rendered, also what others are made of, replaced by what it stands for."""
+    return [_rendered(resource, project, host) for resource in resources]
+
+
+def _rendered(resource: Resource, project: Path, host: str) -> Resource:
+    if isinstance(resource, Rendered):
+        return resource.render(project, host)
+    parts: dict[str, Any] = {}
+    for part in fields(resource):
+        value = getattr(resource, part.name)
+        if isinstance(value, Resource):
+            parts[part.name] = _rendered(value, project, host)
+        elif isinstance(value, tuple) and value and all(isinstance(item, Resource) for item in value):
+            parts[part.name] = tuple(rendered(value, project, host))
+    return replace(resource, **parts) if parts else resource
 
 
 def render(project: Path, name: str, variables: dict[str, Any]) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import http.client
+import socket
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from .unix_http import UnixConnection
+
+HTTPS_PORT = 443
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,9 @@ class HealthCheck:
         return self._ask(UnixConnection(path, self.request_timeout))
 
     def ask_port(self, port: int) -> str | None:
-        """Ask through whatever serves this port of the loopback address; returns as `ask_socket`."""
+        """Ask through whatever serves this port of the loopback address, by HTTPS if it is 443; as `ask_socket`."""
+        if port == HTTPS_PORT:
+            return self._ask(_TlsConnection(self.host, self.request_timeout))
         return self._ask(http.client.HTTPConnection("127.0.0.1", port, timeout=self.request_timeout))
 
     def wait(self, ask: Callable[[], str | None], alive: Callable[[], None], interval: float = 0.05) -> str | None:
@@ -77,3 +83,18 @@ class HealthCheck:
         if response.status == 400:
             hint = f"; does the app accept the Host {self.host!r}? set health.host to one that it does"
         return f"GET {self.path} answered {response.status}{where}, expected {wanted}{hint}"
+
+
+class _TlsConnection(http.client.HTTPConnection):
+    """HTTPS to this host under a name that may lead elsewhere; whether it is trusted is for visitors to say."""
+
+    def __init__(self, name: str, timeout: float) -> None:
+        super().__init__("127.0.0.1", HTTPS_PORT, timeout=timeout)
+        self._name = name
+        self._context = ssl.create_default_context()
+        self._context.check_hostname = False
+        self._context.verify_mode = ssl.CERT_NONE
+
+    def connect(self) -> None:
+        connection = socket.create_connection((self.host, self.port), self.timeout)
+        self.sock = self._context.wrap_socket(connection, server_hostname=self._name)

@@ -5,7 +5,7 @@ Each can be called, extended and replaced on its own; `provision` and `release.r
 
 from __future__ import annotations
 
-from . import app, deployers, haproxy, hardening, nginx, python, release, roles, supervisor, system
+from . import app, deployers, haproxy, hardening, nginx, python, release, roles, supervisor, system, tls
 from .roles import provision
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "roles",
     "supervisor",
     "system",
+    "tls",
 ]

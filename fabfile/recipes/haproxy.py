@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..resources import Package, Resource, Service, Validated
+from ..agent import certbot
+from ..resources import Directory, Package, Resource, Service, Symlink, Validated
 from ..resources.balancer import CONFIGURATION, BalancerOf, ReloadHaproxy
+from ..resources.certificate import CHALLENGES
 from ..resources.drained import Drained
 from ..roles import hosts_for
 from ..templating import Template
+from . import tls
 
 if TYPE_CHECKING:
     from ..host import Host
@@ -33,11 +36,39 @@ class Server:
 
 def haproxy(settings: Settings) -> list[Resource]:
     """HAProxy, balancing the app and nothing else."""
-    return [Package("haproxy"), balancer(settings), Service("haproxy")]
+    return [Package("haproxy"), *certificate(settings), balancer(settings), Service("haproxy")]
 
 
-def balancer(settings: Settings) -> Resource:
+def certificate(settings: Settings) -> list[Resource]:
+    """The site's certificate. HAProxy looks for the key beside it, which certbot keeps under another name."""
+    # Answered by certbot itself, which listens only then.
+    challenge = ("--standalone", "--http-01-address", "127.0.0.1", "--http-01-port", str(tls.STANDALONE_PORT))
+    front = tls.Front("haproxy", ReloadHaproxy(), challenge, CONFIGURATION, _balancer(settings, None))
+    found = tls.certificate(settings, front)
+    if settings.tls.is_issued:
+        path = _issued(settings)
+        found += [
+            Directory(tls.FOLDER, mode=0o755),
+            Symlink(path, certbot.certificate(settings.app)),
+            Symlink(f"{path}.key", certbot.key(settings.app)),
+        ]
+    return found
+
+
+def balancer(settings: Settings) -> Validated:
     """The balancer's configuration: HAProxy is reloaded only when it accepts it."""
+    shown = tls.shown(settings)
+    if shown and settings.tls.is_issued:
+        path = _issued(settings)
+        shown = tls.Shown(path, f"{path}.key", shown.hsts)
+    return _balancer(settings, shown)
+
+
+def _issued(settings: Settings) -> str:
+    return f"{tls.FOLDER}/{settings.app}.issued.pem"
+
+
+def _balancer(settings: Settings, shown: tls.Shown | None) -> Validated:
     configuration = Template(
         CONFIGURATION,
         "haproxy/haproxy.cfg.j2",
@@ -50,6 +81,10 @@ def balancer(settings: Settings) -> Resource:
             "health_path": settings.health.path,
             "health_host": settings.health_host,
             "health_statuses": settings.health.statuses,
+            "tls": shown,
+            "issued": settings.tls.is_issued,
+            "challenges": CHALLENGES,
+            "certbot_port": tls.STANDALONE_PORT,
         },
         mode=0o644,
     )

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ..agent.layout import Layout
-from ..resources import Absent, Directory, Package, Reload, Resource, Service, Symlink, Validated
+from ..resources import Absent, Directory, Package, Resource, Service, Symlink, Validated
+from ..resources.certificate import CHALLENGES, SelfSigned
+from ..resources.nginx import ReloadNginx
 from ..templating import Template
+from . import tls
 
 if TYPE_CHECKING:
     from ..settings import Settings
 
 _AVAILABLE, _ENABLED = "/etc/nginx/sites-available", "/etc/nginx/sites-enabled"
 _UNKNOWN_HOST = "hostsmith-unknown-host"
+_UNKNOWN_HOST_TLS = f"{_UNKNOWN_HOST}-tls"
 
 
 def nginx(settings: Settings) -> list[Resource]:
     """nginx, serving the app's site and nothing of Debian's own."""
-    return [Package("nginx"), logs(), site(settings), Service("nginx")]
+    return [Package("nginx"), logs(), *certificate(settings), site(settings), Service("nginx")]
 
 
 def logs() -> Resource:
@@ -25,23 +30,45 @@ def logs() -> Resource:
     return Directory("/var/log/nginx", mode=0o750, owner="root", group="adm", passable=("www-data",))
 
 
-def site(settings: Settings) -> Resource:
+def certificate(settings: Settings) -> list[Resource]:
+    """The site's certificate, where visitors reach nginx itself."""
+    if _is_balanced(settings):
+        return []
+    front = tls.Front(
+        "nginx",
+        ReloadNginx(),
+        ("--webroot", "--webroot-path", tls.WEBROOT),
+        f"{_AVAILABLE}/{settings.app}",
+        _site(settings, None),
+    )
+    return tls.certificate(settings, front)
+
+
+def site(settings: Settings) -> Validated:
     """The app's site as one group: nginx is reloaded only when it accepts the whole of it."""
+    return _site(settings, None if _is_balanced(settings) else tls.shown(settings))
+
+
+def _site(settings: Settings, shown: tls.Shown | None) -> Validated:
     return Validated(
         f"nginx site {settings.app}",
         (
-            site_file(settings),
+            site_file(settings, shown),
             Symlink(f"{_ENABLED}/{settings.app}", f"{_AVAILABLE}/{settings.app}"),
             *unknown_host(settings),
+            *(unknown_host_tls() if shown else []),
             Absent(f"{_ENABLED}/default"),
         ),
         validate=["nginx", "-t"],
-        notify=Reload("nginx"),
+        notify=ReloadNginx(),
     )
 
 
-def site_file(settings: Settings) -> Template:
-    """The site's configuration, from the template nginx/site.conf.j2."""
+def site_file(settings: Settings, shown: tls.Shown | None = None) -> Template:
+    """The site's configuration, from the template nginx/site.conf.j2.
+
+    :param shown: the certificate; None for a site that is served by HTTP.
+    """
     layout = Layout(settings.app)
     return Template(
         f"{_AVAILABLE}/{settings.app}",
@@ -55,12 +82,23 @@ def site_file(settings: Settings) -> Template:
             "domains": settings.domains,
             "redirects": settings.redirects,
             "static": settings.static,
+            # Of the static folders, those files whose path has a name with a dot in front.
+            "hidden": {prefix: rf"^{re.escape(prefix)}(.*/)?\.(?!well-known/)" for prefix in settings.static},
             "client_max_body_size": settings.client_max_body_size,
             "web_timeout": settings.web_timeout,
             "balancers": balancers(settings),
+            "tls": shown,
+            "issued": settings.tls.is_issued and not _is_balanced(settings),
+            "challenges": CHALLENGES,
+            "webroot": tls.WEBROOT,
         },
         mode=0o644,
     )
+
+
+def _is_balanced(settings: Settings) -> bool:
+    """Whether visitors come by way of a balancer, which then has the certificate."""
+    return bool(settings.roles.get("lb"))
 
 
 def balancers(settings: Settings) -> list[str]:
@@ -78,5 +116,19 @@ def unknown_host(settings: Settings) -> list[Resource]:
     if not settings.domains:
         return [moved]
     path = f"{_AVAILABLE}/{_UNKNOWN_HOST}"
-    template = Template(path, "nginx/unknown-host.conf.j2", mode=0o644)
+    variables = {"challenges": CHALLENGES, "webroot": tls.WEBROOT}
+    template = Template(path, "nginx/unknown-host.conf.j2", variables, mode=0o644)
     return [template, Symlink(f"{_ENABLED}/00-{_UNKNOWN_HOST}", path), moved]
+
+
+def unknown_host_tls() -> list[Resource]:
+    """The same by HTTPS. It stays when a site goes back to HTTP, since others on the host may be in need of it."""
+    path, link = f"{_AVAILABLE}/{_UNKNOWN_HOST_TLS}", f"{_ENABLED}/{_UNKNOWN_HOST_TLS}"
+    certificate = f"{tls.FOLDER}/{_UNKNOWN_HOST}.pem"
+    variables = {"tls": tls.Shown(certificate, f"{certificate}.key", 0)}
+    return [
+        Directory(tls.FOLDER, mode=0o755),
+        SelfSigned(certificate, ("unknown-host.invalid",)),
+        Template(path, "nginx/unknown-host-tls.conf.j2", variables, mode=0o644),
+        Symlink(link, path),
+    ]

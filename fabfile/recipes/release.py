@@ -6,7 +6,7 @@ import re
 from collections.abc import Container
 from typing import TYPE_CHECKING
 
-from ..agent.health import HealthCheck
+from ..agent.health import HTTPS_PORT, HealthCheck
 from ..agent.layout import Layout, Record
 from ..errors import SettingsError
 from ..resources import Command, Directory, Resource, Validated
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
     from ..variables import Wanted
 
-HTTP_PORT = 80
+_HTTP_PORT = 80
 # A command with one of these needs the shell to stay; any other replaces it, so that signals reach the program.
 _SHELL_SYNTAX = re.compile(r"[;&|<>\n]|^[({]")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
@@ -126,8 +126,13 @@ def release_command(settings: Settings, release_id: str) -> list[Resource]:
 def live(settings: Settings, roles: Container[str], release_id: str) -> Live:
     """That a release is the live one."""
     web = "web" in processes(settings, roles)
-    check, port = (health_check(settings), HTTP_PORT) if web else (None, None)
+    check, port = (health_check(settings), _port(settings)) if web else (None, None)
     return Live(settings.app, release_id, check, port, settings.drain_timeout)
+
+
+def _port(settings: Settings) -> int:
+    """Where visitors come to nginx: by HTTP when it is a balancer that has the certificate."""
+    return HTTPS_PORT if settings.tls.enabled and not settings.roles.get("lb") else _HTTP_PORT
 
 
 def settled(settings: Settings, release_id: str, old: str | None, retire: str | None = None) -> Settled:

@@ -61,6 +61,8 @@ class Overlay:
         for key, value in self.values.items():
             place: Any = data
             for name in key[:-1]:
+                if isinstance(place, dict) and name == "tls" and place.get(name) is True:
+                    place[name] = {}  # what `true` is short for
                 place = place.setdefault(name, {}) if isinstance(place, dict) else None
             if isinstance(place, dict):
                 place[key[-1]] = value

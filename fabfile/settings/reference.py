@@ -39,6 +39,11 @@ roles:
 concurrency: 20
 batch: 25%
 
+tls:                                          # `tls: true` is enough for names without a wildcard
+  certificate: tls/example.pem
+  key: ~/secrets/example.key
+  hsts: 63072000
+
 packages: [libpq5]
 python: python3.12
 requirements: [requirements.txt, requirements/production.txt]

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 from ..errors import UsageError
 from ..host import Host, Machine, Machines, machine_as_written
 from ..printable import cut
+from ..sandbox import lookup
 from . import values as kind
 from .balancer import Balancer
 from .deployers import Deployers
@@ -20,6 +21,8 @@ from .health import Health
 from .kinds import ListOf, MappingOf, Number, OneOrList, UnexpectedError
 from .model import Model
 from .secrets import KeyPlace, VariableValue
+from .tls import EXPECTED as TLS_EXPECTED
+from .tls import Tls, consistent, shorthand
 
 _DOMAINS = "a list of domain names such as [example.com]"
 
@@ -82,6 +85,9 @@ class Settings(Model):
         description="Hosts of each role: `[user@]host[:port]`, `[user@][ipv6]:port`, a name from the SSH "
         "configuration, a pattern such as `web[01:20].example.com`, or [a mapping](#a-host-of-a-role). "
         "A host given only with `-H` plays every role.",
+    )
+    tls: Annotated[Tls, AfterValidator(consistent), MappingOf(TLS_EXPECTED), BeforeValidator(shorthand)] = Field(
+        default_factory=Tls, description="Whether the site is served by HTTPS, and with whose certificate."
     )
     concurrency: kind.Positive = Field(20, description="Hosts that are worked on at the same time.")
     batch: kind.Share = Field(
@@ -255,10 +261,13 @@ class Settings(Model):
         return settings
 
     def on(self, host: Host) -> Settings:
-        """These settings with a host's own values in place of those for all."""
+        """These settings with a host's own values in place of those for all, and as the sandbox allows for."""
         entry = self.entry(host)
         own = entry.own() if entry else {}
-        return self.model_copy(update={key: own[key] for key in ("workers", "python") if key in own})
+        values: dict[str, Any] = {key: own[key] for key in ("workers", "python") if key in own}
+        if self.tls.is_issued and lookup(self._project, host.host):
+            values["tls"] = self.tls.in_sandbox()
+        return self.model_copy(update=values)
 
     def batch_of(self, hosts: int) -> int:
         """How many of so many hosts switch at the same time."""

@@ -242,6 +242,14 @@ def _size(value: Any) -> Any:
 
 
 Size = Annotated[str, Text(_SIZE, r"[0-9]{1,9}[kKmMgG]?"), BeforeValidator(_size)]
+
+Email = Annotated[
+    str | None, Text("an e-mail address such as me@example.com", r"[^\s@,;<>\"']+@[^\s@,;<>\"']+\.[^\s@,;<>\"']+")
+]
+HttpsUrl = Annotated[
+    str | None, Text("a URL such as https://acme.example.com/directory", r"https://[^\s\"'/?#@]+(/[^\s\"'#]*)?")
+]
+LocalFile = Annotated[str | None, Text("a file here, such as tls/example.pem", r"(?!\s)[^\x00-\x1f]+(?<!\s)")]
 PackageName = Annotated[str, Text("the name of an apt package, such as libpq5", r"[a-z0-9][a-z0-9+.-]{0,98}[a-z0-9+.]")]
 Flag = Annotated[bool, Scalar("true or false")]
 Positive = Annotated[int, Field(ge=1), Number("a whole number, 1 or more")]

@@ -6,6 +6,7 @@ import collections
 import http.client
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 
@@ -17,10 +18,19 @@ class Load:
         assert load.failed == []
 
     :param method: of the requests.
+    :param visit: what a visitor does instead, again and again: returns status and body of the answer.
     """
 
-    def __init__(self, address: str, connections: int = 16, method: str = "GET", path: str = "/") -> None:
+    def __init__(
+        self,
+        address: str,
+        connections: int = 16,
+        method: str = "GET",
+        path: str = "/",
+        visit: Callable[[], tuple[int, str]] | None = None,
+    ) -> None:
         self.connections = connections
+        self._own_visit = visit
         self._address, self._method, self._path = address, method, path
         self._answers: collections.Counter[str] = collections.Counter()
         self._failed: list[str] = []
@@ -68,13 +78,18 @@ class Load:
 
     def _visit(self, number: int) -> None:
         connection = http.client.HTTPConnection(self._address, timeout=60)
+
+        def ask() -> tuple[int, str]:
+            connection.request(self._method, self._path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode("utf-8", "replace")
+
+        visit = self._own_visit or ask
         while not self._over.is_set():
             began = time.strftime("%H:%M:%S")
             try:
-                connection.request(self._method, self._path)
-                answer = connection.getresponse()
-                body = answer.read().decode("utf-8", "replace")
-                problem = "" if answer.status == 200 else f"{began}: status {answer.status}"
+                status, body = visit()
+                problem = "" if status == 200 else f"{began}: status {status}"
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
                 body, problem = "", f"{began}: {error or type(error).__name__}"

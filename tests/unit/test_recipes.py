@@ -38,6 +38,7 @@ from hostsmith.resources.deploy_key import DeployKey
 from hostsmith.resources.drained import Drained
 from hostsmith.resources.environment import Environment
 from hostsmith.resources.live import Live
+from hostsmith.resources.nginx import ReloadNginx
 from hostsmith.resources.release import Pruned, ReleaseCode, ReleaseRecord, ReleaseVenv
 from hostsmith.resources.settled import Settled
 from hostsmith.roles import ALL_ROLES
@@ -287,6 +288,13 @@ def text_of(resources: Sequence[Resource], path: str) -> str:
     raise AssertionError(f"no {path}")
 
 
+def answer(server: list[Directive]) -> list[str]:
+    """What a server returns by itself for all that has no location of its own."""
+    (location,) = blocks(server, "location", "/")
+    (words,) = all_of(location, "return")
+    return words
+
+
 class TestSite:
     """nginx's configuration of the app."""
 
@@ -299,7 +307,7 @@ class TestSite:
     def test_is_one_group_that_nginx_must_accept(self) -> None:
         site = nginx.site(settings(domains=["example.com"]))
         assert isinstance(site, Validated)
-        assert (site.validate, site.notify) == (["nginx", "-t"], Reload("nginx"))
+        assert (site.validate, site.notify) == (["nginx", "-t"], ReloadNginx())
         assert names(site.resources) == [
             "file /etc/nginx/sites-available/blog",
             "symlink /etc/nginx/sites-enabled/blog",
@@ -334,7 +342,7 @@ class TestSite:
         (scheme,) = blocks(site, "map", "$blog_balancer $http_x_forwarded_proto", "$blog_scheme")
         assert [words for words, _ in scheme] == [["default", "$scheme"], ["1 http", "http"], ["1 https", "https"]]
         redirect, server = blocks(site, "server")
-        assert all_of(redirect, "return") == [["301", "$blog_scheme://example.com$request_uri"]]
+        assert answer(redirect) == ["301", "$blog_scheme://example.com$request_uri"]
         (location,) = blocks(server, "location", "/")
         headers = dict(all_of(location, "proxy_set_header"))
         assert (headers["X-Forwarded-For"], headers["X-Forwarded-Proto"]) == ("$remote_addr", "$blog_scheme")
@@ -359,15 +367,15 @@ class TestSite:
         text = text_of(nginx.unknown_host(settings(domains=["example.com"])), path)
         (server,) = blocks(read_nginx(text), "server")
         assert all_of(server, "listen") == [["80"], ["[::]:80"]]
-        assert all_of(server, "return")[0][0] == "404"
-        assert not all_of(server, "proxy_pass")
+        assert answer(server)[0] == "404"
+        assert "proxy_pass" not in text
 
     def test_www_is_redirected_to_the_listed_domain(self) -> None:
         site = self.site(domains=["example.com", "www.example.org"])
         *redirects, _ = blocks(site, "server")
-        assert [(all_of(s, "server_name"), all_of(s, "return")) for s in redirects] == [
-            ([["www.example.com"]], [["301", "$scheme://example.com$request_uri"]]),
-            ([["example.org"]], [["301", "$scheme://www.example.org$request_uri"]]),
+        assert [(all_of(s, "server_name"), answer(s)) for s in redirects] == [
+            ([["www.example.com"]], ["301", "$scheme://example.com$request_uri"]),
+            ([["example.org"]], ["301", "$scheme://www.example.org$request_uri"]),
         ]
         assert len(blocks(self.site(domains=["example.com"], www_redirect=False), "server")) == 1
 
@@ -376,7 +384,9 @@ class TestSite:
         server = blocks(site, "server")[-1]
         (static,) = blocks(server, "location", "^~", "/static/")
         assert all_of(static, "alias") == [["/srv/blog/current/code/blog/static/"]]
-        assert all_of(static, "add_header") == [["Cache-Control", "$blog_cache"]]
+        assert ["Cache-Control", "$blog_cache"] in all_of(static, "add_header")
+        here = [words for words in all_of(static, "add_header") if words[0] != "Cache-Control"]
+        assert here == all_of(server, "add_header") != [], "nginx does not take these from around it"
         assert len(blocks(server, "location", "^~", "/media/")) == 1
         (cache,) = blocks(site, "map", "$uri")
         ((pattern, value),) = [(words[0], words[1]) for words, _ in cache if words[0] != "default"]
@@ -388,9 +398,18 @@ class TestSite:
             assert not hashed.search(f"/static/{name}"), name
 
     def test_no_hidden_file_is_served(self) -> None:
-        (static,) = blocks(self.server(static="static"), "location", "^~", "/static/")
-        (hidden,) = blocks(static, "location", "~", r"/\.")
+        (static,) = blocks(self.server(static={"/a.b/": "static"}), "location", "^~", "/a.b/")
+        ((words, hidden),) = [(words, inner) for words, inner in static if words[:2] == ["location", "~"]]
         assert all_of(hidden, "return") == [["404"]]
+        pattern = re.compile(words[2])
+        for path in ("/a.b/.env", "/a.b/.git/config", "/a.b/x/.htpasswd", "/a.b/..x", "/a.b/.well-knownx"):
+            assert pattern.search(path), path
+        for path in ("/a.b/x.css", "/a.b/.well-known/security.txt", "/axb/.env"):
+            assert not pattern.search(path), path
+
+    def test_no_symlink_leads_out_of_a_static_folder(self) -> None:
+        (static,) = blocks(self.server(static="static"), "location", "^~", "/static/")
+        assert all_of(static, "disable_symlinks") == [["on", "from=/srv/blog/current/code/static"]]
 
     def test_limits_logs_and_what_is_said_of_the_server(self) -> None:
         server = self.server(client_max_body_size="25m", web_timeout=120)
@@ -403,9 +422,7 @@ class TestSite:
 
     def test_a_name_with_dashes_makes_valid_variables(self) -> None:
         text = text_of([nginx.site(settings(app="my-blog-2"))], "/etc/nginx/sites-available/my-blog-2")
-        variables = {words[1] for words, _ in read_nginx(text) if words[0] == "map"} | {
-            words[2] for words, _ in read_nginx(text) if words[0] == "map"
-        }
+        variables = {words[2] for words, _ in read_nginx(text) if words[0] == "map"}
         assert all(re.fullmatch(r"\$\w+", name) for name in variables)
         assert "$my_blog_2_cache" in variables
 

@@ -22,7 +22,7 @@ def test_the_page_is_up_to_date() -> None:
 def test_every_key_has_a_row_with_its_meaning_and_variable() -> None:
     page = render()
     for key, _ in kinds():
-        if key not in {("health",), ("balancer",), ("deployers",), ("hardening",), ("firewall",)}:
+        if key not in {("health",), ("balancer",), ("deployers",), ("hardening",), ("firewall",), ("tls",)}:
             row = next(line for line in page.splitlines() if line.startswith(f"| `{'.'.join(key)}` |"))
             assert all(cell.strip() for cell in row.strip("|").split("|"))
             assert f"`FABRIC_{'_'.join(key).upper()}`" in row

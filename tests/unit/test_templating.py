@@ -52,9 +52,9 @@ def test_every_template_of_a_plan_is_rendered_also_in_groups_of_groups(project: 
 
 
 def test_the_projects_own_replaces_ours_and_ours_can_be_included(project: Path) -> None:
-    assert "return 404" in render(project / "elsewhere", "nginx/unknown-host.conf.j2", {})
-    write(project, "nginx/unknown-host.conf.j2", "# the project's own\n")
-    assert render(project, "nginx/unknown-host.conf.j2", {}) == "# the project's own\n"
+    assert "client_body_timeout" in render(project / "elsewhere", "nginx/limits.conf.j2", {})
+    write(project, "nginx/limits.conf.j2", "# the project's own\n")
+    assert render(project, "nginx/limits.conf.j2", {}) == "# the project's own\n"
     write(project, "more.j2", "{% include 'app/logrotate.j2' %}# and more\n")
     assert render(project, "more.j2", {"app": "a", "logs": "/l"}).endswith("# and more\n")
 
@@ -128,7 +128,7 @@ def test_one_that_was_not_rendered_does_nothing_on_a_host() -> None:
 
 
 def test_a_project_needs_no_templates_of_its_own(tmp_path: Path) -> None:
-    assert render(tmp_path, "nginx/unknown-host.conf.j2", {})
+    assert render(tmp_path, "nginx/limits.conf.j2", {})
 
 
 @pytest.mark.parametrize("path", sorted(BUNDLED.rglob("*.j2")), ids=lambda path: path.name)

@@ -1,0 +1,156 @@
+"""A certificate and its key: one that an ACME authority gives by way of certbot, or one that signs itself."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+
+from ..agent import certbot, certificates, system
+from ..agent.events import note
+from ..agent.undo import Undo
+from .base import Change, Resource, ResourceError
+from .validated import Validated
+
+CHALLENGES = "/.well-known/acme-challenge/"
+# Of a self-signed one, made anew before it is over.
+_LEFT = 30 * 86400
+
+
+@dataclass(frozen=True)
+class Certificate(Resource):
+    """A certificate from an ACME authority, kept and renewed by certbot, for exactly these domains.
+
+    The authority asks the domains for an answer, by HTTP. Where the server here does not pass such questions on yet,
+    `first` has it do so; that is put back if no certificate comes of it.
+
+    :param name: what certbot calls it.
+    :param domains: those that it must be for.
+    :param redirected: further ones, left out as long as DNS does not know them.
+    :param server: URL of the authority's directory.
+    :param email: where the authority may write to.
+    :param challenge: certbot's options that say how the question is answered.
+    :param configuration: the server's configuration, which passes questions on if their path stands in it.
+    :param first: a configuration that does, and that needs no certificate.
+    """
+
+    name: str
+    domains: tuple[str, ...]
+    redirected: tuple[str, ...]
+    server: str
+    email: str | None
+    challenge: tuple[str, ...]
+    configuration: str
+    first: Validated
+
+    def describe(self) -> str:
+        return f"certificate {self.name}"
+
+    def check(self) -> Change | None:
+        path = certbot.certificate(self.name)
+        have = certificates.names(path)
+        wanted = self._wanted(have or frozenset())
+        if have is None:
+            reason = f"issued for {_listed(wanted)}"
+        elif have != frozenset(wanted):
+            reason = f"{_listed(sorted(have))} -> {_listed(wanted)}"
+        elif problem := self._cannot_be_renewed():
+            reason = problem
+        elif certificates.is_over(path):
+            reason = "renewed: it was over"
+        else:
+            return None
+        undo = Undo()
+        return Change(reason, lambda: self._issue(wanted, undo), undo.run)
+
+    def _wanted(self, have: frozenset[str]) -> list[str]:
+        return [*self.domains, *(name for name in self.redirected if _in_dns(name, otherwise=name in have))]
+
+    def _cannot_be_renewed(self) -> str | None:
+        """Why what is there must be issued anew, though its domains are right."""
+        kept = certbot.renewal(self.name)
+        if kept.get("server") != self.server:
+            return f"{kept.get('server')} -> {self.server}"
+        if f"--{kept.get('authenticator')}" not in self.challenge:
+            return "issued anew: the authority's question is answered in another way now"
+        return None
+
+    def _issue(self, domains: list[str], undo: Undo) -> None:
+        if CHALLENGES.encode() not in (system.read(self.configuration) or b""):
+            self._answer(undo)
+        try:
+            certbot.issue(self.name, domains, self.server, self.email, self.challenge)
+        except ResourceError as error:
+            hint = "The names must lead to this host, and its port 80 be open to everybody."
+            if asked := [domain for domain in domains if domain in self.redirected]:
+                hint += f" {_listed(asked)} is there to be redirected; `www_redirect: false` leaves it out."
+            raise ResourceError(f"{error}\n{hint}") from error
+        if left_out := [domain for domain in self.redirected if domain not in domains]:
+            note(f"the certificate is without {_listed(left_out)}, which is not in DNS")
+
+    def _answer(self, undo: Undo) -> None:
+        change = self.first.check()
+        if change is None:
+            return
+        # Undone in reverse: first what was there before, then the server is told.
+        for handler in self.first.handlers():
+            undo.register(handler.run)
+        undo.register(change.undo)
+        change.apply()
+        for handler in self.first.handlers():
+            handler.run()
+
+
+@dataclass(frozen=True)
+class SelfSigned(Resource):
+    """A certificate that nobody vouches for, and its key at the same path with `.key` after it.
+
+    :param path: of the certificate; its folder must exist.
+    :param domains: that it is for.
+    :param remark: what to tell the user when it is made.
+    """
+
+    path: str
+    domains: tuple[str, ...]
+    remark: str = ""
+
+    def describe(self) -> str:
+        return f"self-signed certificate {self.path}"
+
+    def check(self) -> Change | None:
+        have = certificates.names(self.path)
+        if have == frozenset(self.domains) and os.path.exists(f"{self.path}.key") and not self._ends():
+            return None
+        before = [(path, system.read(path)) for path in (self.path, f"{self.path}.key")]
+        return Change("made" if have is None else "made anew", self._make, lambda: _put_back(before))
+
+    def _ends(self) -> bool:
+        return certificates.is_over(self.path, within=_LEFT)
+
+    def _make(self) -> None:
+        certificate, key = certificates.self_signed(self.domains)
+        system.write_atomic(f"{self.path}.key", key, mode=0o600)
+        system.write_atomic(self.path, certificate, mode=0o644)
+        if self.remark:
+            note(self.remark)
+
+
+def _put_back(files: list[tuple[str, bytes | None]]) -> None:
+    for path, content in files:
+        if content is not None:
+            system.write_atomic(path, content, mode=0o600 if path.endswith(".key") else 0o644)
+        elif os.path.exists(path):
+            os.unlink(path)
+
+
+def _in_dns(domain: str, otherwise: bool) -> bool:
+    """Whether a name has an address; what is known already when DNS does not answer."""
+    try:
+        return bool(socket.getaddrinfo(domain, 80))
+    except socket.gaierror as error:
+        unknown = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+        return False if error.errno in unknown else otherwise
+
+
+def _listed(domains: list[str]) -> str:
+    return ", ".join(domains)
