@@ -44,11 +44,11 @@ def issue(name: str, domains: Sequence[str], server: str, email: str | None, cha
     done = system.run(argv, ok=range(256), timeout=_TIMEOUT, label="certbot")
     if done.returncode:
         raise ResourceError(
-            f"{server} gave no certificate for {', '.join(domains)}\n{_reasons(done.stdout, done.stderr)}"
+            f"{server} gave no certificate for {', '.join(domains)}\n{reasons(done.stdout, done.stderr)}"
         )
 
 
-def _reasons(out: bytes, err: bytes) -> str:
+def reasons(out: bytes, err: bytes) -> str:
     """What the authority has against each domain; all that certbot said when it is something else."""
     text = (out + b"\n" + err).decode("utf-8", "replace")
     found = re.findall(r"^\s*Domain: (.*)\n\s*Type: +(.*)\n\s*Detail: (.*)$", text, re.MULTILINE)

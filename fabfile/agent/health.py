@@ -41,7 +41,9 @@ class HealthCheck:
     def ask_port(self, port: int) -> str | None:
         """Ask through whatever serves this port of the loopback address, by HTTPS if it is 443; as `ask_socket`."""
         if port == HTTPS_PORT:
-            return self._ask(_TlsConnection(self.host, self.request_timeout))
+            problem = self._ask(_TlsConnection(self.host, self.request_timeout))
+            refused = problem is not None and "Connection refused" in problem
+            return f"{problem}; nginx does not serve HTTPS here yet: run `fab provision`" if refused else problem
         return self._ask(http.client.HTTPConnection("127.0.0.1", port, timeout=self.request_timeout))
 
     def wait(self, ask: Callable[[], str | None], alive: Callable[[], None], interval: float = 0.05) -> str | None:

@@ -76,7 +76,7 @@ class Certificate(Resource):
         return None
 
     def _issue(self, domains: list[str], undo: Undo) -> None:
-        if CHALLENGES.encode() not in (system.read(self.configuration) or b""):
+        if not os.path.exists(certbot.certificate(self.name)) or not self._is_answered():
             self._answer(undo)
         try:
             certbot.issue(self.name, domains, self.server, self.email, self.challenge)
@@ -88,16 +88,19 @@ class Certificate(Resource):
         if left_out := [domain for domain in self.redirected if domain not in domains]:
             note(f"the certificate is without {_listed(left_out)}, which is not in DNS")
 
+    def _is_answered(self) -> bool:
+        return CHALLENGES.encode() in (system.read(self.configuration) or b"")
+
     def _answer(self, undo: Undo) -> None:
-        change = self.first.check()
-        if change is None:
-            return
-        # Undone in reverse: first what was there before, then the server is told.
-        for handler in self.first.handlers():
-            undo.register(handler.run)
-        undo.register(change.undo)
-        change.apply()
-        for handler in self.first.handlers():
+        handlers = list(self.first.handlers())
+        if change := self.first.check():
+            # Undone in reverse: first what was there before, then the server is told.
+            for handler in handlers:
+                undo.register(handler.run)
+            undo.register(change.undo)
+            change.apply()
+        # Also when nothing changed: a run that was killed may have written it, and told nobody.
+        for handler in handlers:
             handler.run()
 
 

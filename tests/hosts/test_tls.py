@@ -334,6 +334,9 @@ def test_behind_a_balancer_it_is_the_balancer_that_has_the_certificate(balanced:
         assert headers["strict-transport-security"] == "max-age=31536000"
         return status, body
 
+    # Begun now, and not gone on with until the end of the test.
+    slow = socket.create_connection((balanced.vps.address, 80), timeout=30)
+    slow.sendall(b"GET / HTTP/1.1\r\nHost: ")
     before = balanced.certificate(BALANCED)
     assert before["names"] == {BALANCED, f"www.{BALANCED}"}
     assert balanced.get(f"https://www.{BALANCED}/a")[1]["location"] == f"https://{BALANCED}/a"
@@ -346,6 +349,8 @@ def test_behind_a_balancer_it_is_the_balancer_that_has_the_certificate(balanced:
     assert load.failed == []
     assert set(load.answers) == {"https"}
     assert balanced.certificate(BALANCED)["serial"] != before["serial"]
+    with slow, slow.makefile("rb") as answer:
+        assert b" 408 " in answer.readline(), "it is cut off"
 
 
 def test_true_is_enough_in_the_sandbox_whose_certificate_is_self_signed(booted: Site, tmp_path: Path) -> None:
