@@ -305,18 +305,13 @@ def test_https_can_be_turned_off_again(site: Site) -> None:
 
 
 @pytest.fixture
-def balanced(
-    boot: Callable[..., Vps], sandbox: Sandbox, authority: Authority, booted: Site, tmp_path: Path
-) -> Iterator[Site]:
+def balanced(boot: Callable[..., Vps], sandbox: Sandbox, authority: Authority, booted: Site) -> Iterator[Site]:
     """A balancer with the host of the other tests behind it."""
     lb = boot()
     authority.knows(lb, BALANCED, f"www.{BALANCED}")
-    project = booted.project
-    with (project.home / ".ssh" / "known_hosts").open("a") as file:
-        file.write(Path(lb.target.known_hosts).read_text())
-    project.names_hosts = False
-    yield Site(project, lb, authority, authority.root)
-    project.names_hosts = True
+    booted.project.works_on({"web": [booted.vps.spec], "lb": [lb.spec]}, lb)
+    yield Site(booted.project, lb, authority, authority.root)
+    booted.project.names_hosts = True
     sandbox.destroy(lb.name)
 
 
