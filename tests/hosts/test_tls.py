@@ -39,14 +39,9 @@ acme.example {
     tls internal
     acme_server
 }
-http://elsewhere.example {
-    respond "somebody else"
-}
 """
 ROOT = "/var/lib/caddy/.local/share/caddy/pki/authorities/local/root.crt"
 SITE, OTHER, BALANCED = "hello.example", "blog.example", "balanced.example"
-# Leads to another host, which knows no answer to the authority's question.
-ELSEWHERE = "elsewhere.example"
 
 
 class Authority:
@@ -63,7 +58,7 @@ class Authority:
 
     def knows(self, vps: Vps, *names: str) -> None:
         """Let the authority and a host find each other, and that host by these names."""
-        lines = f"{self.vps.address} acme.example {ELSEWHERE}\n{vps.address} {' '.join(names)}\n"
+        lines = f"{self.vps.address} acme.example\n{vps.address} {' '.join(names)}\n"
         for host in (self.vps, vps):
             host.run("cat >> /etc/hosts", stdin=lines)
 
@@ -178,8 +173,8 @@ def site(booted: Site) -> Site:
 
 def test_a_certificate_that_is_not_given_leaves_the_site_as_it_was(plain: Site) -> None:
     before = plain.vps.run("cat /etc/nginx/sites-enabled/*")
-    done = plain.provision(status=1, domains=[SITE, ELSEWHERE])
-    assert f"{ELSEWHERE}: " in done.stdout, "the authority's own reason"
+    done = plain.provision(status=1, tls={**plain.authority.settings, "server": "https://acme.example/gone"})
+    assert f"https://acme.example/gone gave no certificate for {SITE}, www.{SITE}" in done.stdout
     assert "The names must lead to this host, and its port 80 be open to everybody." in done.stdout
     assert plain.vps.run("cat /etc/nginx/sites-enabled/*") == before
     assert plain.get(f"http://{SITE}/")[0] == 200
@@ -256,10 +251,11 @@ def test_a_domain_more_is_in_the_certificate_and_no_visitor_notices(site: Site) 
     assert site.certificate()["names"] == {SITE, f"www.{SITE}"}, "it could not be renewed with a domain that is gone"
 
 
-def test_a_domain_that_leads_elsewhere_leaves_the_certificate_as_it_was(site: Site) -> None:
+def test_a_certificate_that_is_not_given_leaves_the_one_before(site: Site) -> None:
     before = site.certificate()
-    done = site.provision(status=1, domains=[SITE, ELSEWHERE])
-    assert f"{ELSEWHERE}: " in done.stdout
+    gone = {**site.authority.settings, "server": "https://acme.example/gone"}
+    done = site.provision(status=1, domains=[SITE, OTHER], tls=gone)
+    assert f"gave no certificate for {SITE}, {OTHER}, www.{SITE}" in done.stdout
     assert site.certificate() == before
     assert site.visit() == (200, "https")
 
