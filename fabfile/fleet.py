@@ -62,7 +62,7 @@ class Member:
         """Take the host's lock; raises as `Session.lock`."""
         session = self.session
         self.phase("lock")
-        session.lock(what, timeout, partial(self._console.note, self.label))
+        session.lock(what, timeout, self.on_event)
 
     def converge(self, phase: str, resources: Sequence[Resource], *, hold: bool = False) -> bool:
         """Bring the host to a state, as `Session.converge`; returns whether all of it was done."""

@@ -54,6 +54,11 @@ def remarks(answers: Mapping[str, Answer]) -> list[str]:
             unknown.setdefault(answer["drift_problem"], []).append(name)
     lines += [f"{', '.join(names)}: drift cannot be told: {problem}" for problem, names in unknown.items()]
     lines += [f"{name} is held by {answer['lock']}" for name, answer in heard.items() if answer["lock"]]
+    lines += [
+        f"{name}: a run was cut off, and the next one puts back first: {answer['cut_off']}"
+        for name, answer in heard.items()
+        if answer["cut_off"]
+    ]
     return lines
 
 

@@ -10,6 +10,7 @@ from ..resources.base import Change, Resource, ResourceError
 from ..resources.validated import Validated
 from . import events
 from .held import Held
+from .journal import Journal
 from .owed import Owed
 from .system import Interrupted
 from .undo import Undo
@@ -19,17 +20,16 @@ class FailedError(Exception):
     """A resource or a handler failed; its event has been sent."""
 
 
-def converge(resources: Sequence[Resource], owed: Owed | None = None, held: Held | None = None) -> bool:
+def converge(resources: Sequence[Resource], owed: Owed, journal: Journal, held: Held | None = None) -> bool:
     """Bring the host to the desired state, resource by resource, then run the handlers.
 
     :param held: where the changes are kept to be taken back until they are confirmed; None: they are here to stay.
     :returns: whether all of it was done.
     """
-    owed = owed if owed is not None else Owed()
     try:
         for index, resource in enumerate(resources):
             with _Timed(index, resource.describe()) as timed:
-                _converge_one(resource, owed, timed, held)
+                _converge_one(resource, owed, journal, timed, held)
         done = _run_handlers(owed, len(resources))
     except FailedError:
         done = False
@@ -37,23 +37,22 @@ def converge(resources: Sequence[Resource], owed: Owed | None = None, held: Held
     return done
 
 
-def put_back(held: Held, owed: Owed | None = None) -> bool:
+def put_back(held: Held, owed: Owed, journal: Journal) -> bool:
     """Take back what is held, then run the handlers that this owes.
 
     :returns: whether all of it could be put back.
     """
-    owed = owed if owed is not None else Owed()
-    failed, handlers = held.put_back()
+    failed, handlers = held.put_back(journal)
     owed.add(handlers)
     return _run_handlers(owed, 0) and not failed
 
 
-def plan(resources: Sequence[Resource], owed: Owed | None = None) -> bool:
+def plan(resources: Sequence[Resource], owed: Owed) -> bool:
     """Say what `converge` would change, touching nothing.
 
     :returns: whether all of it could be told.
     """
-    handlers = dict.fromkeys((owed if owed is not None else Owed()).handlers)
+    handlers = dict.fromkeys(owed.handlers)
     changed = False
     try:
         for index, resource in enumerate(resources):
@@ -75,11 +74,11 @@ def plan(resources: Sequence[Resource], owed: Owed | None = None) -> bool:
     return True
 
 
-def _converge_one(resource: Resource, owed: Owed, timed: _Timed, held: Held | None) -> None:
+def _converge_one(resource: Resource, owed: Owed, journal: Journal, timed: _Timed, held: Held | None) -> None:
     change = resource.check()
     if change is None:
         if isinstance(resource, Validated) and set(resource.handlers()) & set(owed.handlers):
-            # A killed run may have written the files and not lived to have them checked.
+            # Left by a killed run, and not put back: nobody has said yet that it holds.
             resource.verify()
         return
     undo = Undo()
@@ -88,15 +87,20 @@ def _converge_one(resource: Resource, owed: Owed, timed: _Timed, held: Held | No
     if held is not None:
         held.register(resource, change)
     try:
+        journal.add(change.durable)
         change.apply()
     except BaseException as error:
         if held is not None:
             held.forget_last()
-        _put_back(undo, error)
+        try:
+            _put_back(undo, error)
+        finally:
+            journal.remove(change.durable)
         if change.undo is not None:
             owed.remove(newly_owed)
         raise
     if held is None:
+        journal.remove(change.durable)
         change.confirm()
     timed.result("changed", change)
 

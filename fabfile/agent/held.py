@@ -6,6 +6,7 @@ import time
 
 from ..resources.base import Change, Handler, Resource
 from . import events
+from .journal import Journal
 from .undo import Undo
 
 
@@ -30,13 +31,14 @@ class Held:
         """The latest change has been put back already."""
         self._changes.pop()
 
-    def confirm(self) -> None:
+    def confirm(self, journal: Journal) -> None:
         """Keep all of it."""
+        journal.remove([step for _, change in self._changes for step in change.durable])
         while self._changes:
             _, change = self._changes.pop()
             change.confirm()
 
-    def put_back(self) -> tuple[bool, list[Handler]]:
+    def put_back(self, journal: Journal) -> tuple[bool, list[Handler]]:
         """Take all of it back, the latest first, with an event for each.
 
         :returns: whether something could not be put back, and the handlers that are owed for what was.
@@ -49,6 +51,7 @@ class Held:
             undo = Undo()
             undo.register(change.undo)
             error = undo.failures()
+            journal.remove(change.durable)
             self._changes.pop()
             failed = failed or bool(error)
             handlers += resource.handlers()

@@ -47,6 +47,9 @@ def acquire(holder: dict[str, Any], wait: float, path: str = PATH) -> int:
             events.note(f"waiting up to {wait:g} s for {describe(found)}")
             said = True
         time.sleep(0.1)
+    if found := read(path):
+        # Only one that ends as it should takes its name away.
+        events.note(f"{describe(found)} was cut off, and this run takes its place")
     text = json.dumps({**holder, "pid": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime())})
     os.ftruncate(fd, 0)
     os.pwrite(fd, text.encode(), 0)
@@ -54,7 +57,8 @@ def acquire(holder: dict[str, Any], wait: float, path: str = PATH) -> int:
 
 
 def release(fd: int) -> None:
-    """Free the lock before this process ends."""
+    """Free the lock of a run that ends as it should."""
+    os.ftruncate(fd, 0)
     os.close(fd)
 
 

@@ -10,9 +10,10 @@ import types
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from . import engine, events, lock, logs, stream, system, variables, wire
+from . import engine, events, journal, lock, logs, stream, system, variables, wire
 from .controller import Controller
 from .held import Held
+from .journal import Journal
 from .owed import FOLDER, Owed
 
 _HANGUP = signal.SIGHUP
@@ -30,8 +31,8 @@ def main(
     A frame is a line with the length of what follows, then zlib-compressed JSON: {"op": ..., ...}; a length of 0 only
     says that the controller is there. Each is answered by any number of events and one "done". A controller that is
     gone ends the run: at once between frames, and as if by SIGHUP inside one, so that whatever was half-way is put
-    back; and so is what is held. A frame may say where the lock (`path`) and what is owed (`folder`) are kept, so that
-    the agent can be tried without root.
+    back; and so is what is held. A frame may say where the lock (`path`), the journal (`journal`) and what is owed
+    (`folder`) are kept, so that the agent can be tried without root.
 
     :param check: called with each frame before it is served; raises `ResourceError` to refuse it.
     :param largest_frame: bytes that a frame may have; None: as many as memory holds.
@@ -50,7 +51,7 @@ def main(
         while (frame := controller.next_frame()) is not None:
             run.serve(frame)
             controller.served()
-        run.leave()
+        run.end()
     except system.Interrupted:
         run.leave()
         events.emit("done", ok=False, interrupted=True)
@@ -66,7 +67,7 @@ class _Run:
         self._check = check
         self._held = Held()
         self._lock: int | None = None
-        self._folder = FOLDER
+        self._folder, self._journal = FOLDER, journal.PATH
         self._operations: dict[str, Callable[..., dict[str, Any]]] = {
             "lock": self._take_lock,
             "unlock": self._free_lock,
@@ -90,14 +91,24 @@ class _Run:
         except Exception as error:  # noqa: BLE001
             events.emit("done", ok=False, error=engine.message(error))
 
+    def end(self) -> None:
+        """The controller has gone between two frames: it had nothing more to say, or changes are still held."""
+        if not self._held:
+            self._free_lock()
+        self.leave()
+
     def leave(self) -> None:
         """The controller is gone, and has not confirmed what is held."""
         with system.uninterrupted():
             if self._held:
-                engine.put_back(self._held, Owed(self._folder))
+                engine.put_back(self._held, Owed(self._folder), Journal(self._journal))
 
-    def _take_lock(self, holder: dict[str, Any], wait: float, path: str = lock.PATH) -> dict[str, Any]:
+    def _take_lock(
+        self, holder: dict[str, Any], wait: float, path: str = lock.PATH, journal: str = journal.PATH
+    ) -> dict[str, Any]:
         self._lock = lock.acquire(holder, wait, path)
+        self._journal = journal
+        Journal(journal).recover()
         return {"ok": True}
 
     def _free_lock(self) -> dict[str, Any]:
@@ -107,20 +118,26 @@ class _Run:
         return {"ok": True}
 
     def _converge(
-        self, resources: list[Any], modules: dict[str, str], hold: bool = False, folder: str = FOLDER
+        self,
+        resources: list[Any],
+        modules: dict[str, str],
+        hold: bool = False,
+        folder: str = FOLDER,
+        journal: str = journal.PATH,
     ) -> dict[str, Any]:
         _install(modules)
-        self._folder = folder
+        self._folder, self._journal = folder, journal
         held = self._held if hold else None
-        return {"ok": engine.converge([wire.load(item) for item in resources], Owed(folder), held)}
+        loaded = [wire.load(item) for item in resources]
+        return {"ok": engine.converge(loaded, Owed(folder), Journal(journal), held)}
 
     def _confirm(self) -> dict[str, Any]:
         with system.uninterrupted():
-            self._held.confirm()
+            self._held.confirm(Journal(self._journal))
         return {"ok": True}
 
     def _put_back(self) -> dict[str, Any]:
-        return {"ok": engine.put_back(self._held, Owed(self._folder))}
+        return {"ok": engine.put_back(self._held, Owed(self._folder), Journal(self._journal))}
 
     def _plan(self, resources: list[Any], modules: dict[str, str], folder: str = FOLDER) -> dict[str, Any]:
         _install(modules)

@@ -11,6 +11,7 @@ from ..resources.base import ResourceError
 from . import doctor, haproxy, lock, logs, redact, supervisord, variables, wire
 from .git import Repository
 from .history import between
+from .journal import Journal
 from .layout import Layout
 
 _RUNNING = ("running", "starting")
@@ -55,6 +56,8 @@ def status(app: str, health: Any) -> dict[str, Any]:
         "disk": _disk(layout.root),
         "lock": lock_holder(),
     }
+    # While a run holds the host, what it has not confirmed is no news.
+    found["cut_off"] = Journal().describe() if found["lock"] is None else ""
     try:
         found["servers"] = balancer(app)
         found["processes"] = _processes(layout.group(live)) if live else []

@@ -7,8 +7,8 @@ import shutil
 import stat
 from dataclasses import dataclass
 
-from ..agent import system
 from .base import Change, Resource, ResourceError
+from .found import FoundFile, FoundLink, Removed
 
 # A recipe with a wrong variable in a path must not be able to empty a host.
 _PROTECTED = frozenset(
@@ -66,21 +66,9 @@ class Absent(Resource):
         if stat.S_ISDIR(status.st_mode):
             return Change("removed folder", lambda: shutil.rmtree(path))
         if stat.S_ISLNK(status.st_mode):
-            target = os.readlink(path)
-            return Change("removed link", lambda: os.unlink(path), lambda: _link_again(target, path))
-        if stat.S_ISREG(status.st_mode):
-            content = system.read(path) or b""
-            return Change("removed file", lambda: os.unlink(path), lambda: _write_again(path, content, status))
+            return Change("removed link", lambda: os.unlink(path), Removed(FoundLink(path, os.readlink(path))))
+        found = FoundFile.take(path) if stat.S_ISREG(status.st_mode) else None
+        if found is not None:
+            return Change("removed file", lambda: os.unlink(path), Removed(found))
         # A socket, a pipe or a device: it means nothing without the program that made it.
         return Change("removed file", lambda: os.unlink(path))
-
-
-def _link_again(target: str, path: str) -> None:
-    if not os.path.lexists(path):
-        system.symlink_atomic(target, path)
-
-
-def _write_again(path: str, content: bytes, status: os.stat_result) -> None:
-    if not os.path.lexists(path):
-        mode = stat.S_IMODE(status.st_mode)
-        system.write_atomic(path, content, mode=mode, uid=status.st_uid, gid=status.st_gid)

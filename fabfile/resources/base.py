@@ -10,6 +10,29 @@ class ResourceError(Exception):
     """A resource cannot be read or brought to its desired state; the message goes to the user as it is."""
 
 
+@dataclass(frozen=True)
+class PutBack:
+    """An undo that is data, so that it can be written down and done by another run than the one that made the change.
+
+    It may be called when the change was never made, or has been taken back already.
+    """
+
+    def describe(self) -> str:
+        """What is put back, such as "/etc/motd"."""
+        raise NotImplementedError
+
+    def __call__(self) -> None:
+        """Do it.
+
+        :raises ResourceError: it failed.
+        """
+        raise NotImplementedError
+
+    def at_boot(self) -> list[str]:
+        """What of it a boot can do, before any service starts: lines of tmpfiles.d(5)."""
+        return []
+
+
 @dataclass
 class Change:
     """The difference between a host and a resource, ready to be made.
@@ -21,6 +44,8 @@ class Change:
     :param diff: unified diff of the texts, where the resource has one and it is not secret.
     :param confirm: called when the change will not be taken back any more: after it was made, or, where changes are
         held for a whole fleet, when all hosts have made theirs.
+    :param durable: the undo as data, of a change that is in doubt for a while after it was made. It is on the disk
+        until the change is certain, so that a run that is killed in between is put right.
     """
 
     summary: str
@@ -28,6 +53,7 @@ class Change:
     undo: Callable[[], None] | None = None
     diff: str = ""
     confirm: Callable[[], None] = lambda: None
+    durable: tuple[PutBack, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import os
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..agent import system
 from .base import Change, Resource, ResourceError
+from .found import FoundFile, FoundNothing
 from .secret import Secret
 
 _DIFF_LIMIT = 200_000
@@ -36,7 +36,7 @@ class File(Resource):
         return f"file {self.path}"
 
     def check(self) -> Change | None:
-        before = _Snapshot.take(self.path)
+        before = FoundFile.take(self.path)
         after = _bytes(self.content)
         mode = self.mode if self.mode is not None else (before.mode if before else 0o644)
         reasons = []
@@ -53,10 +53,10 @@ class File(Resource):
                 reasons.append(f"group -> {self.group}")
         if not reasons:
             return None
-        return Change(", ".join(reasons), self._writer(after, mode, before), _restorer(self.path, before),
-                      self._diff(before, after))  # fmt: skip
+        undo = before or FoundNothing(self.path)
+        return Change(", ".join(reasons), self._writer(after, mode, before), undo, self._diff(before, after))
 
-    def _writer(self, content: bytes, mode: int, before: _Snapshot | None) -> Callable[[], None]:
+    def _writer(self, content: bytes, mode: int, before: FoundFile | None) -> Callable[[], None]:
         def write() -> None:
             uid = system.passwd(self.owner).pw_uid if self.owner is not None else before.uid if before else os.geteuid()
             gid = system.gid(self.group) if self.group is not None else before.gid if before else None
@@ -68,44 +68,11 @@ class File(Resource):
 
         return write
 
-    def _diff(self, before: _Snapshot | None, after: bytes) -> str:
+    def _diff(self, before: FoundFile | None, after: bytes) -> str:
         old = before.content if before else b""
         if old == after or isinstance(self.content, Secret):
             return ""
         return text_diff(old, after, self.path)
-
-
-@dataclass(frozen=True)
-class _Snapshot:
-    """A file as it was found."""
-
-    content: bytes
-    mode: int
-    uid: int
-    gid: int
-
-    @classmethod
-    def take(cls, path: str) -> _Snapshot | None:
-        try:
-            status = os.lstat(path)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        if not stat.S_ISREG(status.st_mode):
-            kind = "folder" if stat.S_ISDIR(status.st_mode) else "symlink" if stat.S_ISLNK(status.st_mode) else "device"
-            raise ResourceError(f"{path} is a {kind}, expected a regular file; remove it, or name another path")
-        content = system.read(path)
-        return cls(content or b"", stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
-
-
-def _restorer(path: str, before: _Snapshot | None) -> Callable[[], None]:
-    def restore() -> None:
-        if before is None:
-            if os.path.lexists(path):
-                os.unlink(path)
-        else:
-            system.write_atomic(path, before.content, mode=before.mode, uid=before.uid, gid=before.gid)
-
-    return restore
 
 
 def _bytes(content: str | bytes | Secret) -> bytes:

@@ -11,7 +11,7 @@ from ..agent import redact, supervisord, system
 from ..agent.draining import drain
 from ..agent.health import HealthCheck
 from ..agent.layout import Layout
-from .base import Change, Resource, ResourceError
+from .base import Change, PutBack, Resource, ResourceError
 
 _DEAD = frozenset({"BACKOFF", "EXITED", "FATAL", "STOPPED"})
 # The cause of a crash at import stands at the top of what was logged, with the same of each other worker below it;
@@ -48,11 +48,13 @@ class Live(Resource):
         live = layout.live()
         if live == self.release and self._well(layout, live):
             return None
+        go_back = GoBack(self, live)
         return Change(
             f"{live or 'none'} -> {self.release}" if live != self.release else "started again",
             lambda: self._activate(layout),
-            lambda: self._go_back(layout, live),
+            go_back,
             confirm=lambda: layout.mark(self.release, "proven"),
+            durable=(go_back,),
         )
 
     def _well(self, layout: Layout, release: str) -> bool:
@@ -125,8 +127,14 @@ class Live(Resource):
             if problem:
                 raise ResourceError(f"healthy on its own socket, but not through nginx: {problem}")
 
-    def _go_back(self, layout: Layout, old: str | None) -> None:
-        """Have the old release serve again, and stop this one."""
+    def go_back(self, old: str | None) -> None:
+        """Have the old release serve again, and stop this one.
+
+        :param old: id of the release that was live before; None when there was none.
+        """
+        layout = Layout(self.app)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(layout.candidate_config)
         if old == self.release:
             return
         if layout.live() == self.release:
@@ -140,7 +148,7 @@ class Live(Resource):
                 drain(layout.socket(self.release), self.drain_timeout)
         supervisord.stop_group(layout.group(self.release))
         if layout.record(self.release).state == "building":
-            layout.mark(self.release, "failed", "put back, because not all hosts could have it")
+            layout.mark(self.release, "failed", "put back before it was confirmed")
 
     def _revive(self, layout: Layout, old: str) -> None:
         """See that the old release is well, as it should be, since it was never stopped.
@@ -160,6 +168,28 @@ class Live(Resource):
         if layout.record(self.release).state != "proven":
             reason = str(error).splitlines()[0] if str(error) else "interrupted"
             layout.mark(self.release, "failed", redact.text(reason))
+
+
+@dataclass(frozen=True)
+class GoBack(PutBack):
+    """That the release that was live before is live again; at boot, when nothing runs yet, the symlink is all of it.
+
+    :param old: id of that release; None when there was none.
+    """
+
+    live: Live
+    old: str | None
+
+    def describe(self) -> str:
+        return self.live.describe()
+
+    def __call__(self) -> None:
+        self.live.go_back(self.old)
+
+    def at_boot(self) -> list[str]:
+        layout = Layout(self.live.app)
+        switch = f"L+! {layout.current} - - - - releases/{self.old}" if self.old else f"r! {layout.current}"
+        return [switch, f"r! {layout.candidate_config}"]
 
 
 class _LogMarks:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..agent import system
 from .base import Change, Resource, ResourceError
+from .found import FoundLink, FoundNothing
 
 
 @dataclass(frozen=True)
@@ -25,17 +26,13 @@ class Symlink(Resource):
 
     def check(self) -> Change | None:
         if not os.path.lexists(self.path):
-            return Change(f"created -> {self.target}", self._point, self._remove)
+            return Change(f"created -> {self.target}", self._point, FoundNothing(self.path))
         if not os.path.islink(self.path):
             raise ResourceError(f"{self.path} is there and is not a symlink; remove it, or name another path")
         before = os.readlink(self.path)
         if before == self.target:
             return None
-        return Change(f"{before} -> {self.target}", self._point, lambda: system.symlink_atomic(before, self.path))
+        return Change(f"{before} -> {self.target}", self._point, FoundLink(self.path, before))
 
     def _point(self) -> None:
         system.symlink_atomic(self.target, self.path)
-
-    def _remove(self) -> None:
-        if os.path.islink(self.path):
-            os.unlink(self.path)

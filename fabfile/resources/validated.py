@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..agent import system
 from ..agent.undo import Undo
-from .base import Change, Handler, Resource, ResourceError
+from .base import Change, Handler, PutBack, Resource, ResourceError
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,9 @@ class Validated(Resource):
             return None
         undo = Undo()
         summary = ", ".join(dict.fromkeys(resource.describe().rpartition("/")[2] for resource, _ in changes))
-        return Change(summary, lambda: self._apply(undo), undo.run, "".join(change.diff for _, change in changes))
+        diff = "".join(change.diff for _, change in changes)
+        durable = tuple(step for _, change in changes for step in _durable(change))
+        return Change(summary, lambda: self._apply(undo), undo.run, diff, durable=durable)
 
     def verify(self) -> None:
         """Run the check on what is there.
@@ -61,3 +63,10 @@ class Validated(Resource):
             self.verify()
         except system.CommandError as error:
             raise ResourceError(f"the new configuration was refused and the old one put back:\n{error}") from error
+
+
+def _durable(change: Change) -> Iterator[PutBack]:
+    """What can be written down of how a member's change is taken back."""
+    yield from change.durable
+    if isinstance(change.undo, PutBack) and change.undo not in change.durable:
+        yield change.undo

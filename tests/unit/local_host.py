@@ -19,6 +19,7 @@ from typing import Any
 
 from hostsmith import pack
 from hostsmith.agent import engine, events, wire
+from hostsmith.agent.journal import Journal
 from hostsmith.agent.owed import Owed
 from hostsmith.resources import Handler, Resource, Validated
 
@@ -88,12 +89,22 @@ class LocalHost:
         self._state.mkdir()
 
     @property
+    def journal(self) -> Journal:
+        return Journal(str(self._state / "journal.conf"))
+
+    def recover(self) -> Outcome:
+        """What a run does first."""
+        with self._recorded() as found:
+            self.journal.recover()
+        return Outcome(True, found)
+
+    @property
     def owed(self) -> list[Handler]:
         return Owed(str(self._state)).handlers
 
     def converge(self, *resources: Resource) -> Outcome:
         with self._recorded() as found:
-            ok = engine.converge(resources, Owed(str(self._state)))
+            ok = engine.converge(resources, Owed(str(self._state)), self.journal)
         return Outcome(ok, found)
 
     def plan(self, *resources: Resource) -> Outcome:
@@ -215,12 +226,16 @@ class Agent:
                 return
 
     def lock(self, wait: float = 0, who: str = "ann@laptop", what: str = "deploy") -> list[dict[str, Any]]:
-        self.send(op="lock", holder={"who": who, "what": what}, wait=wait, path=self.lock_path)
+        self.send(op="lock", holder={"who": who, "what": what}, wait=wait, path=self.lock_path, journal=self.journal)
         return list(self.events())
 
     @property
     def lock_path(self) -> str:
         return str(self.folder / "lock")
+
+    @property
+    def journal(self) -> str:
+        return str(self.folder / "journal.conf")
 
     def start(self, resources: Sequence[Resource], op: str = "converge") -> None:
         self.send(**self.frame(resources, op))
@@ -228,7 +243,8 @@ class Agent:
     def frame(self, resources: Sequence[Resource], op: str = "converge") -> dict[str, Any]:
         modules = pack.own_modules(resources)
         state = str(self.folder / "state")
-        return {"op": op, "resources": wire.dump(list(resources)), "modules": modules, "folder": state}
+        frame = {"op": op, "resources": wire.dump(list(resources)), "modules": modules, "folder": state}
+        return {**frame, "journal": self.journal} if op == "converge" else frame
 
     def converge(self, *resources: Resource, op: str = "converge") -> Outcome:
         self.start(resources, op)

@@ -216,7 +216,7 @@ class TestGone:
         assert outcome.states == ["ok", "ran", "ran"]
         assert log.read_text() == "first\ngroup\n"
 
-    def test_killed_amid_the_check_of_a_group_it_is_checked_again(
+    def test_killed_amid_the_check_of_a_group_the_next_run_puts_it_back_first(
         self, tmp_path: Path, place: Path, pipe: Path
     ) -> None:
         def group(validate: list[str]) -> Validated:
@@ -230,8 +230,15 @@ class TestGone:
             with pipe.open("wb"):
                 os.kill(holder["pid"], signal.SIGKILL)
                 agent.process.wait(30)
+        assert (place / "f").read_text() == "bad"
         with Agent(tmp_path) as agent:
+            taken_over, put_back, _ = agent.lock(who="bob@desk")
+            assert taken_over["text"].startswith("deploy by ann@laptop since ")
+            assert "was cut off, and this run takes its place" in taken_over["text"]
+            assert put_back["text"] == f"put back what a run has left that was cut off: {place}/f"
+            assert not (place / "f").exists()
             assert not agent.converge(group(["false"])).ok
+            assert [event["event"] for event in agent.lock()] == ["done"], "told once"
         assert not (tmp_path / "log").exists(), "no service meets a configuration that was refused"
 
     def test_a_handler_owed_by_another_project_does_not_stop_this_one(self, tmp_path: Path, place: Path) -> None:
@@ -286,7 +293,13 @@ class TestLock:
             refused = second.lock(who="bob@desk")[-1]
             assert not refused["ok"]
             assert refused["locked"].startswith("deploy by ann@laptop since ")
-            second.send(op="lock", holder={"who": "bob@desk", "what": "provision"}, wait=60, path=second.lock_path)
+            second.send(
+                op="lock",
+                holder={"who": "bob@desk", "what": "provision"},
+                wait=60,
+                path=second.lock_path,
+                journal=second.journal,
+            )
             events = second.events()
             assert next(events)["text"].startswith("waiting up to 60 s for deploy by ann@laptop since ")
             first.close()

@@ -22,6 +22,7 @@ def answer(live: str | None = NEW, **changes: Any) -> dict[str, Any]:
         "problem": None,
         "disk": {"used": 42 * GIB, "free": 58 * GIB},
         "lock": None,
+        "cut_off": "",
         "runs_app": True,
         "lags": False,
         "behind": 0,
@@ -108,7 +109,7 @@ def test_what_is_wrong_is_told_below_the_table() -> None:
         web1=answer(problem="GET /healthz answered 500", lock="deploy by ada@laptop"),
         web2=answer(drift=["file /etc/x"]),
         web3=answer(drift=None, drift_problem="no template"),
-        web4=answer(drift=None, drift_problem="no template"),
+        web4=answer(drift=None, drift_problem="no template", cut_off=f"live release {NEW}"),
     )
     assert [style(found) for found in hosts.values()] == ["red", "yellow", "yellow", "yellow"]
     assert [cells(found)["DRIFT"] for found in hosts.values()] == ["no", "yes", "?", "?"]
@@ -118,6 +119,7 @@ def test_what_is_wrong_is_told_below_the_table() -> None:
         "web2 is not as provisioned: `fab provision --dry-run` shows what differs",
         "web3, web4: drift cannot be told: no template",
         "web1 is held by deploy by ada@laptop",
+        f"web4: a run was cut off, and the next one puts back first: live release {NEW}",
     ]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hostsmith.agent import events, proof
 from hostsmith.agent.engine import converge
+from hostsmith.agent.journal import Journal
 from hostsmith.agent.owed import Owed
 from hostsmith.resources import File, Handler, ResourceError
 from hostsmith.resources.proven import Proven
@@ -54,7 +55,7 @@ def door(tmp_path: Path) -> Proven:
 def test_a_door_that_can_be_passed_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "door").write_text("old")
     with controller(monkeypatch, "") as heard:
-        assert converge([door(tmp_path)], Owed(str(tmp_path)))
+        assert converge([door(tmp_path)], Owed(str(tmp_path)), Journal(f"{tmp_path}/journal.conf"))
     assert (tmp_path / "door").read_text() == "new"
     assert [event["event"] for event in heard].count("prove") == 1
     assert set((tmp_path / "log").read_text().split()) == {"new"}
@@ -67,7 +68,7 @@ def test_a_door_that_cannot_be_passed_is_put_back_and_that_into_force(
     if before:
         (tmp_path / "door").write_text(before)
     with controller(monkeypatch, "no answer within 10 s") as heard:
-        assert not converge([door(tmp_path)], Owed(str(tmp_path)))
+        assert not converge([door(tmp_path)], Owed(str(tmp_path)), Journal(f"{tmp_path}/journal.conf"))
     assert (tmp_path / "log").read_text().split() == ["new", before or "none"]
     (error,) = (event["error"] for event in heard if event.get("state") == "failed")
     assert error == "you would not get in any more, so all was put back: no answer within 10 s"
@@ -80,12 +81,25 @@ def test_who_says_nothing_has_not_come_in() -> None:
         proof.obtain(limit=0.01)
 
 
-def test_a_door_that_was_not_proven_when_the_run_was_killed_is_proven_by_the_next(
+def test_a_door_that_was_not_proven_when_the_run_was_killed_is_shut_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "door").write_text("old")
+    change, journal = door(tmp_path).check(), f"{tmp_path}/journal.conf"
+    assert change is not None
+    Journal(journal).add(change.durable)
+    (tmp_path / "door").write_text("new")
+    with controller(monkeypatch, ""):
+        Journal(journal).recover()
+    assert (tmp_path / "door").read_text() == "old"
+
+
+def test_a_door_that_could_not_be_put_back_either_is_proven_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group = door(tmp_path)
     (tmp_path / "door").write_text("new")
     Owed(str(tmp_path)).add(group.handlers())
     with controller(monkeypatch, "") as heard:
-        assert converge([group], Owed(str(tmp_path)))
+        assert converge([group], Owed(str(tmp_path)), Journal(f"{tmp_path}/journal.conf"))
     assert [event["event"] for event in heard].count("prove") == 1

@@ -1,0 +1,91 @@
+"""The journal: how to take back the changes that are in doubt, on the disk for as long as they are.
+
+A change is in doubt while its check has not passed or its fleet has not confirmed it. The journal is written before the
+change is made, and crossed out when it is certain that it stays. What a killed run leaves in it is taken back by the
+next run, and after a power cut by the boot, before any service starts: the journal is a file of tmpfiles.d(5), whose
+comments are for us. So one file says what holds, to both. Whoever writes it holds the host's lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from ..resources.base import PutBack, ResourceError
+from . import events, system, wire
+
+PATH = "/etc/tmpfiles.d/hostsmith.conf"
+_TITLE = "# Written by hostsmith: what was there before the changes of a run that has not ended yet, or was cut off.\n"
+_MARK = "#:"
+# systemd-tmpfiles gives up the whole file for a line of more than 1 MB, be it a comment.
+_WIDTH = 100_000
+
+
+class Journal:
+    """What is to be taken back on this host unless it is crossed out, in the order in which it was changed."""
+
+    def __init__(self, path: str = PATH) -> None:
+        self._path = path
+        lines = (system.read(path) or b"").decode("ascii", "replace").splitlines()
+        text = "".join(line.removeprefix(_MARK) for line in lines if line.startswith(_MARK))
+        self._entries: list[dict[str, Any]] = json.loads(text) if text else []
+
+    def __bool__(self) -> bool:
+        return bool(self._entries)
+
+    def describe(self) -> str:
+        """What is to be taken back, for people."""
+        return ", ".join(entry["name"] for entry in self._entries)
+
+    def add(self, steps: Iterable[PutBack]) -> None:
+        """Write down how to take changes back; to be called before they are made."""
+        new = [entry for entry in map(_entry, steps) if entry not in self._entries]
+        if new:
+            self._entries += new
+            self._save()
+
+    def remove(self, steps: Iterable[PutBack]) -> None:
+        """Cross out changes that stay, or have been taken back."""
+        gone = [_entry(step) for step in steps]
+        if gone:
+            self._entries = [entry for entry in self._entries if entry not in gone]
+            self._save()
+
+    def recover(self) -> None:
+        """Take back what a run has left that was killed, the latest first.
+
+        What cannot be taken back is told and stays as it is; it keeps no run from going on.
+        """
+        while self._entries:
+            entry = self._entries[-1]
+            with system.uninterrupted():
+                try:
+                    step: PutBack = wire.load(entry["step"])
+                    step()
+                    events.note(f"put back what a run has left that was cut off: {entry['name']}")
+                except (ResourceError, OSError) as error:
+                    events.note(f"a run was cut off, and cannot be put back: {entry['name']}: {error}")
+                self._entries.pop()
+                self._save()
+
+    @system.uninterrupted()
+    def _save(self) -> None:
+        folder = os.path.dirname(self._path)
+        if not self._entries:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path)
+                system.sync_folder(folder)
+            return
+        os.makedirs(folder, mode=0o755, exist_ok=True)
+        text = json.dumps(self._entries)
+        lines = [_MARK + text[start : start + _WIDTH] for start in range(0, len(text), _WIDTH)]
+        lines += [line for entry in self._entries for line in entry["boot"]]
+        # It may hold the former content of files that only root may read.
+        system.write_atomic(self._path, (_TITLE + "\n".join(lines) + "\n").encode("ascii"), mode=0o600)
+
+
+def _entry(step: PutBack) -> dict[str, Any]:
+    return {"name": step.describe(), "step": wire.dump(step), "boot": step.at_boot()}

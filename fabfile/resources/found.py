@@ -1,0 +1,127 @@
+"""Files and links as they were found, to be put back: by the run itself, by the next one, or by a boot."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+
+from ..agent import system
+from .base import PutBack, ResourceError
+
+# systemd-tmpfiles gives up a whole file for a line of more than 1 MB.
+_LONGEST_LINE = 500_000
+# Bytes of a file that stand for themselves in tmpfiles.d; a "-" alone would be no argument.
+_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._,:;=+@")
+
+
+@dataclass(frozen=True)
+class FoundNothing(PutBack):
+    """A path at which there was nothing."""
+
+    path: str
+
+    def describe(self) -> str:
+        return self.path
+
+    def __call__(self) -> None:
+        if os.path.lexists(self.path):
+            os.unlink(self.path)
+            system.sync_folder(os.path.dirname(self.path))
+
+    def at_boot(self) -> list[str]:
+        return _at_boot(self.path, f'r! "{_pattern(self.path)}"')
+
+
+@dataclass(frozen=True)
+class FoundFile(PutBack):
+    """A regular file."""
+
+    path: str
+    content: bytes = field(repr=False)
+    mode: int
+    uid: int
+    gid: int
+
+    @classmethod
+    def take(cls, path: str) -> FoundFile | None:
+        """What is at a path; None when nothing is.
+
+        :raises ResourceError: something else than a file is.
+        """
+        try:
+            status = os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if not stat.S_ISREG(status.st_mode):
+            kind = "folder" if stat.S_ISDIR(status.st_mode) else "symlink" if stat.S_ISLNK(status.st_mode) else "device"
+            raise ResourceError(f"{path} is a {kind}, expected a regular file; remove it, or name another path")
+        content = system.read(path)
+        return cls(path, content or b"", stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+
+    def describe(self) -> str:
+        return self.path
+
+    def __call__(self) -> None:
+        if os.path.islink(self.path) or FoundFile.take(self.path) != self:
+            system.write_atomic(self.path, self.content, mode=self.mode, uid=self.uid, gid=self.gid)
+
+    def at_boot(self) -> list[str]:
+        if b"\0" in self.content:
+            return []
+        line = f'f+! "{self.path}" {self.mode:04o} {self.uid} {self.gid} - {_escaped(self.content)}'
+        return _at_boot(self.path, line)
+
+
+@dataclass(frozen=True)
+class FoundLink(PutBack):
+    """A symbolic link."""
+
+    path: str
+    target: str
+
+    def describe(self) -> str:
+        return self.path
+
+    def __call__(self) -> None:
+        if not os.path.islink(self.path) or os.readlink(self.path) != self.target:
+            system.symlink_atomic(self.target, self.path)
+
+    def at_boot(self) -> list[str]:
+        # The target stands there as it is, from its first letter to the end of the line.
+        if self.target != self.target.strip():
+            return []
+        return _at_boot(self.path, f'L+! "{self.path}" - - - - {self.target.replace("%", "%%")}')
+
+
+@dataclass(frozen=True)
+class Removed(PutBack):
+    """A file or link that was taken away: it comes back unless something else has come in its place."""
+
+    found: FoundFile | FoundLink
+
+    def describe(self) -> str:
+        return self.found.describe()
+
+    def __call__(self) -> None:
+        if not os.path.lexists(self.found.path):
+            self.found()
+
+    def at_boot(self) -> list[str]:
+        return [line.replace("+", "", 1) for line in self.found.at_boot()]
+
+
+def _at_boot(path: str, line: str) -> list[str]:
+    """A line of tmpfiles.d; none when it cannot be said there, so that it is the next run's work alone."""
+    plain = line.isascii() and line.isprintable() and not set('"\\%') & set(path)
+    return [line] if plain and len(line) < _LONGEST_LINE else []
+
+
+def _pattern(path: str) -> str:
+    """A path where tmpfiles.d takes a pattern."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
+
+
+def _escaped(data: bytes) -> str:
+    """Bytes as C writes them, and without what systemd expands."""
+    return "".join(chr(byte) if byte in _PLAIN else "%%" if byte == 0x25 else f"\\x{byte:02x}" for byte in data)
