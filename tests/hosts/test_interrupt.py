@@ -1,60 +1,145 @@
-"""What a run that is cut off leaves behind: a host that is wholly on the old release, and free for the next run."""
+"""A controller that goes amid a run, by each of the ways in which one goes: the host is wholly old or wholly new."""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import signal
+import subprocess
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.hosts.conftest import Project
+from tests.hosts.conftest import Project, Vps, make_project
+from tests.hosts.load import Load
+from tests.hosts.slow import assert_serves, fast, make_slow, reach, slow
+from tests.hosts.wire import Wire
 
 FREE = (
     "for i in $(seq 300); do flock --nonblock /run/hostsmith.lock true && exit 0; sleep 0.1; done;"
     " cat /run/hostsmith.lock; exit 1"
 )
+_sizes = itertools.count(11)
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
-@pytest.mark.parametrize("phase", ["release command", "start-up"])
-def test_a_deploy_that_is_cut_off(deployed: Project, signum: signal.Signals, phase: str) -> None:
-    vps, old = deployed.vps, deployed.live()
-    if phase == "release command":
-        deployed.write("Procfile", "web: gunicorn hello:app\nrelease: touch ~/here && sleep 600\n")
-    else:
-        deployed.write("hello.py", "import os, time\nopen(os.path.expanduser('~/here'), 'w')\ntime.sleep(5)\n")
-    deployed.commit("slow")
-    running = deployed.start("deploy")
-    vps.wait_for_file("/srv/hello/shared/here")
-    running.send_signal(signum)
-    out, errors = running.communicate(timeout=60)
-    assert running.returncode != 0
-    if signum == signal.SIGINT:
-        assert "interrupted; what was half-way has been put back" in errors, out + errors
-        assert "Traceback" not in errors
-    vps.run(FREE)
-    assert deployed.live() == old
-    assert deployed.releases()[-1]["state"] == "failed"
-    assert old in vps.http("/").body
-    assert vps.run("supervisorctl status | wc -l").strip() == "1"
-    deployed.git("revert", "--no-edit", "HEAD")
-    deployed.fab("deploy")
-    assert deployed.live() in vps.http("/").body
+@pytest.fixture(scope="module")
+def project(
+    boot: Callable[..., Vps], provisioned_image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Project]:
+    vps = boot(provisioned_image)
+    project = make_project(tmp_path_factory.mktemp("interrupt"), vps)
+    make_slow(project)
+    project.fab("provision", "deploy")
+    yield project
+    vps.sandbox.destroy(vps.name)
 
 
-def test_a_power_cut_while_a_release_starts_comes_back_on_the_old_one(deployed: Project) -> None:
-    vps, old = deployed.vps, deployed.live()
-    deployed.write("hello.py", "import os, time\nopen(os.path.expanduser('~/here'), 'w')\ntime.sleep(600)\n")
-    deployed.commit("slow")
-    running = deployed.start("deploy")
-    vps.wait_for_file("/srv/hello/shared/here")
-    vps.sandbox.kill(vps.name)
-    running.kill()
-    running.communicate()
-    vps.sandbox.start(vps.name)
-    vps.wait_for_site()
-    assert old in vps.http("/").body
-    # Nothing of the release that was being tried runs.
-    assert vps.run("supervisorctl status | wc -l").strip() == "1"
-    deployed.git("revert", "--no-edit", "HEAD")
-    deployed.fab("deploy")
-    assert deployed.live() in vps.http("/").body
+@pytest.fixture(params=["ctrl-c", "kill -9", "close", "reset"])
+def fault(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@contextlib.contextmanager
+def struck(project: Project, task: str, fault: str, reached: Callable[[], None]) -> Iterator[None]:
+    """Start a task, and have its controller go when it is as far as wanted; the block is what happens meanwhile."""
+    with Wire(project.vps.address) as wire:
+        running = start(project, task, wire)
+        try:
+            reached()
+            strike(running, wire, fault)
+            yield
+            # What the host has to say to Ctrl-C is waited for.
+            out, errors = running.communicate(timeout=120)
+        finally:
+            running.kill()
+    assert running.returncode != 0, out
+    assert "Traceback" not in errors
+    if fault == "ctrl-c":
+        assert "interrupted" in errors, out + errors
+    if fault in ("close", "reset"):
+        assert "the connection was lost" in errors, out + errors
+    project.vps.run(FREE)
+
+
+def start(project: Project, task: str, wire: Wire) -> subprocess.Popen[str]:
+    """Start a task that reaches the host through a wire."""
+    project.names_hosts = False
+    running = project.start("-H", f"root@127.0.0.1:{wire.port}", task)
+    project.names_hosts = True
+    return running
+
+
+def strike(running: subprocess.Popen[str], wire: Wire, fault: str) -> None:
+    faults: dict[str, Callable[[], None]] = {
+        "ctrl-c": lambda: running.send_signal(signal.SIGINT),
+        "kill -9": running.kill,
+        "close": wire.close,
+        "reset": wire.reset,
+    }
+    faults[fault]()
+
+
+def test_a_provision_that_is_cut_off(project: Project, fault: str) -> None:
+    vps, live = project.vps, project.live()
+    before = vps.run("cat /etc/nginx/sites-available/hello")
+    project.settings(static={}, client_max_body_size=f"{next(_sizes)}m")
+    with Load(vps.address, connections=2) as load:
+        with slow(project, "check"), struck(project, "provision", fault, lambda: reach(project)):
+            pass
+        assert vps.run("cat /etc/nginx/sites-available/hello") == before
+        load.wait_for_everybody()
+    assert load.failed == []
+    # A reload of nginx, which closes connections, is no part of this.
+    assert "was cut off, and this run takes its place" in project.fab("provision", "provision", "--check").stdout
+    assert_serves(project, live)
+
+
+@pytest.mark.parametrize("step", ["prepare", "release", "start", "switch", "verify"])
+def test_a_deploy_that_is_cut_off(project: Project, step: str, fault: str) -> None:
+    old = project.live()
+    with Load(project.vps.address, connections=2) as load:
+        with slow(project, step), struck(project, "deploy", fault, lambda: reach(project)):
+            if step in ("switch", "verify"):
+                # It waits for the answer that is asked for, or for who is at work on it, before it ends.
+                fast(project, step)
+        assert_serves(project, old)
+        assert project.releases()[-1]["state"] == "failed"
+        assert "was cut off, and this run takes its place" in project.fab("deploy").stdout
+        load.wait_for_everybody()
+    assert load.failed == []
+    assert_serves(project, project.live())
+
+
+def test_a_deploy_that_is_cut_off_while_the_old_release_drains(project: Project, fault: str) -> None:
+    vps, old = project.vps, project.live()
+    proven = (
+        f"for i in $(seq 900); do case $(readlink /srv/hello/current) in releases/{old}) ;; *) "
+        "grep -q proven /srv/hello/current/release.json && exit 0 ;; esac; sleep 0.1; done; exit 1"
+    )
+    with slow(project, "drain"), Load(vps.address, connections=1, path="/drain") as visitor:
+        reach(project)
+        with struck(project, "deploy", fault, lambda: vps.run(proven) and None):
+            fast(project, "drain")
+        visitor.wait_for_everybody()
+    assert visitor.failed == []
+    new = project.live()
+    assert new != old
+    assert_serves(project, new)
+    assert "was cut off, and this run takes its place" in project.fab("deploy").stdout
+    assert_serves(project, project.live())
+
+
+def test_a_controller_that_falls_silent_is_waited_for_and_its_place_taken(project: Project) -> None:
+    live = project.live()
+    project.environment["FABRIC_LOCK_TIMEOUT"] = "120"
+    with slow(project, "release"), Wire(project.vps.address) as wire:
+        running = start(project, "deploy", wire)
+        reach(project)
+        wire.silence()
+        done = project.fab("provision")
+        _, errors = running.communicate(timeout=120)
+    assert "waiting up to 120 s for deploy by" in done.stdout
+    assert "was cut off, and this run takes its place" in done.stdout
+    assert "nothing was heard of the host for 45 s" in errors
+    assert "Traceback" not in errors
+    assert_serves(project, live)

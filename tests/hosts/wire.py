@@ -1,0 +1,81 @@
+"""A wire between this machine and a host, for SSH to go through, that can be cut in each way that a wire is."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import struct
+import threading
+from types import TracebackType
+
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for 0 seconds
+
+
+class Wire:
+    """Passes connections on to port 22 of a host from here until it ends.
+
+    with Wire(address) as wire:
+        ... ssh to 127.0.0.1, port wire.port ...
+        wire.reset()
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._ends: list[socket.socket] = []
+        self._silent = False
+
+    @property
+    def port(self) -> int:
+        return int(self._listener.getsockname()[1])
+
+    def __enter__(self) -> Wire:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._listener.close()
+        self.close()
+
+    def close(self) -> None:
+        """Both ends are told that the other has ended."""
+        for end in self._ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def reset(self) -> None:
+        """Both ends are told that the connection is no more."""
+        for end in self._ends:
+            with contextlib.suppress(OSError):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                end.close()
+
+    def silence(self) -> None:
+        """Nobody is told anything; what is sent is lost."""
+        self._silent = True
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                here, _ = self._listener.accept()
+                there = socket.create_connection((self._address, 22), timeout=10)
+                there.settimeout(None)
+                self._ends += [here, there]
+                for source, target in ((here, there), (there, here)):
+                    threading.Thread(target=self._pass_on, args=[source, target], daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while True:
+                # While somebody waits in recv(2) itself, the kernel resets nothing.
+                if not select.select([source], [], [], 0.05)[0]:
+                    continue
+                if not (data := source.recv(65536)):
+                    break
+                if not self._silent:
+                    target.sendall(data)
+            if not self._silent:
+                target.shutdown(socket.SHUT_WR)
