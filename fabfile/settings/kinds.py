@@ -78,14 +78,19 @@ class Text(Scalar):
 
 @dataclass(frozen=True)
 class Number(Scalar):
-    """A whole number; true and false, which Python counts among them, are none."""
+    """A whole number; true and false, which Python counts among them, are none.
+
+    :param largest: what is larger is refused.
+    """
+
+    largest: int = _LARGEST
 
     def _check(self, value: Any, validate: Callable[[Any], Any]) -> Any:
         if isinstance(value, bool | float):
             raise UnexpectedError(self.text)
         number = super()._check(value, validate)
-        if number is not None and number > _LARGEST:
-            raise UnexpectedError(self.text, f"{_LARGEST} is the largest")
+        if number is not None and number > self.largest:
+            raise UnexpectedError(self.text, f"{self.largest} is the largest")
         return number
 
 

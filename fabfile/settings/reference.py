@@ -42,7 +42,7 @@ batch: 25%
 tls:                                          # `tls: true` is enough for names without a wildcard
   certificate: tls/example.pem
   key: ~/secrets/example.key
-  hsts: 86400
+  hsts: 63072000
 
 packages: [libpq5]
 python: python3.12

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo
 
 from . import values as kind
-from .kinds import UnexpectedError
+from .kinds import Number, UnexpectedError
 from .model import Model
 
 _LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
@@ -46,7 +46,8 @@ class Tls(Model):
     self_signed: kind.Flag = Field(
         False, description="Show a self-signed certificate, which no browser trusts, as on hosts of the sandbox."
     )
-    hsts: kind.NotNegative = Field(
+    # Browsers' lists ask for two years.
+    hsts: Annotated[int, Field(ge=0), Number("a number of seconds, 0 or more", largest=100_000_000)] = Field(
         31_536_000,
         description="Seconds for which browsers are told to come by HTTPS only (HSTS); `0` to tell them nothing. A "
         "certificate that no browser trusts comes without.",

@@ -33,6 +33,10 @@ def test_it_can_be_off(tls: Any) -> None:
     assert not Settings(app="blog").tls.enabled
 
 
+def test_browsers_may_be_told_for_two_years() -> None:
+    assert make({"hsts": 63_072_000}).hsts_seconds == 63_072_000
+
+
 def test_other_authorities() -> None:
     staging = make({"staging": True})
     assert (staging.directory, staging.hsts_seconds) == ("https://acme-staging-v02.api.letsencrypt.org/directory", 0)
@@ -53,7 +57,7 @@ def test_nobody_is_asked_for_an_own_certificate() -> None:
         ("tls: {mail: a@b.de}", "tls.mail: found an unknown key; did you mean email?"),
         ("tls: {email: me}", "tls.email: found 'me', expected an e-mail address"),
         ("tls: {server: http://ca.example.org}", "tls.server: found 'http://ca.example.org', expected a URL such as"),
-        ("tls: {hsts: -1}", "tls.hsts: found -1, expected a whole number, 0 or more"),
+        ("tls: {hsts: -1}", "tls.hsts: found -1, expected a number of seconds, 0 or more"),
         ("tls: {certificate: a.pem}", "tls: found `certificate` without `key`, expected both"),
         ("tls: {key: a.pem}", "tls: found `key` without `certificate`, expected both"),
         ("tls: {ca: a.pem}", "tls: found `ca` without it, expected `server`, whose root certificate `ca` is"),
