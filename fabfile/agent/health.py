@@ -22,7 +22,7 @@ class HealthCheck:
     :param host: Host header; the site's own name, so that a framework's list of allowed hosts lets it pass.
     :param statuses: first and last of each range of HTTP statuses that mean "well".
     :param timeout: seconds that a new release may take to become so.
-    :param request_timeout: seconds that one answer may take.
+    :param request_timeout: seconds that one answer may take; never more than `timeout`.
     """
 
     path: str
@@ -36,15 +36,19 @@ class HealthCheck:
 
         :returns: None when it is well, else what was found and what was expected.
         """
-        return self._ask(UnixConnection(path, self.request_timeout))
+        return self._ask(UnixConnection(path, self._patience))
 
     def ask_port(self, port: int) -> str | None:
         """Ask through whatever serves this port of the loopback address, by HTTPS if it is 443; as `ask_socket`."""
         if port == HTTPS_PORT:
-            problem = self._ask(_TlsConnection(self.host, self.request_timeout))
+            problem = self._ask(_TlsConnection(self.host, self._patience))
             refused = problem is not None and "Connection refused" in problem
             return f"{problem}; nginx does not serve HTTPS here yet: run `fab provision`" if refused else problem
-        return self._ask(http.client.HTTPConnection("127.0.0.1", port, timeout=self.request_timeout))
+        return self._ask(http.client.HTTPConnection("127.0.0.1", port, timeout=self._patience))
+
+    @property
+    def _patience(self) -> float:
+        return min(self.request_timeout, self.timeout)
 
     def wait(self, ask: Callable[[], str | None], alive: Callable[[], None], interval: float = 0.05) -> str | None:
         """Ask again and again until it is well or the time is up.

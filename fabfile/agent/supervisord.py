@@ -8,6 +8,7 @@ import xmlrpc.client
 from typing import Any
 
 from ..resources.base import ResourceError
+from . import orphans
 from .unix_http import UnixConnection
 
 SOCKET = "/var/run/supervisor.sock"
@@ -69,7 +70,7 @@ def read_configuration() -> None:
 
 
 def stop_group(group: str) -> None:
-    """Stop a group's processes, each with its own stop signal and time, and forget the group."""
+    """Stop a group's processes, each with its own stop signal and time, and all that they have left; forget it."""
     try:
         call("stopProcessGroup", group, False)
         # supervisord notices that a process has ended when it looks next: once a second, or when somebody asks.
@@ -78,6 +79,7 @@ def stop_group(group: str) -> None:
             if time.monotonic() > deadline:
                 raise ResourceError(f"the processes of {group} do not end, not even killed; see `supervisorctl status`")
             time.sleep(0.02)
+        orphans.end(group)
         call("removeProcessGroup", group)
     except xmlrpc.client.Fault as fault:
         if fault.faultCode != BAD_NAME:

@@ -89,11 +89,15 @@ class Live(Resource):
 
     def _wait_until_well(self, layout: Layout, release: str) -> None:
         group = layout.group(release)
+        pids: dict[str, int] = {}
 
         def alive() -> None:
             for process in supervisord.processes(group):
-                if process["statename"] in _DEAD:
-                    why = process["spawnerr"] or process["description"]
+                # supervisord starts one that has ended again at once, so its state alone may not tell.
+                again = pids.setdefault(process["name"], process["pid"]) != process["pid"]
+                if again or process["statename"] in _DEAD:
+                    why = process["spawnerr"] or ("supervisord had to start it again" if again else "")
+                    why = why or process["description"]
                     raise ResourceError(f"process {process['name']} ended while it was starting: {why}")
 
         if self.health is not None:
@@ -101,6 +105,8 @@ class Live(Resource):
             problem = self.health.wait(lambda: _socket_problem(socket) or self.health_problem(socket), alive)
             if problem:
                 raise ResourceError(f"not healthy within {self.health.timeout:g} s: {problem}")
+            # What answers must be what supervisord has started, and will stop: not a child that went off by itself.
+            alive()
         deadline = time.monotonic() + (self.health.timeout if self.health else 60.0)
         # supervisord calls a process running when it has lived for its startsecs.
         while any(p["statename"] != "RUNNING" for p in supervisord.processes(group) if not _is_web(p)):
@@ -148,7 +154,8 @@ class Live(Resource):
                 drain(layout.socket(self.release), self.drain_timeout)
         supervisord.stop_group(layout.group(self.release))
         if layout.record(self.release).state == "building":
-            layout.mark(self.release, "failed", "put back before it was confirmed")
+            with contextlib.suppress(ResourceError):
+                layout.mark(self.release, "failed", "put back before it was confirmed")
 
     def _revive(self, layout: Layout, old: str) -> None:
         """See that the old release is well, as it should be, since it was never stopped.
@@ -167,7 +174,9 @@ class Live(Resource):
         """A release that was proven once stays so: what fails it now may be the host."""
         if layout.record(self.release).state != "proven":
             reason = str(error).splitlines()[0] if str(error) else "interrupted"
-            layout.mark(self.release, "failed", redact.text(reason))
+            # A disk that takes no more must not hide what went wrong.
+            with contextlib.suppress(ResourceError):
+                layout.mark(self.release, "failed", redact.text(reason))
 
 
 @dataclass(frozen=True)

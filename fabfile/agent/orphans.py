@@ -1,0 +1,51 @@
+"""What the processes of a supervisor group have left behind: children that outlived them or went into the background.
+
+supervisord ends a process, and by SIGKILL its process group. A child in a session of its own, or one whose parent has
+ended before it, goes on, and may hold on to the app's socket, its port or its database.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+
+from ..resources.base import ResourceError
+
+# Seconds to end when asked, and when killed.
+_PATIENCE = ((signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
+
+
+def end(group: str) -> None:
+    """End all that still runs of a group whose processes supervisord has stopped: first asked, then forced.
+
+    :raises ResourceError: it does not end.
+    """
+    for signum, patience in _PATIENCE:
+        deadline = time.monotonic() + patience
+        asked: set[int] = set()
+        while pids := _of(group):
+            # One that was begotten meanwhile is asked, too.
+            for pid in pids - asked:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signum)
+            asked |= pids
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.02)
+    if pids:
+        raise ResourceError(f"of {group} these processes do not end, not even killed: {', '.join(map(str, pids))}")
+
+
+def _of(group: str) -> set[int]:
+    """Processes that descend from a group's: supervisord puts its name into the environment, which children inherit."""
+    mark = f"\0SUPERVISOR_GROUP_NAME={group}\0".encode()
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        # A process may end while we look; the environment of a dead one is empty.
+        with contextlib.suppress(OSError):
+            if mark in b"\0" + path.read_bytes():
+                found.add(int(path.parent.name))
+    return found
