@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import inspect
 import io
@@ -75,11 +76,19 @@ exit $status
 """
 # Root needs no sudo, and a minimal host has none. SSH_AUTH_SOCK, the forwarded SSH agent, is handed through because
 # sudo's default is to drop it. `-H`: root's own home, or git and pip would write into the user's.
+# A known umask and language, whatever the user's are: what sudo says is read, and files are for others to read.
 _AS_ROOT = """\
+umask 022
+export LC_ALL=C.UTF-8
+unset LANGUAGE
 if [ "$(id -u)" = 0 ]; then exec /bin/sh -c "$1"; fi
 command -v sudo >/dev/null || { echo "sudo: not installed" >&2; exit 97; }
 exec sudo -H $2 -- env SSH_AUTH_SOCK="$SSH_AUTH_SOCK" /bin/sh -c "$1"
 """
+# The user's login shell reads the command, and need not be a POSIX one: fish knows another quoting, csh no line breaks
+# in quotes and no long words. This all of them read alike.
+_DECODE = """'eval "$(printf %s "$@" | base64 -d)"'"""
+_WORD = 500
 
 
 def start_command(sudo_password: bool) -> str:
@@ -88,7 +97,10 @@ def start_command(sudo_password: bool) -> str:
     :param sudo_password: whether a first line with sudo's password is sent.
     """
     sudo = "-S -p ''" if sudo_password else "-n"
-    return shlex.join(["/bin/sh", "-c", _AS_ROOT.replace("$2", sudo), "sh", _START])
+    script = f"set -- {shlex.quote(_START)}\n" + _AS_ROOT.replace("$2", sudo)
+    encoded = base64.b64encode(script.encode()).decode()
+    words = [encoded[start : start + _WORD] for start in range(0, len(encoded), _WORD)]
+    return " ".join(["/bin/sh -c", _DECODE, "sh", *words])
 
 
 @functools.cache

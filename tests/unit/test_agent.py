@@ -94,7 +94,7 @@ class TestStart:
     """Getting from a login shell to the agent."""
 
     @pytest.mark.parametrize("shell", ["sh", "bash"])
-    def test_in_any_posix_shell(self, tmp_path: Path, shell: str) -> None:
+    def test_in_a_posix_shell(self, tmp_path: Path, shell: str) -> None:
         with Agent(tmp_path, command=f"exec {shell} -c {shlex.quote(pack.start_command(False))}") as agent:
             assert agent.converge().ok
 
@@ -120,8 +120,10 @@ class TestStart:
             assert agent.converge().ok
 
     def test_neither_root_nor_sudo(self, tmp_path: Path) -> None:
-        program(programs(tmp_path) / "id", "echo 1000")
-        command = f"PATH={programs(tmp_path)} exec /bin/sh -c {shlex.quote(pack.start_command(False))}"
+        folder = programs(tmp_path)
+        program(folder / "id", "echo 1000")
+        (folder / "base64").symlink_to("/usr/bin/base64")
+        command = f"PATH={folder} exec /bin/sh -c {shlex.quote(pack.start_command(False))}"
         with Agent(tmp_path, command=command) as agent:
             assert agent.process.stderr is not None
             assert agent.process.stderr.read() == b"sudo: not installed\n"
@@ -144,7 +146,7 @@ class TestStart:
     def test_without_python_it_is_installed_first(self, tmp_path: Path) -> None:
         """The apt-get of this test makes the python3 that was missing; it must not eat what is sent to the agent."""
         folder = programs(tmp_path)
-        for name in ("sh", "cat", "chmod"):
+        for name in ("sh", "cat", "chmod", "base64"):
             (folder / name).symlink_to(f"/bin/{name}")
         install = f"printf '#!/bin/sh\\nexec {sys.executable} \"$@\"\\n' > {folder}/python3; chmod 755 {folder}/python3"
         program(folder / "apt-get", f'cat; echo "$*" >> {tmp_path}/apt; [ "$2" = update ] || {{ {install}; }}')

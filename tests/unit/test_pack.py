@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import base64
 import io
+import re
 import shlex
 import subprocess
 import sys
@@ -74,15 +76,16 @@ def test_every_module_loads_from_the_zip_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("password", [False, True])
-def test_the_command_is_one_quoted_command_for_any_posix_shell(password: bool) -> None:
+def test_the_command_has_nothing_that_shells_understand_differently(password: bool) -> None:
     command = pack.start_command(password)
+    assert not re.search(r"[\n\\!`]", command)
     words = shlex.split(command)
     assert words[:2] == ["/bin/sh", "-c"]
-    assert shlex.join(words) == command
-    for script in (words[2], words[4]):
-        subprocess.run(["/bin/sh", "-n", "-c", script], check=True)
+    assert max(map(len, words)) <= 500
+    script = base64.b64decode("".join(words[4:])).decode()
+    subprocess.run(["/bin/sh", "-n", "-c", script], check=True)
     # A password is sent on standard input, never in a command line, which everyone on the host can read.
-    assert ("sudo -H -S" if password else "sudo -H -n") in words[2]
+    assert ("sudo -H -S" if password else "sudo -H -n") in script
 
 
 class TestOwnModules:
