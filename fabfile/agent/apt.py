@@ -25,8 +25,9 @@ _LOCKS = (
 )
 # apt takes more than names: a hyphen at the end means to remove the package, "=" and "/" a version of it.
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](:[a-z0-9]+)?(=[A-Za-z0-9.+:~-]+|/[a-z-]+)?")
-# A fresh VPS runs unattended-upgrades for some minutes after its first boot.
-_LOCK_WAIT = 600.0
+_UPDATES = "/var/lib/dpkg/updates"
+# Seconds after which apt tries another address of a mirror that says nothing, or gives up.
+_SILENCE = 30
 
 
 def missing(names: Iterable[str]) -> list[str]:
@@ -51,35 +52,46 @@ def _installed(status: str = _STATUS) -> Iterator[str]:
                 yield from (word.split()[0] for word in line[10:].split(","))
 
 
-def install(names: Sequence[str], max_age: float) -> None:
+def install(names: Sequence[str], max_age: float, timeout: float, lock_timeout: float) -> None:
     """Install packages in one transaction, without recommended ones.
 
     :param max_age: seconds; package lists older than this are refreshed first.
-    :raises ResourceError: one is no name; or apt failed, or its lock was not freed in time, in apt's own words.
+    :param timeout: seconds that fetching the lists, and then the packages, may take. What is fetched is installed,
+        however long that takes: dpkg must not be stopped half-way.
+    :param lock_timeout: seconds to wait for another program that uses apt.
+    :raises ResourceError: one is no name; or apt failed, took too long, or was not free in time, in apt's own words.
     """
     for name in names:
         if not _NAME.fullmatch(name):
             raise ResourceError(f"found {name!r}, expected the name of a package, such as libpq5")
-    _wait_for_lock()
+    _wait_for_lock(lock_timeout)
+    _finish()
     if lists_age() > max_age:
-        system.run(["apt-get", "update", "--quiet", "--error-on=any"])
-        _wait_for_lock()
-    system.run(
-        [
-            "apt-get",
-            "install",
-            "--yes",
-            "--quiet",
-            "--no-install-recommends",
-            # A configuration file that was changed by hand or by us stays.
-            "--option=Dpkg::Options::=--force-confold",
-            f"--option=DPkg::Lock::Timeout={_LOCK_WAIT:.0f}",
-            # The dot in a name that is not known, such as python3.99, would stand for any letter.
-            "--option=APT::Cmd::Pattern-Only=true",
-            "--",
-            *names,
-        ]
-    )
+        _fetch(["update", "--error-on=any"], timeout)
+        _wait_for_lock(lock_timeout)
+    # The dot in a name that is not known, such as python3.99, would stand for any letter.
+    what = ["install", "--yes", "--no-install-recommends", "--option=APT::Cmd::Pattern-Only=true"]
+    _fetch([*what, "--download-only", "--", *names], timeout)
+    # A configuration file that was changed by hand or by us stays.
+    options = ["--option=Dpkg::Options::=--force-confold", f"--option=DPkg::Lock::Timeout={lock_timeout:.0f}"]
+    system.run(["apt-get", "--quiet", *what, *options, "--", *names])
+
+
+def _fetch(arguments: Sequence[str], timeout: float) -> None:
+    silence = [f"--option=Acquire::{method}::Timeout={_SILENCE}" for method in ("http", "https")]
+    try:
+        system.run(["apt-get", "--quiet", *silence, *arguments], timeout=timeout)
+    except system.TimedOutError as error:
+        raise ResourceError(
+            f"{error}\nis a mirror away, or very slow? See /etc/apt/sources.list and /etc/apt/sources.list.d"
+        ) from error
+
+
+def _finish() -> None:
+    """Have dpkg finish what a kill or a power cut interrupted; until then it does nothing else."""
+    if os.path.isdir(_UPDATES) and any(name.isdigit() for name in os.listdir(_UPDATES)):
+        note("having dpkg finish what it was interrupted in")
+        system.run(["dpkg", "--force-confold", "--configure", "--pending"])
 
 
 def lists_age() -> float:
@@ -91,16 +103,22 @@ def lists_age() -> float:
     return time.time() - newest
 
 
-def _wait_for_lock() -> None:
-    """Wait until no other program holds apt's or dpkg's lock, saying once who does."""
-    deadline = time.monotonic() + _LOCK_WAIT
+def _wait_for_lock(limit: float) -> None:
+    """Wait until no other program holds apt's or dpkg's lock, saying once who does.
+
+    A fresh VPS runs unattended-upgrades for some minutes after its first boot.
+    """
+    deadline = time.monotonic() + limit
     said = None
     while (holder := _lock_holder()) is not None:
         if holder != said:
-            note(f"waiting for apt: it is in use by {_program(holder)} (pid {holder})")
+            note(f"waiting up to {limit:g} s for apt: it is in use by {_program(holder)} (pid {holder})")
             said = holder
         if time.monotonic() > deadline:
-            raise ResourceError(f"apt is still in use by {_program(holder)} (pid {holder}) after {_LOCK_WAIT:.0f} s")
+            raise ResourceError(
+                f"apt is still in use by {_program(holder)} (pid {holder}) after {limit:g} s; "
+                "run the same command again when it is done"
+            )
         time.sleep(0.5)
 
 

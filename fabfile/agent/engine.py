@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ..resources.base import Change, Resource, ResourceError
 from ..resources.validated import Validated
-from . import events
+from . import events, space
 from .held import Held
 from .journal import Journal
 from .owed import Owed
@@ -162,7 +162,7 @@ def message(error: BaseException) -> str:
     if isinstance(error, ResourceError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        return f"{error.filename}: {space.reason(error, error.filename)}" if error.filename else error.strerror
     return "".join(traceback.format_exception(error))
 
 

@@ -16,6 +16,10 @@ from . import system
 # What a release was made of is kept from git's garbage collection by a ref of its own.
 RELEASE_REFS = "refs/hostsmith"
 _REMOTE_HEAD = "refs/remotes/origin/HEAD"
+# Nobody is there to answer a question, and a server that says nothing for half a minute is given up.
+ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "30"}
+# Seconds that a fetch may take, unless told otherwise.
+FETCH_TIMEOUT = 1800.0
 
 
 @dataclass(frozen=True)
@@ -29,20 +33,27 @@ class Repository:
     path: str
     ssh: str | None = None
 
-    def git(self, *arguments: str, stdin: bytes = b"", env: dict[str, str] | None = None) -> str:
+    def git(
+        self, *arguments: str, stdin: bytes = b"", env: dict[str, str] | None = None, timeout: float | None = None
+    ) -> str:
         """Run git in the repository.
 
+        :param timeout: seconds that it may take.
         :returns: what it printed, stripped.
         :raises ResourceError: it failed.
         """
         argv = ["git", f"--git-dir={self.path}", *arguments]
-        done = system.run(argv, stdin=stdin, env={**self._env(), **(env or {})})
+        done = system.run(argv, stdin=stdin, env={**self._env(), **(env or {})}, timeout=timeout)
         return done.stdout.decode("utf-8", "replace").strip()
 
     def create(self) -> None:
-        """Make the repository unless it is there."""
+        """Make the repository unless it is there, and clear away what a git that was killed has left in it."""
         if not os.path.exists(f"{self.path}/HEAD"):
             system.run(["git", "init", "--quiet", "--bare", self.path])
+        # The host's lock is ours, so these are nobody's; the first would keep git from working, the others take room.
+        for pattern in ("**/*.lock", "objects/pack/tmp_*", "objects/??/tmp_*"):
+            for path in Path(self.path).glob(pattern):
+                path.unlink(missing_ok=True)
 
     def objects(self) -> list[str]:
         """Ids of the commits and trees that releases on this host were made of."""
@@ -62,17 +73,31 @@ class Repository:
         """Add the objects of a pack, which may be thin."""
         self.git("index-pack", "--stdin", "--fix-thin", stdin=pack)
 
-    def fetch(self, url: str) -> None:
+    def packs(self) -> set[str]:
+        """Names of the files that packs are made of."""
+        with contextlib.suppress(FileNotFoundError):
+            return set(os.listdir(f"{self.path}/objects/pack"))
+        return set()
+
+    def drop_packs(self, names: set[str]) -> None:
+        """Remove packs of which nothing is kept."""
+        for name in names:
+            Path(f"{self.path}/objects/pack/{name}").unlink(missing_ok=True)
+
+    def fetch(self, url: str, timeout: float = FETCH_TIMEOUT) -> None:
         """Bring branches, tags and the default branch of a remote repository up to date.
 
+        :param timeout: seconds that it may take.
         :raises ResourceError: it cannot be reached or read, with git's own error.
         """
         self.create()
         refs = ["+HEAD:" + _REMOTE_HEAD, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
         try:
-            self.git("fetch", "--quiet", "--prune", "--no-tags", "--", url, *refs)
+            self.git("fetch", "--quiet", "--prune", "--no-tags", "--", url, *refs, timeout=timeout)
         except system.CommandError as error:
             hint = ""
+            if isinstance(error, system.TimedOutError):
+                hint = "\nis its server away? `build_timeout` of the settings says how long it may take"
             if "Permission denied" in str(error) or "Could not read from remote" in str(error):
                 hint = self._key_hint()
             raise ResourceError(f"cannot fetch {url}: {error}{hint}") from error
@@ -123,7 +148,12 @@ class Repository:
 
     def release(self, ref: str) -> None:
         """Stop keeping it."""
-        self.git("update-ref", "-d", f"{RELEASE_REFS}/{ref}")
+        if os.path.exists(f"{self.path}/HEAD"):
+            self.git("update-ref", "-d", f"{RELEASE_REFS}/{ref}")
+
+    def tidy(self) -> None:
+        """Have git put its packs together when there are many, since each deploy brings one."""
+        self.git("-c", "gc.autoDetach=false", "gc", "--auto", "--quiet")
 
     def export(self, name: str, folder: str) -> None:
         """Write the files of a commit or tree into a folder, without a .git of its own."""
@@ -133,10 +163,11 @@ class Repository:
             self.git("checkout-index", "--all", "--force", env=env)
 
     def _env(self) -> dict[str, str]:
-        env = {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1"}
+        env = {**ENVIRONMENT, "GIT_CONFIG_NOSYSTEM": "1"}
         if self.ssh is not None:
             # Batch mode: nobody is there to answer. A new host key is remembered, a changed one refused.
             options = ["-oBatchMode=yes", "-oStrictHostKeyChecking=accept-new", "-oConnectTimeout=15"]
+            options += ["-oServerAliveInterval=15", "-oServerAliveCountMax=2"]
             options += [f"-oUserKnownHostsFile={self.ssh}/known_hosts", "-i", f"{self.ssh}/id_ed25519"]
             env["GIT_SSH_COMMAND"] = shlex.join(["ssh", *options])
         return env

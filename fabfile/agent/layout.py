@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Literal
+from typing import Any, Literal
 
 from . import system
 
@@ -136,16 +137,20 @@ class Layout:
         return [self.record(name) for name in names if _ID.match(name) and os.path.isdir(self.release(name))]
 
     def record(self, release_id: str) -> Record:
-        """The record of one release."""
+        """The record of one release; of one that cannot be read there is only the id."""
         text = system.read(f"{self.release(release_id)}/release.json")
         known = {f.name for f in fields(Record)}
-        data = json.loads(text) if text else {}
+        data: dict[str, Any] = {}
+        with contextlib.suppress(ValueError):
+            data = json.loads(text) if text else {}
         return Record(**{"id": release_id, **{key: value for key, value in data.items() if key in known}})
 
     def write_record(self, record: Record) -> None:
         text = json.dumps(asdict(record), indent=1) + "\n"
-        system.write_atomic(f"{self.release(record.id)}/release.json", text.encode(), mode=0o644)
+        system.write_back(f"{self.release(record.id)}/release.json", text.encode(), mode=0o644)
 
     def mark(self, release_id: str, state: State, reason: str = "") -> None:
-        """Change the state in a release's record."""
-        self.write_record(replace(self.record(release_id), state=state, reason=reason))
+        """Change the state in a release's record, also on a disk that is full."""
+        record = self.record(release_id)
+        if (record.state, record.reason) != (state, reason):
+            self.write_record(replace(record, state=state, reason=reason))

@@ -30,11 +30,14 @@ def before_deploy(app: str) -> dict[str, Any]:
     return {"releases": ids, "objects": Repository(layout.repository).objects(), "live": layout.live()}
 
 
-def resolve(app: str, url: str, revision: str) -> dict[str, str]:
-    """The commit that a revision names in a remote repository, and its subject; fetches it on the way."""
+def resolve(app: str, url: str, revision: str, timeout: float) -> dict[str, str]:
+    """The commit that a revision names in a remote repository, and its subject; fetches it on the way.
+
+    :param timeout: seconds that fetching may take.
+    """
     layout = _provisioned(app)
     repository = Repository(layout.repository, layout.ssh)
-    repository.fetch(url)
+    repository.fetch(url, timeout)
     commit = repository.resolve(revision)
     return {"commit": commit, "subject": repository.subject(commit)}
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..resources.base import ResourceError
+from . import space
 
 # A non-interactive SSH session's PATH is whatever sshd was built with; sbin is often not on it.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -28,6 +29,10 @@ _SLICE = 0.1
 
 class CommandError(ResourceError):
     """A program ended with an exit status that is not 0, or was not there, or took too long."""
+
+
+class TimedOutError(CommandError):
+    """A program took too long."""
 
 
 class Interrupted(BaseException):
@@ -85,16 +90,16 @@ def run(
     :param timeout: seconds after which the program and its children are killed.
     :param ok: exit statuses that are not errors.
     :param label: what an error calls it instead of by its command line.
-    :raises CommandError: any other exit status, no such program, or time up; the message carries the program's
-        own last lines.
+    :raises CommandError: any other exit status, no such program, or (TimedOutError) time up; the message carries the
+        program's own last lines.
     """
     name = label or " ".join(argv)
     process: subprocess.Popen[bytes] | None = None
     try:
         # An interruption between its start and the assignment would leave it running.
-        with uninterrupted():
-            process = start(argv, stdin=subprocess.PIPE, env=env, cwd=cwd, user=user)
-        out, err = _communicate(process, stdin, timeout)
+        with uninterrupted(), _readable(stdin) as source:
+            process = start(argv, stdin=source, env=env, cwd=cwd, user=user)
+        out, err = _communicate(process, timeout)
     except BaseException as error:
         if process is not None and process.returncode is None:
             with uninterrupted():
@@ -103,7 +108,9 @@ def run(
             # Either the program or the folder to run it in.
             raise CommandError(f"{error.filename or argv[0]}: {error.strerror}") from error
         if isinstance(error, subprocess.TimeoutExpired):
-            raise CommandError(f"{name}: still running after {timeout:g} s, stopped") from None
+            lines = tail(error.stderr or error.output or b"")
+            text = f"{name}: still running after {timeout:g} s, stopped"
+            raise TimedOutError(f"{text}\n{lines}" if lines else text) from None
         raise
     if process.returncode not in ok:
         status = f"exit status {process.returncode}"
@@ -124,7 +131,7 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a program; what it prints is to be read by the caller, who ends it with `end`.
 
-    :param stdin: as subprocess takes it: `subprocess.PIPE` or `subprocess.DEVNULL`.
+    :param stdin: as subprocess takes it: a file descriptor, or `subprocess.DEVNULL`.
     """
     return subprocess.Popen(
         argv,
@@ -139,22 +146,36 @@ def start(
     )
 
 
-def _communicate(process: subprocess.Popen[bytes], stdin: bytes, timeout: float | None) -> tuple[bytes, bytes]:
+@contextlib.contextmanager
+def _readable(data: bytes) -> Iterator[int]:
+    """A file in memory that a program can read the data from.
+
+    With a pipe, what a slow reader has not taken in the first slice of `_communicate` would never be sent: Python's
+    `Popen.communicate` goes on with its output alone when it is called again.
+    """
+    if not data:
+        yield subprocess.DEVNULL
+        return
+    with os.fdopen(os.memfd_create("stdin"), "w+b") as file:
+        file.write(data)
+        file.seek(0)
+        yield file.fileno()
+
+
+def _communicate(process: subprocess.Popen[bytes], timeout: float | None) -> tuple[bytes, bytes]:
     """`Popen.communicate`, interrupted only between slices of time.
 
     An exception that comes amid it breaks it for the next call, and a signal that comes just before it waits for the
     program would not wake it.
     """
     deadline = float("inf") if timeout is None else time.monotonic() + timeout
-    rest: bytes | None = stdin
     while True:
         try:
             with uninterrupted():
-                return process.communicate(rest, min(_SLICE, max(0.0, deadline - time.monotonic())))
+                return process.communicate(timeout=min(_SLICE, max(0.0, deadline - time.monotonic())))
         except subprocess.TimeoutExpired:
             if time.monotonic() >= deadline:
                 raise
-            rest = None
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -226,7 +247,7 @@ def write_atomic(path: str, data: bytes, *, mode: int, uid: int | None = None, g
         # of a file may be as long as the file system allows.
         handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)[:32]}.", dir=folder)
     except OSError as error:
-        raise ResourceError(f"{path}: {error.strerror}") from error
+        raise ResourceError(f"{path}: {space.reason(error, folder)}") from error
     try:
         with os.fdopen(handle, "wb") as file:
             os.fchown(handle, -1 if uid is None else uid, -1 if gid is None else gid)
@@ -237,10 +258,35 @@ def write_atomic(path: str, data: bytes, *, mode: int, uid: int | None = None, g
         os.replace(temporary, path)
         sync_folder(folder)
     except OSError as error:
-        raise ResourceError(f"{path}: {error.strerror}") from error
+        raise ResourceError(f"{path}: {space.reason(error, folder)}") from error
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+
+
+@uninterrupted()
+def write_back(path: str, data: bytes, *, mode: int, uid: int | None = None, gid: int | None = None) -> None:
+    """Write a file as `write_atomic` does, or over what is there when the disk has no room for both.
+
+    For what must not fail for want of room, such as an undo: a file that is overwritten takes no more of it.
+
+    :raises ResourceError: as `write_atomic`.
+    """
+    try:
+        write_atomic(path, data, mode=mode, uid=uid, gid=gid)
+    except ResourceError as error:
+        if not isinstance(error.__cause__, OSError) or error.__cause__.errno not in space.FULL:
+            raise
+        try:
+            with open(path, "r+b") as file:
+                file.write(data)
+                file.truncate()
+                file.flush()
+                os.fchown(file.fileno(), -1 if uid is None else uid, -1 if gid is None else gid)
+                os.fchmod(file.fileno(), mode)
+                os.fsync(file.fileno())
+        except OSError:
+            raise error from None
 
 
 @uninterrupted()
@@ -258,7 +304,7 @@ def symlink_atomic(target: str, path: str) -> None:
         os.replace(temporary, path)
         sync_folder(folder)
     except OSError as error:
-        raise ResourceError(f"{path}: {error.strerror}") from error
+        raise ResourceError(f"{path}: {space.reason(error, folder)}") from error
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)

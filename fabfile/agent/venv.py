@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
@@ -99,22 +100,29 @@ def whole(path: str) -> bool:
 
 
 def build(
-    path: str, key: str, python: str, requirements: Sequence[str], tools: Sequence[str], builder: Builder | None = None
+    path: str,
+    key: str,
+    python: str,
+    requirements: Sequence[str],
+    tools: Sequence[str],
+    timeout: float,
+    builder: Builder | None = None,
 ) -> None:
     """Build a virtualenv from nothing; what a build that was cut off has left there goes first.
 
     It is built in its place, because the scripts of a virtualenv hold its path.
 
+    :param timeout: seconds that a single command of pip may take.
     :param builder: who runs pip, and with it whatever the requirements bring; None: whoever runs this.
     :raises ResourceError: venv or pip failed, with pip's own last lines.
     """
     shutil.rmtree(path, ignore_errors=True)
     os.mkdir(path, 0o755)
     if builder is None:
-        _install(path, python, requirements, tools, system.run)
+        _install(path, python, requirements, tools, functools.partial(system.run, timeout=timeout))
     else:
         with builder.owning(path, *([builder.code] if has_local(requirements) else [])):
-            _install(path, python, requirements, tools, builder.run)
+            _install(path, python, requirements, tools, functools.partial(builder.run, timeout=timeout))
     system.write_atomic(f"{path}/{_MARKER}", key.encode(), mode=0o644)
 
 

@@ -64,7 +64,9 @@ def reconfigured(
 def virtualenv(settings: Settings, release_id: str) -> Resource:
     """The virtualenv, with gunicorn in it when the web process wants it and the requirements do not bring it."""
     tools = ("gunicorn",) if _uses_gunicorn(settings.processes["web"]) else ()
-    return ReleaseVenv(settings.app, release_id, settings.python, tuple(settings.requirements), tools)
+    return ReleaseVenv(
+        settings.app, release_id, settings.python, tuple(settings.requirements), tools, settings.build_timeout
+    )
 
 
 def configuration(settings: Settings, roles: Container[str], release_id: str) -> Resource:

@@ -64,7 +64,7 @@ class FoundFile(PutBack):
 
     def __call__(self) -> None:
         if os.path.islink(self.path) or FoundFile.take(self.path) != self:
-            system.write_atomic(self.path, self.content, mode=self.mode, uid=self.uid, gid=self.gid)
+            system.write_back(self.path, self.content, mode=self.mode, uid=self.uid, gid=self.gid)
 
     def at_boot(self) -> list[str]:
         if b"\0" in self.content:

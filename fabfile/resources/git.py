@@ -7,7 +7,7 @@ import re
 import shutil
 from dataclasses import dataclass
 
-from ..agent import system
+from ..agent import git, system
 from .base import Change, Resource, ResourceError
 
 
@@ -19,12 +19,14 @@ class GitCheckout(Resource):
     :param repository: URL, or a path on the host.
     :param revision: full commit id, or a tag or branch, which then is looked up in the remote at every run.
     :param user: user to run git as, who then owns the files; None: root.
+    :param timeout: seconds that a single command of git, such as the cloning, may take.
     """
 
     path: str
     repository: str
     revision: str
     user: str | None = None
+    timeout: int = 1800
 
     def describe(self) -> str:
         return f"git checkout {self.path}"
@@ -83,5 +85,5 @@ class GitCheckout(Resource):
         return self._git("-C", folder, *arguments)
 
     def _git(self, *arguments: str) -> str:
-        done = system.run(["git", *arguments], user=self.user, env={"GIT_TERMINAL_PROMPT": "0"})
+        done = system.run(["git", *arguments], user=self.user, env=git.ENVIRONMENT, timeout=self.timeout)
         return done.stdout.decode().strip()

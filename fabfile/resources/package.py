@@ -16,13 +16,25 @@ class Package(Resource):
 
     :param names: package names.
     :param max_age: seconds; when something is missing and the package lists are older, they are refreshed first.
+    :param timeout: seconds that fetching the lists, and fetching the packages, may take.
+    :param lock_timeout: seconds to wait for another program that uses apt, such as unattended-upgrades.
     """
 
     names: tuple[str, ...] = ()
     max_age: int = 86400
+    timeout: int = 900
+    lock_timeout: int = 600
 
-    def __init__(self, *names: str, max_age: int = 86400, notify: Handler | tuple[Handler, ...] = ()) -> None:
-        for field, value in (("names", names), ("max_age", max_age), ("notify", notify)):
+    def __init__(
+        self,
+        *names: str,
+        max_age: int = 86400,
+        timeout: int = 900,
+        lock_timeout: int = 600,
+        notify: Handler | tuple[Handler, ...] = (),
+    ) -> None:
+        values = {"names": names, "max_age": max_age, "timeout": timeout, "lock_timeout": lock_timeout}
+        for field, value in {**values, "notify": notify}.items():
             object.__setattr__(self, field, value)
 
     def describe(self) -> str:
@@ -32,4 +44,8 @@ class Package(Resource):
         missing = apt.missing(self.names)
         if not missing:
             return None
-        return Change(f"installed {', '.join(missing)}", lambda: apt.install(missing, self.max_age))
+
+        def apply() -> None:
+            apt.install(missing, self.max_age, self.timeout, self.lock_timeout)
+
+        return Change(f"installed {', '.join(missing)}", apply)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..agent import supervisord, system, venv
+from ..agent import space, supervisord, system, venv
 from ..agent.builder import Builder
 from ..agent.events import note
-from ..agent.git import Repository
+from ..agent.git import FETCH_TIMEOUT, Repository
 from ..agent.layout import Layout, Record
 from .base import Change, Resource, ResourceError
 
@@ -20,7 +21,10 @@ _CONFIGURATION = ("gunicorn.conf.py", "supervisor.conf", "start")
 
 @dataclass(frozen=True)
 class ReleaseRecord(Resource):
-    """A release's folder with its record: a release exists from here on, in the state "building"."""
+    """A release's folder with its record: a release exists from here on, in the state "building".
+
+    First, those that an earlier run was cut off from building go: nobody will go on with them, and they take room.
+    """
 
     app: str
     record: Record
@@ -35,6 +39,7 @@ class ReleaseRecord(Resource):
             return None
 
         def create() -> None:
+            _clear(layout)
             os.makedirs(folder, mode=0o755, exist_ok=True)
             layout.write_record(self.record)
 
@@ -48,6 +53,7 @@ class ReleaseCode(Resource):
     :param name: commit or tree to write out.
     :param url: repository that the commit is fetched from when the host does not have it; None when `pack` brings it.
     :param pack: git pack with what the host lacks.
+    :param timeout: seconds that fetching may take.
     """
 
     app: str
@@ -55,26 +61,39 @@ class ReleaseCode(Resource):
     name: str
     url: str | None = None
     pack: bytes = field(default=b"", repr=False)
+    timeout: float = FETCH_TIMEOUT
 
     def describe(self) -> str:
         return f"code {self.name[:12]}"
 
     def check(self) -> Change | None:
-        folder = f"{Layout(self.app).release(self.release)}/code"
+        layout = Layout(self.app)
+        folder = f"{layout.release(self.release)}/code"
         if os.path.isdir(folder):
             return None
-        return Change("checked out", self._apply, lambda: shutil.rmtree(folder, ignore_errors=True))
-
-    def _apply(self) -> None:
-        layout = Layout(self.app)
         repository = Repository(layout.repository, layout.ssh)
+        packs = repository.packs()
+
+        def apply() -> None:
+            with space.told(layout.root):
+                self._check_out(repository, folder)
+
+        def undo() -> None:
+            shutil.rmtree(folder, ignore_errors=True)
+            repository.release(self.release)
+            if self.url is None:
+                # Nothing but the release needs what came with it.
+                repository.drop_packs(repository.packs() - packs)
+
+        return Change("checked out", apply, undo)
+
+    def _check_out(self, repository: Repository, folder: str) -> None:
         repository.create()
         if self.pack:
             repository.receive(self.pack)
         if self.url is not None and not repository.has(f"{self.name}^{{commit}}"):
-            repository.fetch(self.url)
+            repository.fetch(self.url, self.timeout)
         repository.keep(self.name, self.release)
-        folder = f"{layout.release(self.release)}/code"
         os.mkdir(folder, 0o755)
         repository.export(self.name, folder)
 
@@ -117,6 +136,7 @@ class ReleaseVenv(Resource):
 
     :param requirements: requirement files, relative to the code.
     :param tools: packages with a program of their own name, installed unless a requirement brought them.
+    :param timeout: seconds that a single command of pip may take.
     """
 
     app: str
@@ -124,28 +144,44 @@ class ReleaseVenv(Resource):
     python: str
     requirements: tuple[str, ...]
     tools: tuple[str, ...] = ()
+    timeout: float = 1800
 
     def describe(self) -> str:
         return "virtualenv"
 
     def check(self) -> Change | None:
-        link = f"{Layout(self.app).release(self.release)}/venv"
+        layout = Layout(self.app)
+        link = f"{layout.release(self.release)}/venv"
         if os.path.islink(link) and os.path.isdir(link):
             return None
-        return Change("ready", self._apply)
 
-    def _apply(self) -> None:
-        layout = Layout(self.app)
-        folder = layout.release(self.release)
-        files = [f"{folder}/code/{name}" for name in self.requirements]
-        builder = Builder(self.app, layout.cache, f"{folder}/code")
+        def apply() -> None:
+            with space.told(layout.root):
+                self._build(layout, link)
+
+        def undo() -> None:
+            # Code that never ran is of no use to anybody; a virtualenv that is whole is, for the next try.
+            shutil.rmtree(f"{layout.release(self.release)}/code", ignore_errors=True)
+            _prune_venvs(layout, venv.whole)
+
+        return Change("ready", apply, undo)
+
+    def _build(self, layout: Layout, link: str) -> None:
+        code = f"{layout.release(self.release)}/code"
+        files = [f"{code}/{name}" for name in self.requirements]
+        builder = Builder(self.app, layout.cache, code)
         key = venv.fingerprint(self.python, files, self.tools, local_key=self.release, run=builder.run)
         path = f"{layout.venvs}/{key}"
         if not venv.complete(path, key):
             note(f"building a virtualenv: {', '.join(self.requirements) or 'no requirements'}")
             os.makedirs(layout.venvs, mode=0o755, exist_ok=True)
-            venv.build(path, key, self.python, files, self.tools, builder)
-        system.symlink_atomic(f"../../venvs/{key}", f"{folder}/venv")
+            _prune_venvs(layout)
+            try:
+                venv.build(path, key, self.python, files, self.tools, self.timeout, builder)
+            except system.TimedOutError as error:
+                hint = "is the package index away? `build_timeout` of the settings says how long it may take"
+                raise ResourceError(f"{error}\n{hint}") from error
+        system.symlink_atomic(f"../../venvs/{key}", link)
 
 
 @dataclass(frozen=True)
@@ -169,27 +205,44 @@ class Pruned(Resource):
         return Change(f"pruned {', '.join(record.id for record in going)}", lambda: self._prune(layout, going))
 
     def _prune(self, layout: Layout, going: list[Record]) -> None:
-        repository = Repository(layout.repository)
-        processes = {process["group"] for process in supervisord.processes()}
-        for record in going:
-            if layout.group(record.id) in processes:
-                supervisord.stop_group(layout.group(record.id))
-            shutil.rmtree(layout.release(record.id))
-            repository.release(record.id)
-            for name in os.listdir(layout.logs):
-                if f"-{record.id}.log" in name:
-                    os.unlink(f"{layout.logs}/{name}")
-        self._prune_venvs(layout)
+        _remove(layout, going)
+        _prune_venvs(layout)
+        Repository(layout.repository).tidy()
 
-    @staticmethod
-    def _prune_venvs(layout: Layout) -> None:
-        used = set()
-        for record in layout.records():
-            link = f"{layout.release(record.id)}/venv"
-            if os.path.islink(link):
-                used.add(os.path.basename(os.readlink(link)))
-        for name in set(os.listdir(layout.venvs)) - used:
-            shutil.rmtree(f"{layout.venvs}/{name}")
+
+def _clear(layout: Layout) -> None:
+    """Remove releases that a run was cut off from building."""
+    live = layout.live()
+    if cut_off := [record for record in layout.records() if record.state == "building" and record.id != live]:
+        _remove(layout, cut_off)
+        note(f"cleared away what was half built: {', '.join(record.id for record in cut_off)}")
+
+
+def _remove(layout: Layout, going: list[Record]) -> None:
+    """Remove releases with their processes, logs and what was kept for them in the repository."""
+    repository = Repository(layout.repository)
+    processes = {process["group"] for process in supervisord.processes()}
+    for record in going:
+        if layout.group(record.id) in processes:
+            supervisord.stop_group(layout.group(record.id))
+        shutil.rmtree(layout.release(record.id))
+        repository.release(record.id)
+        for name in os.listdir(layout.logs):
+            if f"-{record.id}.log" in name:
+                os.unlink(f"{layout.logs}/{name}")
+
+
+def _prune_venvs(layout: Layout, stays: Callable[[str], bool] = lambda path: False) -> None:
+    """Remove virtualenvs that no release uses.
+
+    :param stays: whether one stays all the same.
+    """
+    links = [f"{layout.release(record.id)}/venv" for record in layout.records()]
+    used = {os.path.basename(os.readlink(link)) for link in links if os.path.islink(link)}
+    there = set(os.listdir(layout.venvs)) if os.path.isdir(layout.venvs) else set()
+    for name in there - used:
+        if not stays(f"{layout.venvs}/{name}"):
+            shutil.rmtree(f"{layout.venvs}/{name}", ignore_errors=True)
 
 
 def outdated(records: list[Record], live: str | None, keep: int) -> list[Record]:

@@ -19,12 +19,14 @@ class Virtualenv(Resource):
     :param packages: packages that have a program of their own name in bin/, installed unless a requirement brought
         them.
     :param python: name or path of the interpreter.
+    :param timeout: seconds that a single command of pip may take.
     """
 
     path: str
     requirements: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     python: str = "python3"
+    timeout: int = 1800
 
     def describe(self) -> str:
         return f"virtualenv {self.path}"
@@ -45,7 +47,7 @@ class Virtualenv(Resource):
                 shutil.rmtree(aside, ignore_errors=True)
                 moved = True
                 os.rename(self.path, aside)
-            venv.build(self.path, key, self.python, self.requirements, self.packages)
+            venv.build(self.path, key, self.python, self.requirements, self.packages, self.timeout)
             shutil.rmtree(aside, ignore_errors=True)
 
         def undo() -> None:

@@ -101,6 +101,7 @@ client_max_body_size: 25m
 
 keep_releases: 5
 release_timeout: 600
+build_timeout: 1800
 drain_timeout: 30
 lock_timeout: 30
 

@@ -163,6 +163,11 @@ class Settings(Model):
         "A single folder is short for `{/static/: folder}`.",
     )
     release_timeout: kind.Positive = Field(600, description="Seconds that the `release` process may take.")
+    build_timeout: kind.Positive = Field(
+        1800,
+        description="Seconds that fetching the code may take on a host, and each command of pip that builds the "
+        "virtualenv.",
+    )
     drain_timeout: kind.NotNegative = Field(
         30, description="Seconds that the old processes have to finish their requests after the switch."
     )

@@ -82,7 +82,8 @@ class _Origin:
         """The one state of the code that all hosts get."""
         if self.local is not None:
             return self.local.source
-        found = session.ask("resolve", app=settings.app, url=self.url, revision=self.revision)
+        limit = settings.build_timeout
+        found = session.ask("resolve", app=settings.app, url=self.url, revision=self.revision, timeout=limit)
         return Source(found["commit"], found["commit"], found["subject"])
 
     def code(self, settings: Settings, source: Source, release_id: str, known: list[str]) -> ReleaseCode:
@@ -91,7 +92,7 @@ class _Origin:
         :param known: ids of the commits and trees that the host has.
         """
         pack = self.local.pack(known) if self.local is not None else b""
-        return ReleaseCode(settings.app, release_id, source.name, self.url, pack)
+        return ReleaseCode(settings.app, release_id, source.name, self.url, pack, settings.build_timeout)
 
 
 @contextmanager

@@ -1,0 +1,44 @@
+"""How resources touch the host: what a program is given, and what is done when there is no room to write."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+from hostsmith.agent import system
+from hostsmith.resources import ResourceError
+
+
+def test_a_program_that_is_slow_to_read_gets_all_of_its_input() -> None:
+    data = os.urandom(1_000_000)
+    assert system.run(["sh", "-c", "sleep 0.3; cat"], stdin=data, timeout=20).stdout == data
+
+
+def test_a_program_without_input_meets_its_end() -> None:
+    assert system.run(["cat"], timeout=20).stdout == b""
+
+
+def test_a_program_that_takes_too_long_is_ended_and_its_last_words_are_told() -> None:
+    with pytest.raises(system.TimedOutError, match="still running after 0.5 s, stopped\nwaiting for the server"):
+        system.run(["sh", "-c", "echo waiting for the server >&2; sleep 60"], timeout=0.5)
+
+
+def test_what_was_there_is_written_back_over_what_is_when_there_is_no_room_for_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    path.write_text("a longer text than before")
+
+    def full(**_: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(system.tempfile, "mkstemp", full)
+    with pytest.raises(ResourceError, match=r"No space left on device; .* MB free .*make room, and run the same"):
+        system.write_atomic(str(path), b"before", mode=0o640)
+    system.write_back(str(path), b"before", mode=0o640)
+    assert path.read_bytes() == b"before"
+    assert path.stat().st_mode & 0o777 == 0o640
+    with pytest.raises(ResourceError, match="No space left on device"):
+        system.write_back(f"{tmp_path}/new", b"x", mode=0o644)
