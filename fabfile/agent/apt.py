@@ -26,6 +26,8 @@ _LOCKS = (
 # apt takes more than names: a hyphen at the end means to remove the package, "=" and "/" a version of it.
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](:[a-z0-9]+)?(=[A-Za-z0-9.+:~-]+|/[a-z-]+)?")
 _UPDATES = "/var/lib/dpkg/updates"
+# Seconds, unless told otherwise; see `install`.
+TIMEOUT, LOCK_TIMEOUT = 900, 600
 # Seconds after which apt tries another address of a mirror that says nothing, or gives up.
 _SILENCE = 30
 
@@ -52,7 +54,7 @@ def _installed(status: str = _STATUS) -> Iterator[str]:
                 yield from (word.split()[0] for word in line[10:].split(","))
 
 
-def install(names: Sequence[str], max_age: float, timeout: float, lock_timeout: float) -> None:
+def install(names: Sequence[str], max_age: float, timeout: float = TIMEOUT, lock_timeout: float = LOCK_TIMEOUT) -> None:
     """Install packages in one transaction, without recommended ones.
 
     :param max_age: seconds; package lists older than this are refreshed first.

@@ -38,7 +38,9 @@ class Builder:
         self._uid = system.passwd(NAME).pw_uid
         self._home = "/nonexistent"
 
-    def run(self, argv: Sequence[str], cwd: str = "/", timeout: float | None = None) -> subprocess.CompletedProcess[bytes]:
+    def run(
+        self, argv: Sequence[str], cwd: str = "/", timeout: float | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
         """Run a program to its end, as `system.run`."""
         return system.run(self._as_builder(argv), env=self._env(), cwd=cwd, timeout=timeout, label=" ".join(argv))
 

@@ -22,15 +22,15 @@ class Package(Resource):
 
     names: tuple[str, ...] = ()
     max_age: int = 86400
-    timeout: int = 900
-    lock_timeout: int = 600
+    timeout: int = apt.TIMEOUT
+    lock_timeout: int = apt.LOCK_TIMEOUT
 
     def __init__(
         self,
         *names: str,
         max_age: int = 86400,
-        timeout: int = 900,
-        lock_timeout: int = 600,
+        timeout: int = apt.TIMEOUT,
+        lock_timeout: int = apt.LOCK_TIMEOUT,
         notify: Handler | tuple[Handler, ...] = (),
     ) -> None:
         values = {"names": names, "max_age": max_age, "timeout": timeout, "lock_timeout": lock_timeout}
