@@ -53,7 +53,7 @@ def _left(path: str) -> str:
     text = f"{place} has {_mb(found.f_bavail * found.f_frsize)} of {_mb(found.f_blocks * found.f_frsize)} MB free"
     if found.f_files:
         text += f" and room for {found.f_favail} more files (inodes)"
-    return f"{text}; make room, and run the same command again"
+    return f"{text}; remove something, and run the same command again"
 
 
 def _is_short(place: str) -> bool:

@@ -96,7 +96,7 @@ def test_full_while_the_code_is_sent(project: Project, disk: Disk) -> None:
     said = refused(project, disk)
     assert "No space left on device" in said
     assert "/srv has 0 of " in said
-    assert "make room, and run the same command again" in said
+    assert "remove something, and run the same command again" in said
 
 
 def test_full_while_the_code_is_written(project: Project, disk: Disk) -> None:
