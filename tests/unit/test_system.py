@@ -35,7 +35,9 @@ def test_what_was_there_is_written_back_over_what_is_when_there_is_no_room_for_b
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(system.tempfile, "mkstemp", full)
-    with pytest.raises(ResourceError, match=r"No space left on device; .* MB free .*remove something, and run the same"):
+    with pytest.raises(
+        ResourceError, match=r"No space left on device; .* MB free .*remove something, and run the same"
+    ):
         system.write_atomic(str(path), b"before", mode=0o640)
     system.write_back(str(path), b"before", mode=0o640)
     assert path.read_bytes() == b"before"
