@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Collection
 
@@ -16,8 +17,15 @@ def unknown(known: Collection[str]) -> str:
 
     :param known: ports such as "80/tcp".
     """
-    expected = {*known, *_DHCP, *(f"{port}/tcp" for port in sshd.ports())}
+    expected = {*known, *_of_all_apps(), *_DHCP, *(f"{port}/tcp" for port in sshd.ports())}
     return ", ".join(f"{name} on {place}" for place, name in sorted(listening().items()) if place not in expected)
+
+
+def _of_all_apps() -> set[str]:
+    """What the firewall lets in for the apps that are provisioned here already."""
+    texts = ((system.read(path) or b"").decode() for path in glob.glob("/etc/hostsmith/firewall.d/*.nft"))
+    rules = (found for text in texts for found in re.findall(r"^(tcp|udp) dport (\d+) ", text, re.MULTILINE))
+    return {f"{port}/{protocol}" for protocol, port in rules}
 
 
 def listening() -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import SettingsError
 from ..resources import Absent, Directory, Package, Resource, Restart, Service, Validated
 from ..resources.clock import TimeSync
-from ..resources.firewall import RULES, UNIT, Firewall, FirewallLoaded, LoadFirewall
+from ..resources.firewall import APPS, RULES, UNIT, Firewall, FirewallLoaded, LoadFirewall
 from ..resources.sshd import RootLogin, Sshd, SshPorts
 from ..resources.swap import Swap
 from ..resources.sysctl import Sysctl
@@ -76,7 +76,7 @@ def hardening(settings: Settings, roles: Container[str]) -> list[Resource]:
         *([TimeSync()] if on.time else []),
         *([Swap()] if on.swap else []),
         ssh(settings) if on.ssh else _no_ssh(),
-        *(firewall(settings, roles) if on.firewall else [_no_firewall()]),
+        *(firewall(settings, roles) if on.firewall else [_no_firewall(settings)]),
         *(fail2ban(settings) if on.fail2ban else []),
     ]
 
@@ -100,14 +100,12 @@ def _no_ssh() -> Resource:
 def firewall(settings: Settings, roles: Container[str]) -> list[Resource]:
     """A table of our own in nftables, which lets in SSH, what the roles need and what the settings name."""
     rules = list(firewall_rules(settings, roles))
-    file = Template(
-        RULES,
-        "nftables/firewall.nft.j2",
-        {
-            "ports": _PORTS,
-            "rules": rules,
-            "trusted": _by_family(settings.firewall.trusted),
-        },
+    table = Template(RULES, "nftables/firewall.nft.j2", {"ports": _PORTS, "apps": APPS}, mode=0o644)
+    # A file for each app, since several on one host are provisioned one by one.
+    app = Template(
+        _app_rules(settings),
+        "nftables/app.nft.j2",
+        {"app": settings.app, "rules": rules, "trusted": _by_family(settings.firewall.trusted)},
         mode=0o644,
     )
     unit = Template(_UNIT_FILE, "nftables/hostsmith-firewall.service.j2", {"rules": RULES}, mode=0o644)
@@ -116,7 +114,7 @@ def firewall(settings: Settings, roles: Container[str]) -> list[Resource]:
         Package("nftables"),
         Firewall(
             "firewall",
-            (Directory(_FOLDER, mode=0o755), ports, file, unit, FirewallLoaded()),
+            (Directory(_FOLDER, mode=0o755), Directory(APPS, mode=0o755), ports, app, table, unit, FirewallLoaded()),
             validate=["nft", "--check", "--file", RULES],
             opens=tuple(sorted({f"{rule.port}/{rule.protocol}" for rule in rules})),
             notify=LoadFirewall(),
@@ -124,8 +122,13 @@ def firewall(settings: Settings, roles: Container[str]) -> list[Resource]:
     ]
 
 
-def _no_firewall() -> Resource:
-    return Validated("firewall", (Absent(_UNIT_FILE), Absent(RULES), Absent(_PORTS)), notify=LoadFirewall())
+def _no_firewall(settings: Settings) -> Resource:
+    files = (_UNIT_FILE, RULES, _PORTS, _app_rules(settings))
+    return Validated("firewall", tuple(Absent(path) for path in files), notify=LoadFirewall())
+
+
+def _app_rules(settings: Settings) -> str:
+    return f"{APPS}/{settings.app}.nft"
 
 
 def firewall_rules(settings: Settings, roles: Container[str]) -> Iterator[Rule]:

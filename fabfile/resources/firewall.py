@@ -15,6 +15,7 @@ from .base import Change, Handler, Resource
 from .proven import Proven
 
 RULES = "/etc/hostsmith/firewall.nft"
+APPS = "/etc/hostsmith/firewall.d"
 UNIT = "hostsmith-firewall.service"
 _TABLE = "inet hostsmith"
 _AT_BOOT = f"/etc/systemd/system/sysinit.target.wants/{UNIT}"

@@ -141,11 +141,13 @@ def test_a_rule_from_a_role_without_hosts_lets_nobody_in_by_mistake() -> None:
 def test_the_rules_say_who_may_come(tmp_path: Any) -> None:
     found = settings(roles={**ROLES, "lb": ["10.0.0.8"]}, firewall={"trusted": ["203.0.113.7", "2001:db8::/32"]})
     (group,) = (one for one in rendered(firewall(found, {"web"}), tmp_path, "host") if isinstance(one, Validated))
-    (text,) = (one.content for one in group.resources if isinstance(one, File) and one.path.endswith("firewall.nft"))
+    (text,) = (
+        one.content for one in group.resources if isinstance(one, File) and one.path.endswith("firewall.d/blog.nft")
+    )
     assert isinstance(text, str)
-    assert "\n        tcp dport 80 ip saddr { 10.0.0.8 } accept\n" in text
-    assert "\n        ip saddr { 203.0.113.7 } tcp dport $ssh_ports accept\n" in text
-    assert "\n        ip6 saddr { 2001:db8::/32 } tcp dport $ssh_ports accept\n" in text
+    assert "\ntcp dport 80 ip saddr { 10.0.0.8 } accept\n" in text
+    assert "\nip saddr { 203.0.113.7 } tcp dport $ssh_ports accept\n" in text
+    assert "\nip6 saddr { 2001:db8::/32 } tcp dport $ssh_ports accept\n" in text
 
 
 def meminfo(memory: int, swap: int = 0) -> str:
