@@ -354,7 +354,7 @@ def test_what_a_deployer_sends_to_the_gate_by_hand_is_looked_at_before_it_is_don
         crafted(Package("nmap")),
         crafted(ReleaseRecord("shop", Record(f"../../../tmp/{ID}"))),
         crafted(ReleaseRecord("shop", Record(ID), notify=Reload("nginx"))),
-        crafted(Live(ADMIN, other.name, None, None)),
+        crafted(Live(ADMIN, other.name, None, None, 1)),
         crafted(modules={"evil": "import os; os.system('touch /root/pwned')"}),
         {"op": "converge", "modules": {}, "resources": [{"$type": "subprocess:Popen", "fields": {"args": PWNED}}]},
         {"op": "lock", "holder": {"who": "x", "what": "x"}, "wait": 0, "path": "/etc/pwned"},

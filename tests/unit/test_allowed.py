@@ -167,7 +167,7 @@ WRONG: list[tuple[Resource, dict[str, list[Any]]]] = [
                 Live("shop", ID, None, None, 30),
             ],
             "port": [22, 8080, "80", True],
-            "drain_timeout": [-1, "30", None],
+            "drain_timeout": [-1, float("inf"), "30", None],
         },
     ),
     (
