@@ -20,7 +20,7 @@ from .main import main as serve
 _LONGEST_LINE = 4096
 _LARGEST_CODE = 4 << 20
 # Bytes of a frame, when it is unpacked: the code of a release travels in one.
-_LARGEST_FRAME = 512 << 20
+_LARGEST_FRAME = 256 << 20
 
 
 def main(code: bytes) -> None:
