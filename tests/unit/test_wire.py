@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 
 import hostsmith
 import pytest
-from hostsmith.agent import wire
+from hostsmith.agent import events, wire
 from hostsmith.agent.health import HealthCheck
 from hostsmith.agent.layout import Record
 from hostsmith.resources import (
@@ -141,3 +142,10 @@ def test_in_a_checkout_and_installed_it_has_one_name_on_the_wire() -> None:
         pytest.skip("the library is installed, not in a checkout")
     done = subprocess.run(argv, cwd=checkout, capture_output=True, text=True, check=True)
     assert done.stdout == "hostsmith.resources.file:File\n"
+
+
+def test_every_kind_of_event_that_a_host_sends_is_known_to_the_controller() -> None:
+    package = Path(events.__file__).parents[1]
+    sent = {kind for path in package.rglob("*.py") for kind in re.findall(r'\bemit\("(\w+)"', path.read_text())}
+    assert "prove" in sent
+    assert sent <= set(events._FIELDS)
