@@ -23,7 +23,7 @@ from ..resources.settled import Settled
 from ..resources.validated import Validated
 from . import haproxy, wire
 from .checks import Check, all_of, anything, exactly, mapping, number, optional, size, text
-from .health import HealthCheck
+from .health import HTTPS_PORT, HealthCheck
 from .layout import Layout, Record
 from .supervisor_config import is_of_release
 from .variables import Variable, Variables
@@ -108,7 +108,7 @@ class Allowed:
                 "app": own,
                 "release": release,
                 "health": health,
-                "port": exactly(None, 80),
+                "port": exactly(None, 80, HTTPS_PORT),
                 "drain_timeout": number(),
             },
             Settled: {
@@ -134,7 +134,7 @@ class Allowed:
             "live_release": {"app": own},
             "resolve": {"app": own, "url": remote, "revision": revision, "timeout": number()},
             "status": {"app": own, "health": dumped_health},
-            "verify": {"app": own, "release": release, "health": dumped_health, "port": exactly(None, 80)},
+            "verify": {"app": own, "release": release, "health": dumped_health, "port": exactly(None, 80, HTTPS_PORT)},
             "log_lines": {"app": own, "names": names, "lines": number()},
             "history": {
                 "app": own,

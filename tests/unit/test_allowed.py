@@ -97,6 +97,7 @@ def sent(**values: Any) -> list[Resource]:
         {"workers": 3, "web_timeout": 300},
         {"health": {"path": "/~up/%20?a=b", "host": "shop.example.org", "statuses": [200, "301-302"], "timeout": 3600}},
         {"keep_releases": 1, "drain_timeout": 0, "release_timeout": 7200},
+        {"domains": ["shop.example.org"], "tls": True},
     ],
 )  # fmt: skip
 def test_all_that_a_deploy_and_a_rollback_send_passes(values: dict[str, Any]) -> None:
