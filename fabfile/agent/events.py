@@ -67,7 +67,6 @@ _FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "note": {"text": str},
     "output": {"stream": str, "data": str},
     "log": {"name": str, "text": str},
-    "prove": {},
 }
 
 

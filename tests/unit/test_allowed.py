@@ -142,6 +142,7 @@ WRONG: list[tuple[Resource, dict[str, list[Any]]]] = [
                 "ext::sh -c id", "ssh://-oProxyCommand=id/x", "-u", "fd::0", "FILE:///x", "localhost::x", "",
             ],
             "pack": ["text", None],
+            "timeout": [-1, 1e9, "30", None],
         },
     ),
     (
@@ -152,6 +153,7 @@ WRONG: list[tuple[Resource, dict[str, list[Any]]]] = [
             "python": ["-c", "python3 -c id", "../evil", "", None],
             "requirements": [("../../etc/shadow",), ("/etc/shadow",), ("a/../b",), ("..",), ("a\nb",), "x", [""], None],
             "tools": [("--index-url=http://x",), ("evil",), ["gunicorn"]],
+            "timeout": [-1, 1e9, "30", None],
         },
     ),
     (
