@@ -259,7 +259,7 @@ def build_wheel(folder, config=None, metadata=None):
 """
 
 
-def test_what_requirements_bring_is_built_by_neither_root_nor_the_app_and_cannot_be_changed_later(apps: Apps) -> None:
+def test_what_requirements_bring_is_built_by_neither_root_nor_the_app_and_stays_as_it_is(apps: Apps) -> None:
     project, vps = apps.projects[SHOP], apps.vps
     project.write("evil/backend.py", BACKEND)
     project.write(
