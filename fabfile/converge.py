@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from .connection.session import Event, Session
 from .console import Console
 from .errors import ConvergeError, UsageError
 from .report import Report, Result
-from .session import Event, Session
 from .settings.fabric_config import project_folder
 from .templating import rendered
 

@@ -9,11 +9,11 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .connection.session import Event, Session
 from .console import Console
 from .converge import add
 from .errors import FleetError, HostsmithError, InterruptedRunError, LockedError, UsageError
 from .report import Report
-from .session import Event, Session
 from .templating import rendered
 
 if TYPE_CHECKING:

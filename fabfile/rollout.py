@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import variables
 from .agent import wire
 from .console import Console
+from .environment import variables
 from .errors import FleetError
 from .fleet import Fleet, Member
 from .outcome import Outcome
@@ -21,9 +21,9 @@ from .targets import Limits, of_role, others_with_app, primary, targets, with_ap
 if TYPE_CHECKING:
     from invoke.context import Context
 
+    from .environment.variables import Given, Kept, Wanted
     from .resources.base import Resource
     from .settings import Settings
-    from .variables import Given, Kept, Wanted
 
 
 @dataclass(frozen=True)

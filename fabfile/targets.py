@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fabric import Connection
 from invoke.context import Context
 
-from . import ssh
+from .connection import ssh
 from .errors import SettingsError, UsageError
 from .host import Host, Machine, listed
 from .recipes.roles import processes

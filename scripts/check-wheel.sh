@@ -15,7 +15,7 @@ echo 'from hostsmith import ns' >fabfile.py
 from pathlib import Path
 
 import hostsmith
-from hostsmith.pack import agent_zip
+from hostsmith.connection.pack import agent_zip
 from hostsmith.templating import BUNDLED
 
 assert "site-packages" in hostsmith.__file__, hostsmith.__file__

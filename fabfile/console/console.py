@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.text import Text
 
+    from ..connection.session import Event
     from ..report import Report
-    from ..session import Event
     from .live import LiveLines
 
 _STYLES = {"changed": "green", "ran": "cyan", "reverted": "yellow", "failed": "bold red"}

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from fabric import Connection
 
+from ..connection.ssh import openssh_options
 from ..errors import PatchworkError
-from ..ssh import openssh_options
 
 # Settings of an ssh_config that say who the host is; Fabric may have them from a file that ssh does not look at.
 _FROM_SSH_CONFIG = ("UserKnownHostsFile", "GlobalKnownHostsFile", "HostKeyAlias", "IdentitiesOnly")

@@ -21,8 +21,8 @@ from invoke.context import Context
 from invoke.exceptions import AuthFailure, UnexpectedExit
 from invoke.runners import Result
 
+from ..connection.ssh import opened
 from ..errors import PatchworkError
-from ..ssh import opened
 
 R = TypeVar("R")
 Runner = Callable[..., Any]

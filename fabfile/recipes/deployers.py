@@ -8,7 +8,7 @@ from __future__ import annotations
 import zipfile
 from typing import TYPE_CHECKING
 
-from .. import pack
+from ..connection import pack
 from ..resources import Absent, Directory, File, Package, Resource, Validated
 from ..resources.deploy_user import DeployUser
 

@@ -18,8 +18,8 @@ from ..templating import Template
 from .roles import processes
 
 if TYPE_CHECKING:
+    from ..environment.variables import Wanted
     from ..settings import Settings
-    from ..variables import Wanted
 
 _HTTP_PORT = 80
 # A command with one of these needs the shell to stay; any other replaces it, so that signals reach the program.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..agent import system
 from ..agent.systemd import systemctl
 from .base import Handler
 
@@ -23,7 +24,7 @@ class Reload(Handler):
 
 @dataclass(frozen=True)
 class Restart(Handler):
-    """Restart a systemd service."""
+    """Restart a systemd service, however often it was started of late."""
 
     service: str
 
@@ -31,4 +32,7 @@ class Restart(Handler):
         return f"restart {self.service}"
 
     def run(self) -> None:
+        # A unit that is restarted for the sixth time in 10 seconds is refused and stays down, be it sshd. One that is
+        # not loaded yet has nothing to reset.
+        system.run(["systemctl", "reset-failed", "--", self.service], ok=range(256))
         systemctl("restart", self.service)

@@ -11,7 +11,7 @@ from fabric import Connection
 from invoke.context import Context
 from invoke.tasks import task as invoke_task
 
-from .. import ssh
+from ..connection import ssh
 from ..roles import cli_hosts
 from ..settings.fabric_config import running_program
 from ..targets import Target as Target

@@ -9,24 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 from invoke.collection import Collection
 
-from .. import assignments, variables, words
 from ..agent.variables import Variables
+from ..connection.session import whoami
 from ..console import Console, print_json
-from ..editor import edited
+from ..environment import assignments, variables
+from ..environment.editor import edited
+from ..environment.variables import Kept, Wanted
 from ..errors import ReleaseError, UsageError
 from ..fleet import Fleet, Member
-from ..listing import alike
 from ..outcome import told
 from ..recipes.release import reconfigured
 from ..release import new_record
 from ..report import Report
 from ..resources.secret import Secret
 from ..rollout import Underway, underway
-from ..session import whoami
 from ..settings import load
 from ..source import Source
 from ..targets import Limits, targets, with_app
-from ..variables import Kept, Wanted
+from ..views.listing import alike
+from . import words
 from .base import task
 
 if TYPE_CHECKING:

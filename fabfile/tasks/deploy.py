@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .. import variables
 from ..agent.layout import Record
+from ..connection.session import Session, whoami
 from ..console import Console
+from ..environment import variables
 from ..errors import UsageError
 from ..fleet import Member
 from ..outcome import told
@@ -19,7 +20,6 @@ from ..release import new_record
 from ..report import Report
 from ..resources.release import ReleaseCode
 from ..rollout import Underway, release_variables, underway
-from ..session import Session, whoami
 from ..settings import load
 from ..source import LocalSource, Source
 from ..targets import Limits
@@ -28,9 +28,9 @@ from .base import task
 if TYPE_CHECKING:
     from invoke.context import Context
 
+    from ..environment.variables import Given
     from ..resources.base import Resource
     from ..settings import Settings
-    from ..variables import Given
 
 
 @task(

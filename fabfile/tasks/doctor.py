@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .. import doctor as report
 from ..addresses import with_addresses
 from ..agent.doctor import Finding, finding
 from ..console import Console, print_json
@@ -16,6 +15,7 @@ from ..recipes.hardening import firewall_rules, hardening
 from ..recipes.roles import balances
 from ..settings import load
 from ..targets import Limits, targets
+from ..views import doctor as report
 from .base import task
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ import difflib
 from typing import TYPE_CHECKING, Any
 
 from ..agent.logs import NGINX
+from ..connection.session import Event
 from ..console import Console
 from ..errors import HostsmithError, InterruptedRunError, UsageError
 from ..fleet import Fleet, Member
 from ..recipes.roles import processes
-from ..session import Event
 from ..settings import load
 from ..targets import Limits, Target, targets
 from .base import task

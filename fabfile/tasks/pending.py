@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..commits import note_of, pending_on
 from ..console import Console, print_json
 from ..fleet import Fleet
-from ..listing import documents, show
 from ..settings import load
 from ..targets import Limits, targets
+from ..views.commits import note_of, pending_on
+from ..views.listing import documents, show
 from .base import task
 
 if TYPE_CHECKING:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .. import variables
 from ..addresses import with_addresses
-from ..changes import plan_of
-from ..commits import note_of, pending_on
 from ..console import Console, print_json
+from ..environment import variables
 from ..errors import DriftError
 from ..fleet import Fleet
-from ..listing import documents, show
 from ..settings import load
 from ..targets import Limits, targets
+from ..views.changes import plan_of
+from ..views.commits import note_of, pending_on
+from ..views.listing import documents, show
 from .base import task
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from ..agent.layout import Record
 from ..console import Console, print_json
 from ..fleet import Fleet, Member
-from ..listing import alike
 from ..release import short, state
 from ..settings import load
 from ..targets import Limits, targets
+from ..views.listing import alike
 from .base import task
 
 if TYPE_CHECKING:

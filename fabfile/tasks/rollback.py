@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..agent.layout import Record
+from ..connection.session import whoami
 from ..console import Console
 from ..fleet import Member
 from ..outcome import told
@@ -12,7 +13,6 @@ from ..recipes.release import settled
 from ..release import shared, to_go_back_to
 from ..report import Report
 from ..rollout import Underway, underway
-from ..session import whoami
 from ..settings import load
 from ..targets import Limits
 from .base import task

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from invoke.exceptions import Exit
 
-from .. import remainder
+from ..connection.session import Event
 from ..console import Console
 from ..errors import HostsmithError, InterruptedRunError, UsageError
 from ..fleet import Fleet, Member
-from ..session import Event
 from ..settings import load
 from ..targets import Limits, Target, primary, targets, with_app
+from . import remainder
 from .base import FleetTask, task
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from invoke.collection import Collection
 
 from ..console import Console
-from ..editor import edited
+from ..environment.editor import edited
+from ..environment.secret_file import NAME, Key, write_private
+from ..environment.secret_key import VARIABLE, find_key, key_path, secret_file
+from ..environment.variables import differing
 from ..errors import SecretsError
-from ..secret_file import NAME, Key, write_private
-from ..secret_key import VARIABLE, find_key, key_path, secret_file
 from ..settings import load
-from ..variables import differing
 from .base import task
 
 if TYPE_CHECKING:

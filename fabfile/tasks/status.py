@@ -10,12 +10,12 @@ from ..agent import wire
 from ..console import Console, print_json
 from ..errors import HostsmithError, SettingsError
 from ..fleet import Fleet, Member
-from ..overview import COLUMNS, Answer, compare, remarks, row, style
 from ..recipes.release import health_check
 from ..recipes.roles import balances
 from ..roles import ALL_ROLES
 from ..settings import load
 from ..targets import Limits, targets
+from ..views.overview import COLUMNS, Answer, compare, remarks, row, style
 from .base import task
 
 if TYPE_CHECKING:

@@ -49,7 +49,7 @@ import json
 
 from hostsmith import Validated, converge, load, ns, recipes, role, task
 from hostsmith.host import Host
-from hostsmith.session import Session
+from hostsmith.connection.session import Session
 
 
 def drained(c, host):

@@ -17,9 +17,9 @@ SCRIPT = """
 import sys, threading
 from concurrent.futures import ThreadPoolExecutor
 from fabric import Config, Connection
-from hostsmith import transport
+from hostsmith.connection import transport
 from hostsmith.errors import ConnectError
-from hostsmith.ssh import opened
+from hostsmith.connection.ssh import opened
 gateway, first, second = sys.argv[1:]
 """
 

@@ -50,7 +50,8 @@ def hard(booted: Project) -> Iterator[Project]:
         (booted.folder / "templates/nftables/firewall.nft.j2").unlink()
     booted.settings()
     vps.run(
-        "rm -rf /etc/ssh /etc/hostsmith; cp -a /root/before/ssh /root/before/hostsmith /etc/; systemctl restart ssh;"
+        "rm -rf /etc/ssh /etc/hostsmith; cp -a /root/before/ssh /root/before/hostsmith /etc/;"
+        "systemctl reset-failed ssh; systemctl restart ssh;"
         "nft delete table inet other 2>/dev/null; rm -f /etc/ufw/ufw.conf; nft -f /etc/hostsmith/firewall.nft"
     )
 

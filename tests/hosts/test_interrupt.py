@@ -83,6 +83,7 @@ def test_a_provision_that_is_cut_off(project: Project, fault: str) -> None:
     vps, live = project.vps, project.live()
     before = vps.run("cat /etc/nginx/sites-available/hello")
     project.settings(static={}, client_max_body_size=f"{next(_sizes)}m")
+    project.commit("another limit")
     with Load(vps.address, connections=2) as load:
         with slow(project, "check"), struck(project, "provision", fault, lambda: reach(project)):
             pass

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
-from hostsmith import pack
 from hostsmith.agent import wire
 from hostsmith.agent.layout import Record
+from hostsmith.connection import pack
 from hostsmith.resources import Command, File, Package, Reload, Service, User, Validated
 from hostsmith.resources.live import Live
 from hostsmith.resources.release import ReleaseRecord

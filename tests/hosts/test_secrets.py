@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hostsmith.environment.secret_file import Key, SecretFile
 from hostsmith.resources import Secret
-from hostsmith.secret_file import Key, SecretFile
 
 from tests.hosts.conftest import Project, Vps, make_project
 

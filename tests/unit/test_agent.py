@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from hostsmith import pack
 from hostsmith.agent import lock
+from hostsmith.connection import pack
 from hostsmith.resources import Command, Directory, File, Secret, Symlink, Validated
 from local_host import NASTY, Agent, nobody_reads, program, programs, tree
 from own_resources import Append, Buggy

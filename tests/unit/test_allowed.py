@@ -14,6 +14,7 @@ from hostsmith.agent.health import HealthCheck
 from hostsmith.agent.layout import Layout, Record
 from hostsmith.agent.supervisor_config import is_of_release
 from hostsmith.agent.variables import Variable, Variables
+from hostsmith.environment.variables import Wanted
 from hostsmith.host import Host
 from hostsmith.recipes import release as recipe
 from hostsmith.recipes.haproxy import server_name
@@ -40,7 +41,6 @@ from hostsmith.resources.settled import Settled
 from hostsmith.roles import ALL_ROLES
 from hostsmith.settings.schema import Settings
 from hostsmith.templating import rendered
-from hostsmith.variables import Wanted
 
 ID = "20261121-101500-1f3c2ab"
 FOLDER = f"/srv/shop/releases/{ID}"

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hostsmith.assignments import assigned, names
+from hostsmith.environment.assignments import assigned, names
 from hostsmith.errors import UsageError
 from hostsmith.resources import Secret
 from local_fab import Fab
@@ -35,7 +35,7 @@ def test_from_standard_input_and_from_a_file_without_the_end_of_the_last_line(
 
 
 def test_asked_for_on_a_terminal_without_an_echo() -> None:
-    code = "from hostsmith.assignments import assigned; print(len(assigned(['TOKEN'])['TOKEN'].reveal()))"
+    code = "from hostsmith.environment.assignments import assigned; print(len(assigned(['TOKEN'])['TOKEN'].reveal()))"
     with Terminal(code) as terminal:
         terminal.until(["TOKEN:"])
         terminal.type("planted\n")
@@ -81,11 +81,11 @@ class TestWords:
         fab = Fab(tmp_path)
         fab.write("app: blog\nroles: {web: [web1], worker: [web2]}\nprocesses: {web: gunicorn a:a}\n")
         fab.write(
-            "from invoke.collection import Collection\nfrom hostsmith import words\n"
+            "from invoke.collection import Collection\nfrom hostsmith.tasks import words\n"
             "from hostsmith.tasks.base import task\n"
             "words.adopt()\n"
             "@task()\ndef take(c, words='', role=None, json=False):\n"
-            "    from hostsmith.words import split\n"
+            "    from hostsmith.tasks.words import split\n"
             "    print(split(words), role, json)\n"
             "@task()\ndef other(c):\n    print('other')\n"
             "ns = Collection(take, other)\nns.add_collection(Collection('deep', take))\n",

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 from hostsmith.agent.history import Commit
-from hostsmith.changes import Names, Plan
-from hostsmith.commits import Pending, note_of
 from hostsmith.report import Result
+from hostsmith.views.changes import Names, Plan
+from hostsmith.views.commits import Pending, note_of
 
 LIVE, WANTED = "1f3c2ab" + "0" * 33, "9be07d4" + "0" * 33
 COMMIT = Commit(WANTED, "2026-11-20", "Ann", "Add a page")

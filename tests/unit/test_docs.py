@@ -13,7 +13,7 @@ import hostsmith
 import pytest
 from fabric.main import make_program
 from hostsmith.settings.schema import Settings
-from hostsmith.words import TakingParser
+from hostsmith.tasks.words import TakingParser
 from invoke.parser import Parser, ParserContext
 from invoke.util import yaml
 

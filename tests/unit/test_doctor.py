@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from hostsmith.agent.doctor import finding
-from hostsmith.doctor import clock, style, verdict
+from hostsmith.views.doctor import clock, style, verdict
 from local_fab import Fab
 
 

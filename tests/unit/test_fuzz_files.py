@@ -21,7 +21,7 @@ from typing import Any
 import crossplane
 import hostile
 import pytest
-from hostsmith import variables
+from hostsmith.environment import variables
 from hostsmith.errors import SettingsError
 from hostsmith.recipes import haproxy, nginx, release
 from hostsmith.resources import File, Resource, Secret, Validated

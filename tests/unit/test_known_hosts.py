@@ -8,8 +8,8 @@ from pathlib import Path
 
 import paramiko
 import pytest
+from hostsmith.connection.known_hosts import HostKeys, fingerprint, keys
 from hostsmith.errors import HostKeyError
-from hostsmith.known_hosts import HostKeys, fingerprint, keys
 
 
 def new_key() -> tuple[str, paramiko.PKey]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hostsmith.overview import COLUMNS, compare, remarks, row, style
+from hostsmith.views.overview import COLUMNS, compare, remarks, row, style
 
 OLD, MIDDLE, NEW = "20261121-101500-1f3c2ab", "20261121-102000-5be07d4", "20261121-114210-9be07d4"
 GIB = 1024**3

@@ -16,7 +16,7 @@ from pathlib import Path
 import hostsmith
 import own_resources
 import pytest
-from hostsmith import pack
+from hostsmith.connection import pack
 from hostsmith.errors import UsageError
 from hostsmith.resources import Absent, Directory, File, Reload, Resource, Validated
 from own_resources import Append, Half

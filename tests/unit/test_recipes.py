@@ -17,6 +17,7 @@ import pytest
 from hostsmith.agent.health import HealthCheck
 from hostsmith.agent.layout import Record
 from hostsmith.agent.variables import Variable, Variables
+from hostsmith.environment.variables import Wanted
 from hostsmith.errors import SettingsError
 from hostsmith.host import Host
 from hostsmith.recipes import app, haproxy, nginx, provision, python, release, roles, supervisor, system
@@ -44,7 +45,6 @@ from hostsmith.resources.settled import Settled
 from hostsmith.roles import ALL_ROLES
 from hostsmith.settings import Settings
 from hostsmith.templating import Template, render, rendered
-from hostsmith.variables import Wanted
 from local_host import NASTY, nobody_reads, program
 
 ID = "20260101-120000-0123456"

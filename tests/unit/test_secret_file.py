@@ -7,10 +7,10 @@ import stat
 from pathlib import Path
 
 import pytest
+from hostsmith.environment.secret_file import Key, SecretFile
+from hostsmith.environment.secret_key import find_key, key_path, told_by
 from hostsmith.errors import SecretsError
 from hostsmith.resources import Secret
-from hostsmith.secret_file import Key, SecretFile
-from hostsmith.secret_key import find_key, key_path, told_by
 from hostsmith.settings import Settings
 from hostsmith.settings.origins import FromCommand
 from local_fab import Fab

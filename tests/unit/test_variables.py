@@ -10,10 +10,10 @@ import pytest
 from hostsmith.agent import redact
 from hostsmith.agent.layout import Layout, Record
 from hostsmith.agent.variables import Variable, Variables, kept, remember_all
+from hostsmith.environment.secret_file import Key, SecretFile
+from hostsmith.environment.variables import Given, Kept, given, lacking, reference, wanted
 from hostsmith.resources import Secret
-from hostsmith.secret_file import Key, SecretFile
 from hostsmith.settings import Settings
-from hostsmith.variables import Given, Kept, given, lacking, reference, wanted
 
 
 def settings(folder: Path, **values: Any) -> Settings:

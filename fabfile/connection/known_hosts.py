@@ -16,7 +16,7 @@ from pathlib import Path
 import paramiko
 from paramiko.pkey import UnknownKeyType
 
-from .errors import HostKeyError
+from ..errors import HostKeyError
 
 OWN = "~/.ssh/known_hosts"
 _MACHINES = Path("/etc/ssh/ssh_known_hosts")

@@ -14,16 +14,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .agent.layout import Record
-from .agent.variables import Variable, Variables
-from .resources.secret import Secret
+from ..agent.layout import Record
+from ..agent.variables import Variable, Variables
+from ..resources.secret import Secret
+from ..settings.origins import FromCommand, Generated
 from .secret_file import NAME
 from .secret_key import find_key, secret_file, told_by
-from .settings.origins import FromCommand, Generated
 
 if TYPE_CHECKING:
-    from .session import Session
-    from .settings import Settings
+    from ..connection.session import Session
+    from ..settings import Settings
 
 _SETTINGS, _SHELL, _COMMAND, _GENERATED = "settings", "environment", "command", "generated"
 _ALPHABET = string.ascii_letters + string.digits

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from .console import Console
+from ..console import Console
 
 if TYPE_CHECKING:
-    from .fleet import Fleet, Member
+    from ..fleet import Fleet, Member
 
 T = TypeVar("T")
 

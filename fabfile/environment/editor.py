@@ -16,8 +16,8 @@ from typing import Any
 
 from invoke.util import yaml  # type: ignore[attr-defined]
 
-from .errors import UsageError
-from .resources.secret import Secret
+from ..errors import UsageError
+from ..resources.secret import Secret
 from .secret_file import VARIABLE_NAME
 
 _NAME = "secrets.yaml"

@@ -11,13 +11,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._version import __version__
-from .agent.doctor import Finding, finding
-from .errors import HostsmithError, SourceError
+from .._version import __version__
+from ..agent.doctor import Finding, finding
+from ..errors import HostsmithError, SourceError
 
 if TYPE_CHECKING:
-    from .console import Console
-    from .settings import Settings
+    from ..console import Console
+    from ..settings import Settings
 
 COLUMNS = ("HOST", "SYSTEM", "PYTHON", "DISK", "MEMORY", "CLOCK", "HARDENING", "VERDICT")
 # The parts of the hardening, by the resource that is each.
@@ -100,7 +100,7 @@ def _known_hosts() -> Finding:
 
 
 def _source(settings: Settings) -> Finding:
-    from .source import LocalSource
+    from ..source import LocalSource
 
     if not settings.source_is_local:
         return finding("source", "ok", f"{settings.revision} of {settings.source}")

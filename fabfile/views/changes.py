@@ -6,17 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from . import recipes, variables
+from .. import recipes
+from ..console import diff_style
+from ..environment import variables
+from ..errors import ConvergeError
+from ..report import Result
 from .commits import Pending
-from .console import diff_style
-from .errors import ConvergeError
 from .listing import Line
-from .report import Result
 
 if TYPE_CHECKING:
-    from .fleet import Member
-    from .resources.base import Resource
-    from .variables import Given
+    from ..environment.variables import Given
+    from ..fleet import Member
+    from ..resources.base import Resource
 
 _WORDS = {"changed": ("change", "green"), "ran": ("run", "cyan")}
 

@@ -18,10 +18,10 @@ from typing import Any
 import paramiko
 from fabric import Connection
 
+from ..errors import ConnectError, HostKeyError
+from ..settings.fabric_config import project_folder
 from . import known_hosts, transport
-from .errors import ConnectError, HostKeyError
 from .known_hosts import HostKeys, fingerprint
-from .settings.fabric_config import project_folder
 
 # Seconds. A host that is down should cost seconds; Fabric alone would wait as long as TCP does.
 CONNECT_TIMEOUT = 10
@@ -122,7 +122,7 @@ def _use_sandbox(c: Connection) -> str | None:
 
     :returns: its known_hosts file; None when the host is none of the sandbox's.
     """
-    from .sandbox import lookup
+    from ..sandbox import lookup
 
     target = lookup(project_folder(c.config), c.original_host)
     if target is None:

@@ -20,8 +20,8 @@ from typing import Any
 
 from invoke.util import yaml  # type: ignore[attr-defined]
 
-from .errors import SecretsError
-from .resources.secret import Secret
+from ..errors import SecretsError
+from ..resources.secret import Secret
 
 NAME = "secrets.enc.yaml"
 _HEADER = """\

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 import paramiko.agent
 
+from ..agent import events, redact, wire
+from ..agent.controller import BEAT, PATIENCE, REFUSED
+from ..agent.events import RECORD_SEPARATOR
+from ..errors import AgentError, ConnectError, InterruptedRunError, LockedError, LostError, UsageError
+from ..printable import cut
 from . import pack
-from .agent import events, redact, wire
-from .agent.controller import BEAT, PATIENCE, REFUSED
-from .agent.events import RECORD_SEPARATOR
-from .errors import AgentError, ConnectError, InterruptedRunError, LockedError, LostError, UsageError
-from .printable import cut
 from .ssh import knock, label, opened
 
 if TYPE_CHECKING:
     from fabric import Connection
 
-    from .resources.base import Resource
+    from ..resources.base import Resource
 
 Event = dict[str, Any]
 _CHANNEL_TIMEOUT = 30

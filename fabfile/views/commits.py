@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .agent.history import Commit, Difference
+from ..agent.history import Commit, Difference
+from ..release import short
+from ..source import LocalSource
 from .listing import Line
-from .release import short
-from .source import LocalSource
 
 if TYPE_CHECKING:
-    from .fleet import Fleet, Member
-    from .settings import Settings
+    from ..fleet import Fleet, Member
+    from ..settings import Settings
 
 # So many commits are shown of either kind.
 _SHOWN = 20

@@ -12,7 +12,7 @@ from typing import Any
 from fabric.main import Fab
 from invoke.parser import Parser
 
-from .settings.fabric_config import running_program
+from ..settings.fabric_config import running_program
 
 # What no word can contain.
 _BETWEEN = "\0"

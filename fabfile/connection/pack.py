@@ -12,12 +12,12 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from .agent.wire import CANONICAL
-from .errors import UsageError
-from .resources.base import Handler, Resource
-from .resources.validated import Validated
+from ..agent.wire import CANONICAL
+from ..errors import UsageError
+from ..resources.base import Handler, Resource
+from ..resources.validated import Validated
 
-_HERE = Path(__file__).parent
+_HERE = Path(__file__).parent.parent
 _TRAVELLING = ("agent", "resources")
 
 # The exit statuses by which the start of the agent tells the shell around it, and us, what is missing.

@@ -8,13 +8,13 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import SecretsError
-from .resources.secret import Secret
+from ..errors import SecretsError
+from ..resources.secret import Secret
+from ..settings.origins import FromCommand
 from .secret_file import NAME, Key, SecretFile
-from .settings.origins import FromCommand
 
 if TYPE_CHECKING:
-    from .settings import Settings
+    from ..settings import Settings
 
 VARIABLE = "HOSTSMITH_KEY"
 

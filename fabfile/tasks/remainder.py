@@ -10,8 +10,8 @@ from typing import Any
 
 import fabric
 
-from .errors import UsageError
-from .settings.fabric_config import running_program
+from ..errors import UsageError
+from ..settings.fabric_config import running_program
 
 
 class TakingExecutor(fabric.Executor):  # type: ignore[misc]

@@ -1,0 +1,1 @@
+"""The way to a host: SSH, host keys, the program that is sent, and the session with it."""

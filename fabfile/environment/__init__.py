@@ -1,0 +1,1 @@
+"""The variables of the app: where they come from, and the secrets among them."""

@@ -1,0 +1,1 @@
+"""What the tasks that only look have to show of a fleet."""
