@@ -20,7 +20,7 @@ import os
 import time
 
 if os.path.exists("/run/slow-app"):
-    open(os.path.expanduser("~/here"), "w").close()
+    open("/tmp/here", "w").close()
     time.sleep(600)
 if os.path.exists("/run/broken-app"):
     raise RuntimeError("this host lacks a library")
@@ -34,7 +34,7 @@ def app(environ, start_response):
 """
 SLOW_PYTHON = """\
 #!/bin/sh
-if [ -e /run/slow-python ]; then touch /srv/hello/shared/here; sleep 600; fi
+if [ -e /run/slow-python ]; then touch /tmp/here; sleep 600; fi
 exec python3 "$@"
 """
 
@@ -109,7 +109,7 @@ def trio(booted: Trio) -> Iterator[Trio]:
     booted.settings()
     yield booted
     for vps in booted.web:
-        vps.run("rm -f /run/slow-app /run/slow-requests /run/slow-python /run/broken-app /srv/hello/shared/here")
+        vps.run("rm -f /run/slow-app /run/slow-requests /run/slow-python /run/broken-app /tmp/here")
 
 
 def test_a_rolling_deploy_and_its_rollback_drop_no_request(trio: Trio) -> None:
@@ -223,7 +223,7 @@ def test_a_host_that_dies_amid_a_deploy(trio: Trio, sandbox: Sandbox, phase: str
     trio.change()
     second.run("touch /run/slow-python" if phase == "prepare" else "touch /run/slow-app")
     running = trio.project.start("deploy", "--json")
-    second.wait_for_file("/srv/hello/shared/here")
+    second.wait_for_file("/tmp/here")
     sandbox.kill(second.name)
     out, errors = running.communicate(timeout=300)
     assert running.returncode == 1, errors
@@ -237,11 +237,11 @@ def test_a_host_that_dies_amid_a_deploy(trio: Trio, sandbox: Sandbox, phase: str
 @pytest.mark.parametrize("phase", ["prepare", "release", "activate"])
 def test_a_deploy_that_is_cut_off(trio: Trio, signum: signal.Signals, phase: str) -> None:
     before, (first, second) = trio.live(), trio.web
-    trio.change("web: gunicorn hello:app\n" + ("release: touch ~/here; sleep 600\n" if phase == "release" else ""))
+    trio.change("web: gunicorn hello:app\n" + ("release: touch /tmp/here; sleep 600\n" if phase == "release" else ""))
     if phase != "release":
         second.run("touch /run/slow-python" if phase == "prepare" else "touch /run/slow-app")
     running = trio.project.start("deploy")
-    (first if phase == "release" else second).wait_for_file("/srv/hello/shared/here")
+    (first if phase == "release" else second).wait_for_file("/tmp/here")
     running.send_signal(signum)
     out, errors = running.communicate(timeout=120)
     assert running.returncode != 0
@@ -259,7 +259,7 @@ def test_a_controller_that_falls_silent_is_not_waited_for(trio: Trio) -> None:
     trio.change()
     trio.web[1].run("touch /run/slow-app")
     running = trio.project.start("deploy")
-    trio.web[1].wait_for_file("/srv/hello/shared/here")
+    trio.web[1].wait_for_file("/tmp/here")
     assert trio.live()[0] != before[0]
     running.send_signal(signal.SIGSTOP)
     for vps in trio.web:
