@@ -2,7 +2,7 @@
 HOST_PACKAGES = git debootstrap systemd-container nftables iproute2 openssh-client gpgv rsync curl procps
 BIN = .venv/bin
 
-.PHONY: help demo demo-fleet test test-unit fuzz audit lint types wheel bench bench-fleet clean-sandbox clean
+.PHONY: help demo demo-fleet test test-unit fuzz faults audit lint types wheel bench bench-fleet clean-sandbox clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -25,6 +25,11 @@ test-unit:  ## Tests that need neither root nor hosts: seconds
 fuzz:  ## Thousands of bad inputs, other ones each time: settings, hosts, files, shells, the wire (ten minutes)
 	@sh scripts/bootstrap.sh dev git
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -n 2 tests/unit/test_fuzz_*.py
+
+faults:  ## Every fault at every step on real hosts, of which `make test` tries some (root)
+	@[ "$$(id -u)" = 0 ] || { echo "The tests boot hosts, which takes root: sudo make faults" >&2; exit 1; }
+	@sh scripts/bootstrap.sh dev $(HOST_PACKAGES) wrk
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m exhaustive tests/hosts
 
 audit:  ## Known vulnerabilities in the dependencies; a warning where nobody can be asked, an error with STRICT=1
 	@sh scripts/bootstrap.sh audit

@@ -34,9 +34,14 @@ def project(
     vps.sandbox.destroy(vps.name)
 
 
-@pytest.fixture(params=["ctrl-c", "kill -9", "close", "reset"])
-def fault(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+FAULTS = ["ctrl-c", "kill -9", "close", "reset"]
+# Of all steps and faults, those that each `make test` tries; `make faults` tries the others, too.
+_SAMPLE = {"prepare": "ctrl-c", "release": "kill -9", "start": "close", "switch": "reset", "verify": "kill -9"}
+CELLS = [
+    pytest.param(step, fault, marks=() if chosen == fault else pytest.mark.exhaustive)
+    for step, chosen in _SAMPLE.items()
+    for fault in FAULTS
+]
 
 
 @contextlib.contextmanager
@@ -79,6 +84,7 @@ def strike(running: subprocess.Popen[str], wire: Wire, fault: str) -> None:
     faults[fault]()
 
 
+@pytest.mark.parametrize("fault", FAULTS)
 def test_a_provision_that_is_cut_off(project: Project, fault: str) -> None:
     vps, live = project.vps, project.live()
     before = vps.run("cat /etc/nginx/sites-available/hello")
@@ -95,7 +101,7 @@ def test_a_provision_that_is_cut_off(project: Project, fault: str) -> None:
     assert_serves(project, live)
 
 
-@pytest.mark.parametrize("step", ["prepare", "release", "start", "switch", "verify"])
+@pytest.mark.parametrize(("step", "fault"), CELLS)
 def test_a_deploy_that_is_cut_off(project: Project, step: str, fault: str) -> None:
     old = project.live()
     with Load(project.vps.address, connections=2) as load:
@@ -111,6 +117,9 @@ def test_a_deploy_that_is_cut_off(project: Project, step: str, fault: str) -> No
     assert_serves(project, project.live())
 
 
+@pytest.mark.parametrize(
+    "fault", [pytest.param(fault, marks=() if fault == "close" else pytest.mark.exhaustive) for fault in FAULTS]
+)
 def test_a_deploy_that_is_cut_off_while_the_old_release_drains(project: Project, fault: str) -> None:
     vps, old = project.vps, project.live()
     proven = (
