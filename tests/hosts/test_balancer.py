@@ -239,7 +239,7 @@ def test_a_reload_drops_no_request(fleet: Fleet) -> None:
     with Load(fleet.lb.address, connections=32) as load:
         for number in range(3):
             load.wait_for(200)
-            fleet.provision_balancer(balancer={"rate_limit": 1_000_000 + number})
+            fleet.provision_balancer(balancer={"rate_limit": 1_000_000 - number})
             workers.append(fleet.worker())
         load.wait_for(200)
     assert load.failed == []
