@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Event = dict[str, Any]
 _CHANNEL_TIMEOUT = 30
+# What sending on a connection that has broken raises; EOFError comes from deep within paramiko, at times.
+_BROKEN = (paramiko.SSHException, OSError, EOFError)
 _ERROR_LINES = 20
 
 
@@ -66,7 +68,7 @@ class Session:
             if self._c.forward_agent:
                 paramiko.agent.AgentRequestHandler(channel)
             channel.exec_command(pack.start_command(sudo_password))
-        except (paramiko.SSHException, OSError) as error:
+        except _BROKEN as error:
             raise ConnectError(f"{self.host}: the connection broke: {error or type(error).__name__}") from None
         return channel
 
@@ -84,7 +86,7 @@ class Session:
         An agent that is amid a resource, or holds changes, puts them back first.
         """
         self._ended.set()
-        with contextlib.suppress(paramiko.SSHException, OSError, EOFError):
+        with contextlib.suppress(*_BROKEN):
             self._channel.shutdown_write()
             self._channel.status_event.wait(_CHANNEL_TIMEOUT)
             self._channel.close()
@@ -92,12 +94,12 @@ class Session:
     def interrupt(self) -> None:
         """Have the agent stop, put back what is half-way or held, and end; whoever listens hears of it."""
         self._ended.set()
-        with contextlib.suppress(paramiko.SSHException, OSError):
+        with contextlib.suppress(*_BROKEN):
             self._channel.shutdown_write()
 
     def last_words(self, on_event: Callable[[Event], None]) -> None:
         """Listen until an agent that was interrupted has ended."""
-        with contextlib.suppress(paramiko.SSHException, OSError, ValueError):
+        with contextlib.suppress(*_BROKEN, ValueError):
             # An exception that passed through the iterator has ended it.
             self._events = self._read_events()
             for event in self._events:
@@ -218,7 +220,7 @@ class Session:
         try:
             with self._sending:
                 self._channel.sendall(data)
-        except (paramiko.SSHException, OSError):
+        except _BROKEN:
             raise self._died() from None
 
     def _dispatch(self, on_event: Callable[[Event], None]) -> Event | None:
@@ -240,7 +242,7 @@ class Session:
     def _beat(self) -> None:
         """Tell the agent that we are there."""
         while not self._ended.wait(BEAT):
-            with contextlib.suppress(paramiko.SSHException, OSError), self._sending:
+            with contextlib.suppress(*_BROKEN), self._sending:
                 self._channel.sendall(b"0\n")
 
     def _read_events(self) -> Iterator[Event]:

@@ -30,7 +30,10 @@ def machine(boot: Callable[..., Vps], deployed_image: str) -> Iterator[Vps]:
 def project(machine: Vps, tmp_path: Path) -> Iterator[Project]:
     """The project, logging in as a user who is not root."""
     machine.user = "dev"
-    yield make_project(tmp_path, machine)
+    project = make_project(tmp_path, machine)
+    # The hardening would shut root out, by whom the tests look.
+    project.settings(hardening={"ssh": False})
+    yield project
     machine.user = "root"
 
 
@@ -53,7 +56,7 @@ def test_a_german_host_is_understood(project: Project) -> None:
     vps.run("apt-get -qq -y purge tree >/dev/null 2>&1 || true")
     try:
         assert "Datei oder Verzeichnis" in vps.run("ls /nowhere 2>&1 || true")
-        project.settings(packages=["tree"])
+        project.settings(packages=["tree"], hardening={"ssh": False})
         deploys(project)
         vps.run("echo 'dev ALL=(ALL) ALL' > /etc/sudoers.d/dev")
         assert (
@@ -120,7 +123,7 @@ def test_a_private_umask_hides_nothing_from_nginx_and_the_app(
     before = os.umask(0o077)
     try:
         assert vps.run("umask").strip() == "0077"
-        project.settings(domains=[f"{user}.example"])
+        project.settings(domains=[f"{user}.example"], hardening={"ssh": False})
         project.commit("private")
         project.fab("provision", "deploy")
     finally:
@@ -130,7 +133,7 @@ def test_a_private_umask_hides_nothing_from_nginx_and_the_app(
     assert vps.http("/static/new.css", host=f"{user}.example").body == f"/* {user} */"
     assert vps.run("find -L /srv/hello/current/venv /srv/hello/current/code -not -perm -o=r | head") == ""
     assert vps.run("stat -c '%a %U' /srv/hello/current/env").split() == ["640", "root"]
-    project.settings()
+    project.settings(hardening={"ssh": False})
     project.fab("provision")
 
 
