@@ -131,7 +131,7 @@ def test_full_while_the_configuration_is_written(project: Project, disk: Disk) -
     old = live(project)
     assert old in project.vps.http("/").body
     # What is made room for is enough: what the failed attempt has left counts for nothing.
-    disk.leave_room(200)
+    disk.leave_room(500)
     project.fab("deploy")
     assert live(project) in project.vps.http("/").body
 
