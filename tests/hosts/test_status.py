@@ -87,7 +87,7 @@ def test_a_status_is_one_session_on_each_host(fleet: Fleet) -> None:
 def test_hosts_with_the_same_releases_are_listed_once(fleet: Fleet) -> None:
     first, second = fleet.web
     listed = fleet.project.fab("releases").stdout.splitlines()
-    assert listed[0] == f"2 hosts: {first.address}, {second.address}:"
+    assert listed[0] == f"2 hosts: {first.address}, {second.address}:", listed
     assert [line.split()[1] for line in listed[1:]] == ["STATE", "live"]
     assert list(fleet.project.json("releases")) == [first.address, second.address]
 
