@@ -16,7 +16,7 @@ from .outcome import Outcome
 from .recipes.haproxy import drained
 from .recipes.release import live, pruned, release_command, settled
 from .report import Report
-from .targets import Limits, of_role, others_with_app, primary, targets, with_app
+from .targets import Target, of_role, others_with_app, primary
 
 if TYPE_CHECKING:
     from invoke.context import Context
@@ -73,15 +73,20 @@ class Underway:
 
 @contextmanager
 def underway(
-    c: Context, settings: Settings, limits: Limits, console: Console, outcome: Outcome, *, skip_unreachable: bool
+    c: Context,
+    settings: Settings,
+    hosts: Sequence[Target],
+    console: Console,
+    outcome: Outcome,
+    *,
+    skip_unreachable: bool,
 ) -> Iterator[Underway]:
-    """Reach and lock the hosts that run the app.
+    """Reach and lock the hosts.
 
     :param outcome: gets their reports.
     :param skip_unreachable: go on without hosts that are away, as long as one is there.
     :raises FleetError: a host is away, or held by another run. Nothing has changed anywhere.
     """
-    hosts = with_app(targets(c, settings, limits))
     with Fleet(hosts, console, settings.concurrency, f"{outcome.what} {settings.app}") as fleet:
         outcome.reports += fleet.reports
         left_out = _begin(fleet, settings, outcome.what, skip_unreachable)

@@ -214,9 +214,10 @@ class _Change:
         :raises FleetError: it failed on a host, and all have what they had.
         """
         settings, console = self._settings, self._console
+        hosts = with_app(targets(self._c, settings, self._limits))
         with (
             told(console, what, release=None) as outcome,
-            underway(self._c, settings, self._limits, console, outcome, skip_unreachable=self._skip_unreachable) as run,
+            underway(self._c, settings, hosts, console, outcome, skip_unreachable=self._skip_unreachable) as run,
         ):
             release = _reconfigure(run, what, change)
             outcome.more["release"] = release

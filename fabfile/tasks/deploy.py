@@ -22,7 +22,7 @@ from ..resources.release import ReleaseCode
 from ..rollout import Underway, release_variables, underway
 from ..settings import load
 from ..source import LocalSource, Source
-from ..targets import Limits
+from ..targets import Limits, targets, with_app
 from .base import task
 
 if TYPE_CHECKING:
@@ -55,12 +55,13 @@ def deploy(
 ) -> list[Report]:
     """Release a revision beside the old one, then switch: all hosts or none."""
     settings = load(c).in_batches(batch)
+    console = Console(quiet=json)
+    hosts = with_app(targets(c, settings, Limits(role, host, exclude)))
     given = variables.given(settings)
-    console, limits = Console(quiet=json), Limits(role, host, exclude)
     with (
         told(console, "deploy", release=None) as outcome,
         _origin(settings, revision or settings.revision, dirty) as origin,
-        underway(c, settings, limits, console, outcome, skip_unreachable=skip_unreachable) as run,
+        underway(c, settings, hosts, console, outcome, skip_unreachable=skip_unreachable) as run,
     ):
         record = _deploy(c, run, origin, given)
         outcome.more["release"] = record.id

@@ -14,7 +14,7 @@ from ..release import shared, to_go_back_to
 from ..report import Report
 from ..rollout import Underway, underway
 from ..settings import load
-from ..targets import Limits
+from ..targets import Limits, targets, with_app
 from .base import task
 
 if TYPE_CHECKING:
@@ -44,10 +44,11 @@ def rollback(
 ) -> list[Report]:
     """Go back to the last release that was proven healthy: all hosts or none."""
     settings = load(c).in_batches(batch)
-    console, limits = Console(quiet=json), Limits(role, host, exclude)
+    console = Console(quiet=json)
+    hosts = with_app(targets(c, settings, Limits(role, host, exclude)))
     with (
         told(console, "rollback", release=None) as outcome,
-        underway(c, settings, limits, console, outcome, skip_unreachable=skip_unreachable) as run,
+        underway(c, settings, hosts, console, outcome, skip_unreachable=skip_unreachable) as run,
     ):
         record = _roll_back(run, to)
         outcome.more["release"] = record.id
