@@ -10,10 +10,8 @@ import pytest
 
 from tests.hosts.conftest import Project, Vps, make_project
 
-# Everything of the host that a deploy may leave behind, but for the records of releases and the repository's folders.
-LEFT = (
-    "cd /srv/hello && ls -d releases/*/code releases/*/venv venvs/* && find repo.git -name '*pack*' -o -name '*.lock'"
-)
+# All that a deploy may leave half written; what git has received as a whole stays in its repository.
+LEFT = "cd /srv/hello && ls -d releases/*/code releases/*/venv venvs/* && find repo.git -name 'tmp_*' -o -name '*.lock'"
 
 
 class Disk:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,15 @@ LOG_IN = (
     " && install -o dev -m 600 /root/.ssh/authorized_keys /home/dev/.ssh/"
     " && echo 'dev ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/dev"
 )
+
+# Python loads this at its start.
+SKEW = """\
+import time
+
+_time, _gmtime = time.time, time.gmtime
+time.time = lambda: _time() + {seconds}
+time.gmtime = lambda at=None: _gmtime(time.time() if at is None else at)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -137,17 +147,14 @@ def test_a_private_umask_hides_nothing_from_nginx_and_the_app(
     project.fab("provision")
 
 
-@pytest.mark.parametrize("hours", ["-30h", "+30h"])
-def test_a_clock_that_is_off_mixes_up_no_releases(project: Project, hours: str) -> None:
+@pytest.mark.parametrize("hours", [30, -30])
+def test_a_clock_that_is_off_mixes_up_no_releases(project: Project, hours: int) -> None:
     vps = project.vps
-    vps.run("apt-get -qq -y install libfaketime >/dev/null 2>&1")
-    # The clock of what hostsmith runs on the host alone: the host's own is that of this machine, too.
-    vps.run(
-        "install -m 755 /dev/stdin /usr/local/bin/python3",
-        stdin=f"#!/bin/sh\nexport FAKETIME={hours} FAKETIME_DONT_FAKE_MONOTONIC=1\n"
-        'LD_PRELOAD=$(ls /usr/lib/*/faketime/libfaketime.so.1) exec /usr/bin/python3 "$@"\n',
-    )
+    # The clock of Python on the host: the host's own is that of this machine, too.
+    path = vps.run("python3 -c 'import sysconfig; print(sysconfig.get_path(\"stdlib\"))'").strip() + "/sitecustomize.py"
+    vps.run(f"cat > {path}", stdin=SKEW.format(seconds=3600 * hours))
     try:
+        assert abs(float(vps.run("python3 -c 'import time; print(time.time())'")) - time.time()) > 3600 * 29
         deploys(project)
         first = os.path.basename(vps.run("readlink /srv/hello/current").strip())
         deploys(project)
@@ -155,4 +162,4 @@ def test_a_clock_that_is_off_mixes_up_no_releases(project: Project, hours: str) 
         project.fab("rollback")
         assert first in vps.http("/").body
     finally:
-        vps.run("rm /usr/local/bin/python3")
+        vps.run(f"rm {path}")
