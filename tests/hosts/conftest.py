@@ -86,7 +86,7 @@ class Vps:
 
     def wait_for_file(self, path: str) -> None:
         """Wait until something on the host has made a file."""
-        self.run(f"for i in $(seq 300); do [ -e {path} ] && exit 0; sleep 0.1; done; exit 1")
+        self.run(f"for i in $(seq 900); do [ -e {path} ] && exit 0; sleep 0.1; done; exit 1")
 
     def unplug(self) -> None:
         """Pull the host's network cable: it goes silent, and nobody is told."""

@@ -77,7 +77,7 @@ class Trio:
         assert self.live() == before
         for vps, release in zip(self.web, before, strict=True):
             vps.run(
-                "for i in $(seq 300); do flock --nonblock /run/hostsmith.lock true && exit 0; sleep 0.1; done; exit 1"
+                "for i in $(seq 900); do flock --nonblock /run/hostsmith.lock true && exit 0; sleep 0.1; done; exit 1"
             )
             running = vps.run("supervisorctl status").split()
             assert [word.partition(":")[0] for word in running if ":web" in word] == [f"hello-{release}"]

@@ -16,7 +16,7 @@ from tests.hosts.slow import assert_serves, fast, make_slow, reach, slow
 from tests.hosts.wire import Wire
 
 FREE = (
-    "for i in $(seq 300); do flock --nonblock /run/hostsmith.lock true && exit 0; sleep 0.1; done;"
+    "for i in $(seq 900); do flock --nonblock /run/hostsmith.lock true && exit 0; sleep 0.1; done;"
     " cat /run/hostsmith.lock; exit 1"
 )
 _sizes = itertools.count(11)
