@@ -53,7 +53,11 @@ def main(
             controller.served()
         run.end()
     except system.Interrupted:
-        run.leave()
+        # A controller that leaves as soon as it has its answer may be noticed before the frame counts as served.
+        if run.answered:
+            run.end()
+        else:
+            run.leave()
         events.emit("done", ok=False, interrupted=True)
     # A thread may still read standard input, with which Python cannot shut down.
     sys.stderr.flush()
@@ -67,6 +71,7 @@ class _Run:
         self._check = check
         self._held = Held()
         self._lock: int | None = None
+        self.answered = True
         self._folder, self._journal = FOLDER, journal.PATH
         self._operations: dict[str, Callable[..., dict[str, Any]]] = {
             "lock": self._take_lock,
@@ -82,14 +87,19 @@ class _Run:
 
     def serve(self, frame: dict[str, Any]) -> None:
         """Answer one frame."""
+        self.answered = False
+        answer = self._answer(frame)
+        self.answered = True
+        events.emit("done", **answer)
+
+    def _answer(self, frame: dict[str, Any]) -> dict[str, Any]:
         try:
             self._check(frame)
-            operation = self._operations[frame.pop("op")]
-            events.emit("done", **operation(**frame))
+            return self._operations[frame.pop("op")](**frame)
         except lock.LockedError as error:
-            events.emit("done", ok=False, locked=str(error))
+            return {"ok": False, "locked": str(error)}
         except Exception as error:  # noqa: BLE001
-            events.emit("done", ok=False, error=engine.message(error))
+            return {"ok": False, "error": engine.message(error)}
 
     def end(self) -> None:
         """The controller has gone between two frames: it had nothing more to say, or changes are still held."""
