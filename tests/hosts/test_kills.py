@@ -52,7 +52,7 @@ rm -rf /srv/hello /var/log/hello /etc/logrotate.d/hello /etc/supervisor/conf.d/h
 ln -sf /etc/nginx/sites-available/default /etc/nginx/sites-enabled/default
 userdel hello
 """
-# Each `make test` tries some of the steps, `make faults` all.
+# Of the many steps of a provision `make test` tries some, `make faults` all.
 STRIDES = pytest.mark.parametrize(
     "stride", [3, pytest.param(1, marks=pytest.mark.exhaustive)], ids=["every third", "all"]
 )
@@ -109,12 +109,11 @@ def test_a_provision_that_is_killed_between_any_two_steps(project: Project, stri
     assert at > 10
 
 
-@STRIDES
-def test_a_deploy_that_is_killed_between_any_two_steps(project: Project, stride: int) -> None:
+def test_a_deploy_that_is_killed_between_any_two_steps(project: Project) -> None:
     vps, at, went_back = project.vps, 0, []
     project.fab("provision", "deploy")
     with Load(vps.address, connections=1) as load:
-        while killed(project, "deploy", at := at + stride):
+        while killed(project, "deploy", at := at + 1):
             left = found(vps, "/run/events", "/srv/hello/current/env")
             assert f"HOSTSMITH_RELEASE={vps.http('/').body}\n" in left
             went_back.append("live release" in found(vps, JOURNAL))
@@ -127,6 +126,5 @@ def test_a_deploy_that_is_killed_between_any_two_steps(project: Project, stride:
     assert load.failed == []
     project.fab("provision", "--check")
     # Only from when the new release is started until the switch is confirmed is there something to take back.
-    assert set(went_back) == {False, True}
-    assert not went_back[0]
+    assert (went_back[0], went_back[-1], went_back.count(True) > 1) == (False, False, True)
     assert at > 8
