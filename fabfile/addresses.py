@@ -27,7 +27,7 @@ def with_addresses(settings: Settings, config: Config) -> Settings:
     """
     from .recipes.hardening import addressed_roles
 
-    roles = [*(("web", "lb") if settings.roles.get("lb") else ()), *addressed_roles(settings)]
+    roles = [*(("web", "lb") if settings.is_balanced else ()), *addressed_roles(settings)]
     if not roles:
         return settings
     found = {}

@@ -140,7 +140,7 @@ def _begin(fleet: Fleet, settings: Settings, what: str, skip_unreachable: bool) 
 @contextmanager
 def _draining(c: Context, settings: Settings) -> Iterator[Fleet | None]:
     """The balancers, when the settings say that they take a host out of their rotation; None when they do not."""
-    if not settings.balancer.drain or not settings.roles.get("lb"):
+    if not settings.balancer.drain or not settings.is_balanced:
         yield None
         return
     with Fleet(of_role(c, settings, "lb"), Console(quiet=True), settings.concurrency, "drain") as fleet:

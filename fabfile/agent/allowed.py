@@ -209,14 +209,13 @@ class Allowed:
     def _is_file_of_release(self, file: File) -> bool:
         folder, _, name = str(file.path).rpartition("/")
         found = self._release_of(folder)
-        if found is None or type(file.path) is not str or type(file.content) not in (str, Secret):
+        if found is None or type(file.path) is not str or type(file.content) is not str:
             return False
-        text = file.content.reveal() if isinstance(file.content, Secret) else file.content
         place = (name, file.mode, file.owner, file.group)
         if place == ("supervisor.conf", 0o644, None, None):
-            return type(text) is str and is_of_release(str(text), self._layout, found)
+            return is_of_release(file.content, self._layout, found)
         # These are read and run by the app's user alone.
-        return type(text) is str and place in (
+        return place in (
             ("gunicorn.conf.py", 0o644, None, None),
             ("start", 0o755, None, None),
         )

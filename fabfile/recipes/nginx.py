@@ -32,7 +32,7 @@ def logs() -> Resource:
 
 def certificate(settings: Settings) -> list[Resource]:
     """The site's certificate, where visitors reach nginx itself."""
-    if _is_balanced(settings):
+    if settings.is_balanced:
         return []
     front = tls.Front(
         "nginx",
@@ -46,7 +46,7 @@ def certificate(settings: Settings) -> list[Resource]:
 
 def site(settings: Settings) -> Validated:
     """The app's site as one group: nginx is reloaded only when it accepts the whole of it."""
-    return _site(settings, None if _is_balanced(settings) else tls.shown(settings))
+    return _site(settings, None if settings.is_balanced else tls.shown(settings))
 
 
 def _site(settings: Settings, shown: tls.Shown | None) -> Validated:
@@ -88,17 +88,12 @@ def site_file(settings: Settings, shown: tls.Shown | None = None) -> Template:
             "web_timeout": settings.web_timeout,
             "balancers": balancers(settings),
             "tls": shown,
-            "issued": settings.tls.is_issued and not _is_balanced(settings),
+            "issued": settings.tls.is_issued and not settings.is_balanced,
             "challenges": CHALLENGES,
             "webroot": tls.WEBROOT,
         },
         mode=0o644,
     )
-
-
-def _is_balanced(settings: Settings) -> bool:
-    """Whether visitors come by way of a balancer, which then has the certificate."""
-    return bool(settings.roles.get("lb"))
 
 
 def balancers(settings: Settings) -> list[str]:

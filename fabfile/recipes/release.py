@@ -134,7 +134,7 @@ def live(settings: Settings, roles: Container[str], release_id: str) -> Live:
 
 def _port(settings: Settings) -> int:
     """Where visitors come to nginx: by HTTP when it is a balancer that has the certificate."""
-    return HTTPS_PORT if settings.tls.enabled and not settings.roles.get("lb") else _HTTP_PORT
+    return HTTPS_PORT if settings.tls.enabled and not settings.is_balanced else _HTTP_PORT
 
 
 def settled(settings: Settings, release_id: str, old: str | None, retire: str | None = None) -> Settled:

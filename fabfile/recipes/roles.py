@@ -43,7 +43,7 @@ def provision(settings: Settings, roles: Container[str]) -> list[Resource]:
 
 def balances(settings: Settings, roles: Container[str]) -> bool:
     """Whether a host of these roles is a balancer: one that the settings name as such, not any that plays all roles."""
-    return roles is not ALL_ROLES and "lb" in roles and bool(settings.roles.get("lb"))
+    return roles is not ALL_ROLES and "lb" in roles and settings.is_balanced
 
 
 def _both(settings: Settings) -> str:

@@ -10,6 +10,7 @@ from ..agent import certbot, certificates, system
 from ..agent.events import note
 from ..agent.undo import Undo
 from .base import Change, Resource, ResourceError
+from .found import FoundFile, FoundNothing
 from .validated import Validated
 
 CHALLENGES = "/.well-known/acme-challenge/"
@@ -124,8 +125,10 @@ class SelfSigned(Resource):
         have = certificates.names(self.path)
         if have == frozenset(self.domains) and os.path.exists(f"{self.path}.key") and not self._ends():
             return None
-        before = [(path, system.read(path)) for path in (self.path, f"{self.path}.key")]
-        return Change("made" if have is None else "made anew", self._make, lambda: _put_back(before))
+        undo = Undo()
+        for path in (self.path, f"{self.path}.key"):
+            undo.register(FoundFile.take(path) or FoundNothing(path))
+        return Change("made" if have is None else "made anew", self._make, undo.run)
 
     def _ends(self) -> bool:
         return certificates.is_over(self.path, within=_LEFT)
@@ -136,14 +139,6 @@ class SelfSigned(Resource):
         system.write_atomic(self.path, certificate, mode=0o644)
         if self.remark:
             note(self.remark)
-
-
-def _put_back(files: list[tuple[str, bytes | None]]) -> None:
-    for path, content in files:
-        if content is not None:
-            system.write_atomic(path, content, mode=0o600 if path.endswith(".key") else 0o644)
-        elif os.path.exists(path):
-            os.unlink(path)
 
 
 def _in_dns(domain: str, otherwise: bool) -> bool:

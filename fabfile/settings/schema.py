@@ -230,6 +230,11 @@ class Settings(Model):
         return {twin: domain for twin, domain in pairs.items() if twin not in self.domains}
 
     @property
+    def is_balanced(self) -> bool:
+        """Whether visitors come by way of a balancer, which then has the certificate."""
+        return bool(self.roles.get("lb"))
+
+    @property
     def primary(self) -> Host | None:
         """The host that is marked to run the `release` process."""
         return next((entry.host for entry in self._entries.values() if entry.primary), None)
