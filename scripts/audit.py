@@ -14,6 +14,9 @@ from typing import Any
 # By the names that pip-audit has for them; the second is asked when the first knows nothing.
 SERVICES = ("pypi", "osv")
 
+# For one service, in seconds: where packets are dropped, every package would wait for a time-out of its own.
+TIMEOUT = 120
+
 
 def main() -> int:
     strict = "--strict" in sys.argv[1:]
@@ -29,7 +32,11 @@ def main() -> int:
 def ask(service: str) -> tuple[list[dict[str, Any]], str]:
     """What a service says of each package, and in a line why it may not have."""
     argv = [sys.executable, "-m", "pip_audit", "--local", "--skip-editable", "--format=json", "--progress-spinner=off"]
-    done = subprocess.run([*argv, f"--vulnerability-service={service}"], capture_output=True, text=True, check=False)
+    argv += [f"--vulnerability-service={service}", "--timeout=10"]
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        return [], f"no answer within {TIMEOUT} s"
     try:
         found: list[dict[str, Any]] = json.loads(done.stdout)["dependencies"]
     except (ValueError, KeyError):

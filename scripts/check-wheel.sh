@@ -10,7 +10,8 @@ python3 -m venv "$work/venv"
 mkdir "$work/empty"
 cd "$work/empty"
 echo 'from hostsmith import ns' >fabfile.py
-"$work/venv/bin/fab" --list | grep -q provision
+# Not `grep -q`: it would close the pipe before fab has printed all.
+"$work/venv/bin/fab" --list | grep provision >"$work/log"
 "$work/venv/bin/python" - <<'PYTHON'
 from pathlib import Path
 
