@@ -167,8 +167,9 @@ class Terminal:
 
     def to_the_end(self) -> list[str]:
         """What is left on the screen when the program has ended."""
+        deadline = time.monotonic() + TIMEOUT
         while self._read():
-            pass
+            assert time.monotonic() < deadline, "\n".join(["it goes on, with:", *self.screen.lines])
         self._process.wait(TIMEOUT)
         return self.screen.lines
 
