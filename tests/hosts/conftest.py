@@ -151,7 +151,8 @@ class Project:
 
     def settings(self, **changes: Any) -> None:
         """Write fabric.yaml anew (JSON is YAML)."""
-        base = {"app": "hello", "health": {"path": "/healthz"}, "static": "static"}
+        # Few workers: all of the hosts share the processors of one machine.
+        base = {"app": "hello", "health": {"path": "/healthz"}, "static": "static", "workers": 2}
         self.write("fabric.yaml", json.dumps({**base, **changes}))
 
     def works_on(self, roles: dict[str, list[Any]], *hosts: Vps, **settings: Any) -> None:
