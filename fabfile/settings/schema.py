@@ -21,6 +21,7 @@ from .health import Health
 from .kinds import ListOf, MappingOf, Number, OneOrList, UnexpectedError
 from .model import Model
 from .secrets import KeyPlace, VariableValue
+from .services import Services
 from .tls import EXPECTED as TLS_EXPECTED
 from .tls import Tls, consistent, shorthand
 
@@ -133,6 +134,11 @@ class Settings(Model):
     deployers: Annotated[Deployers, MappingOf("a mapping such as {user: deploy, keys: [keys/alice.pub]}")] = Field(
         default_factory=Deployers,
         description="Who may deploy the app and do nothing else on its hosts.",
+    )
+    services: Services = Field(
+        default_factory=dict,
+        description="Services that the app uses, such as a database: set up by `fab provision`, told to the app by "
+        "environment variables. See [services](services.md).",
     )
     keep_releases: kind.Positive = Field(5, description="Releases that are kept on a host to go back to.")
     environment: Annotated[

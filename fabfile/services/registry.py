@@ -1,0 +1,33 @@
+"""The kinds of service by name: hostsmith's own, loaded when they are asked for, and those that a project adds."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeVar
+
+from ..errors import SettingsError
+from .base import Service
+
+Kind = TypeVar("Kind", bound=type[Service])
+
+_ADDED: dict[str, type[Service]] = {}
+
+
+def register(kind: Kind) -> Kind:
+    """Add a kind of service, so that the settings can name it; to be used as a decorator.
+
+    :raises SettingsError: its name is none, or is another's.
+    """
+    name = getattr(kind, "name", "")
+    if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", name):
+        raise SettingsError(f"{kind.__name__}: found the name {name!r}, expected one such as search")
+    other = known().get(name)
+    if other is not None and (other.__module__, other.__qualname__) != (kind.__module__, kind.__qualname__):
+        raise SettingsError(f"{kind.__name__}: found the name {name!r}, which {other.__name__} has; expected another")
+    _ADDED[name] = kind
+    return kind
+
+
+def known() -> dict[str, type[Service]]:
+    """All kinds of service that the settings can name."""
+    return dict(_ADDED)

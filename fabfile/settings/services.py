@@ -1,0 +1,85 @@
+"""The services that an app asks for by name: the setting `services`, and what may be said of each."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, ValidationError
+
+from . import values as kind
+from .kinds import MappingOf, UnexpectedError
+from .model import Model
+
+EXPECTED = "a list of services such as [postgres, redis], or a mapping such as {postgres: {extensions: [postgis]}}"
+# By what others call them.
+_MEANT = {"postgresql": "postgres", "pg": "postgres", "mariadb": "mysql", "memcache": "memcached"}
+
+
+class ServiceOptions(Model):
+    """What the settings may say of every service."""
+
+    role: kind.RoleName | None = Field(
+        None, description="Role whose host it runs on. Default: `db` or `cache`; without such a host, the app's own."
+    )
+
+
+def _as_mapping(value: Any) -> Any:
+    """A list of names as the mapping that it is short for."""
+    if not isinstance(value, list | tuple):
+        return value
+    names = [str(name) for name in value]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UnexpectedError("each service once", found=f"{twice!r} twice")
+    return dict.fromkeys(names)
+
+
+def _services(value: Mapping[Any, Any]) -> dict[str, ServiceOptions]:
+    """Each service that is asked for with what is said of it.
+
+    :raises UnexpectedError: there is no such service, or something is wrong with what is said of it.
+    """
+    return {str(name): _options(str(name), options) for name, options in value.items()}
+
+
+def _options(name: str, value: Any) -> ServiceOptions:
+    from ..services.registry import known
+
+    kinds = known()
+    if name not in kinds:
+        near = _MEANT.get(name.lower()) or next(iter(difflib.get_close_matches(name.lower(), kinds, n=1)), None)
+        hint = f"did you mean {near}?" if near else ""
+        raise UnexpectedError(f"one of: {', '.join(kinds)}", hint, found=f"the service {name!r}")
+    model = kinds[name].Options
+    if isinstance(value, ServiceOptions):
+        return value
+    if value is not None and not isinstance(value, Mapping):
+        raise UnexpectedError("a mapping", found=f"{value!r} for {name}", hint=f"write `{name}: {{}}`")
+    try:
+        return model.model_validate(value or {})
+    except ValidationError as error:
+        raise _told(name, model, error) from None
+
+
+def _told(name: str, model: type[ServiceOptions], error: ValidationError) -> UnexpectedError:
+    """The first thing that is wrong with the options of a service."""
+    detail = error.errors(include_url=False)[0]
+    key = ".".join([name, *(str(part) for part in detail["loc"])])
+    if detail["type"] == "extra_forbidden":
+        keys = list(model.model_fields)
+        near = difflib.get_close_matches(str(detail["loc"][-1]), keys, n=1)
+        return UnexpectedError(f"one of: {', '.join(keys)}", f"did you mean {near[0]}?" if near else "", f"`{key}`")
+    cause = detail.get("ctx", {}).get("error")
+    if not isinstance(cause, UnexpectedError):
+        cause = UnexpectedError(str(detail["msg"]))
+    return UnexpectedError(cause.expected, cause.hint, f"{cause.found or repr(detail['input'])} for `{key}`")
+
+
+Services = Annotated[
+    dict[str, ServiceOptions],
+    PlainValidator(_services),
+    PlainSerializer(lambda found: {name: each.model_dump(mode="json") for name, each in found.items()}),
+    MappingOf(EXPECTED),
+    BeforeValidator(_as_mapping),
+]
