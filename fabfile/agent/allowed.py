@@ -96,7 +96,7 @@ class Allowed:
                 "release": release,
                 "python": text(r"[A-Za-z][\w.+-]*|/[\w./+-]+"),
                 "requirements": all_of(tuple, inside),
-                "tools": all_of(tuple, exactly("gunicorn")),
+                "tools": all_of(tuple, exactly("gunicorn", "uvicorn", "uvicorn-worker")),
                 "timeout": number(),
             },
             Validated: {

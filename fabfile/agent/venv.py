@@ -140,6 +140,6 @@ def _install(path: str, python: str, requirements: Sequence[str], tools: Sequenc
     for file in requirements:
         # Relative paths in a requirement file are relative to where pip runs.
         run([*pip, "-r", file], cwd=os.path.dirname(file))
-    absent = [tool for tool in tools if not os.path.exists(f"{path}/bin/{tool}")]
-    if absent:
-        run([*pip, "--", *absent])
+    if tools:
+        # What a requirement brought is left as it is, whatever its version.
+        run([*pip, "--", *tools])

@@ -10,7 +10,7 @@ from ..resources import Absent, Directory, Package, Resource, Service, Symlink, 
 from ..resources.certificate import CHALLENGES, SelfSigned
 from ..resources.nginx import ReloadNginx
 from ..templating import Template
-from . import tls
+from . import servers, tls
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -86,6 +86,7 @@ def site_file(settings: Settings, shown: tls.Shown | None = None) -> Template:
             "hidden": {prefix: rf"^{re.escape(prefix)}(.*/)?\.(?!well-known/)" for prefix in settings.static},
             "client_max_body_size": settings.client_max_body_size,
             "web_timeout": settings.web_timeout,
+            "websockets": servers.is_asgi(settings.processes.get("web", "")),
             "balancers": balancers(settings),
             "tls": shown,
             "issued": settings.tls.is_issued and not settings.is_balanced,

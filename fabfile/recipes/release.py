@@ -15,6 +15,7 @@ from ..resources.live import Live
 from ..resources.release import Pruned, ReleaseCode, ReleaseCopy, ReleaseRecord, ReleaseVenv
 from ..resources.settled import Settled
 from ..templating import Template
+from . import servers
 from .roles import processes
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def reconfigured(
 
 def virtualenv(settings: Settings, release_id: str) -> Resource:
     """The virtualenv, with gunicorn in it when the web process wants it and the requirements do not bring it."""
-    tools = ("gunicorn",) if _uses_gunicorn(settings.processes["web"]) else ()
+    tools = servers.packages(settings.processes["web"])
     return ReleaseVenv(
         settings.app, release_id, settings.python, tuple(settings.requirements), tools, settings.build_timeout
     )
@@ -157,10 +158,6 @@ def health_check(settings: Settings) -> HealthCheck:
     return HealthCheck(health.path, settings.health_host, tuple(health.status_ranges), health.timeout)
 
 
-def _uses_gunicorn(command: str) -> bool:
-    return bool(re.search(r"(^|[\s/])gunicorn(\s|$)", command))
-
-
 def _shell(name: str, command: str) -> str:
     """A process's command as the line of the start script.
 
@@ -183,7 +180,7 @@ def _check_web(command: str) -> None:
     if re.search(r"\$\{?SOCKET\b", command):
         return
     bind = re.search(r"\s(-b|--bind\b)\S*", command)
-    if _uses_gunicorn(command) and not bind:
+    if servers.is_gunicorn(command) and not bind:
         return
     found = f"`{bind.group().strip()}` in" if bind else "no `$SOCKET` in"
     raise SettingsError(

@@ -135,7 +135,7 @@ class ReleaseVenv(Resource):
     """A release's virtualenv: one per fingerprint of interpreter and requirements, shared by the releases that agree.
 
     :param requirements: requirement files, relative to the code.
-    :param tools: packages with a program of their own name, installed unless a requirement brought them.
+    :param tools: packages that are installed unless a requirement brought them.
     :param timeout: seconds that a single command of pip may take.
     """
 

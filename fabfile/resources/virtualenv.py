@@ -16,8 +16,7 @@ class Virtualenv(Resource):
 
     :param path: where it is.
     :param requirements: absolute paths of requirement files on the host.
-    :param packages: packages that have a program of their own name in bin/, installed unless a requirement brought
-        them.
+    :param packages: names of packages that are installed unless a requirement brought them.
     :param python: name or path of the interpreter.
     :param timeout: seconds that a single command of pip may take.
     """

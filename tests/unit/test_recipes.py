@@ -420,6 +420,32 @@ class TestSite:
         (location,) = blocks(server, "location", "/")
         assert all_of(location, "proxy_read_timeout") == [["125s"]]
 
+    @pytest.mark.parametrize(
+        "command",
+        [
+            "gunicorn -k uvicorn_worker.UvicornWorker blog:app",
+            "gunicorn --worker-class asgi blog:app",
+            "uvicorn blog:app --uds $SOCKET",
+            "hypercorn --bind unix:$SOCKET blog:app",
+            "python -m daphne -u $SOCKET blog:app",
+        ],
+    )
+    def test_a_websocket_of_an_asgi_app_may_be_silent_for_long_and_other_requests_not(self, command: str) -> None:
+        server = self.server(processes={"web": command})
+        (location,), (websocket,) = blocks(server, "location", "/"), blocks(server, "location", "@websocket")
+        assert all_of(websocket, "proxy_read_timeout") == [["1h"]]
+        assert all_of(location, "proxy_read_timeout") == [["35s"]]
+        (upgraded,) = blocks(location, "if")
+        assert all_of(upgraded, "return") == [["418"]]
+        assert all_of(server, "error_page") == [["418", "=", "@websocket"]]
+        assert all_of(websocket, "proxy_set_header") == all_of(location, "proxy_set_header")
+
+    @pytest.mark.parametrize("command", ["gunicorn blog:app", "gunicorn -k gthread asgi:app", "waitress --on $SOCKET"])
+    def test_a_site_without_asgi_is_as_it_always_was(self, command: str) -> None:
+        text = text_of([nginx.site(settings(processes={"web": command}))], "/etc/nginx/sites-available/blog")
+        assert "418" not in text
+        assert "websocket" not in text
+
     def test_a_name_with_dashes_makes_valid_variables(self) -> None:
         text = text_of([nginx.site(settings(app="my-blog-2"))], "/etc/nginx/sites-available/my-blog-2")
         variables = {words[2] for words, _ in read_nginx(text) if words[0] == "map"}
@@ -466,6 +492,23 @@ class TestRelease:
             assert found == ReleaseVenv("blog", ID, "python3", ("requirements.txt",), ("gunicorn",)), command
         for command in ("uvicorn a:app --uds $SOCKET", "gunicornish --on $SOCKET"):
             assert release.virtualenv(settings(processes={"web": command}), ID).tools == ()
+
+    @pytest.mark.parametrize(
+        ("command", "brought"),
+        [
+            ("gunicorn -k uvicorn_worker.UvicornWorker blog:app", ("gunicorn", "uvicorn-worker")),
+            ("gunicorn blog:app --worker-class=uvicorn_worker.UvicornH11Worker", ("gunicorn", "uvicorn-worker")),
+            ("gunicorn -k 'uvicorn.workers.UvicornWorker' blog:app", ("gunicorn", "uvicorn")),
+            ("gunicorn -k asgi blog:app", ("gunicorn",)),
+            ("gunicorn -kgevent blog:app", ("gunicorn",)),
+            ("gunicorn --paste production.ini", ("gunicorn",)),
+            ("uvicorn blog:app --uds $SOCKET", ()),
+        ],
+    )
+    def test_the_worker_that_gunicorn_is_to_use_is_installed_too(self, command: str, brought: tuple[str, ...]) -> None:
+        found = release.virtualenv(settings(processes={"web": command}), ID)
+        assert isinstance(found, ReleaseVenv)
+        assert found.tools == brought
 
     def test_the_health_of_a_web_host(self) -> None:
         found = settings(health={"path": "/up", "timeout": 7, "statuses": ["200", "301-302"]}, domains=["example.com"])
