@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-
 # Between an answer and a visitor's next request, in seconds. Without it, few visitors take a whole processor, and the
 # deploy that they watch goes on at a crawl; wrk, in test_rollback, is for that.
 _PAUSE = 0.05
