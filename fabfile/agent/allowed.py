@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import Any
 
+from ..resources.assets import Assets
 from ..resources.base import ResourceError
 from ..resources.command import Command
 from ..resources.directory import Directory
@@ -43,6 +44,8 @@ commit = text(r"[0-9a-f]{7,64}")
 remote = text(r"(https?|ssh|git)://[A-Za-z0-9_\[][!-~]*|([A-Za-z0-9_][\w.+-]*@)?[A-Za-z0-9][\w.-]*:(?!//|:)[!-~]+")
 revision = text(r"[A-Za-z0-9_][^\s\x00-\x1f\x7f:]{0,250}")
 inside = text(r"(?!/)(?!(.*/)?\.\.(/|\Z))[^\x00-\x1f\x7f]{1,500}")
+url_path = text(r"/((?!\.{1,2}/)[\w.~%+@-]+/)+")
+static_folder = text(r"code/(?!/)(?!(.*/)?\.\.(/|\Z))[^\x00-\x1f\x7f]{1,500}")
 
 
 class Allowed:
@@ -104,6 +107,7 @@ class Allowed:
                 "resources": all_of(tuple, self._is(File, Directory)),
                 "validate": exactly(None),
             },
+            Assets: {"app": own, "release": release, "folders": mapping(url_path, static_folder)},
             Live: {
                 "app": own,
                 "release": release,
@@ -272,7 +276,7 @@ def _is_value(value: Any) -> bool:
 
 
 _RESOURCES = (
-    *(ReleaseRecord, ReleaseCode, ReleaseCopy, ReleaseVenv, Validated, Environment, GeneratedValues),
+    *(ReleaseRecord, ReleaseCode, ReleaseCopy, ReleaseVenv, Validated, Environment, GeneratedValues, Assets),
     *(Command, Live, Settled, Pruned, Drained),
 )
 _KNOWN = frozenset(

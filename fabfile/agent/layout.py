@@ -70,6 +70,11 @@ class Layout:
         return f"{self.root}/cache"
 
     @property
+    def assets(self) -> str:
+        """The hashed static files of all releases, by URL path."""
+        return f"{self.root}/assets"
+
+    @property
     def shared(self) -> str:
         """The app user's own folder, the same for all releases."""
         return f"{self.root}/shared"

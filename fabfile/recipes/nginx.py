@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ..agent.assets import HASHED
 from ..agent.layout import Layout
 from ..resources import Absent, Directory, Package, Resource, Service, Symlink, Validated
 from ..resources.certificate import CHALLENGES, SelfSigned
 from ..resources.nginx import ReloadNginx
 from ..templating import Template
-from . import servers, tls
+from . import servers, static, tls
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -70,6 +71,7 @@ def site_file(settings: Settings, shown: tls.Shown | None = None) -> Template:
     :param shown: the certificate; None for a site that is served by HTTP.
     """
     layout = Layout(settings.app)
+    folders = {prefix: f"{layout.current}/{folder}" for prefix, folder in static.folders(settings).items()}
     return Template(
         f"{_AVAILABLE}/{settings.app}",
         "nginx/site.conf.j2",
@@ -78,12 +80,16 @@ def site_file(settings: Settings, shown: tls.Shown | None = None) -> Template:
             # nginx's variables have no dashes.
             "variable": settings.app.replace("-", "_"),
             "socket": f"{layout.current}/run/web.sock",
-            "code": f"{layout.current}/code",
             "domains": settings.domains,
             "redirects": settings.redirects,
+            "folders": folders,
+            "assets": layout.assets,
+            "hashed": HASHED,
+            # Of these folders, those files whose path has a name with a dot in front.
+            "hidden": {prefix: rf"^{re.escape(prefix)}(.*/)?\.(?!well-known/)" for prefix in folders},
+            # For a project's own template that was made from an earlier one of ours.
+            "code": f"{layout.current}/code",
             "static": settings.static,
-            # Of the static folders, those files whose path has a name with a dot in front.
-            "hidden": {prefix: rf"^{re.escape(prefix)}(.*/)?\.(?!well-known/)" for prefix in settings.static},
             "client_max_body_size": settings.client_max_body_size,
             "web_timeout": settings.web_timeout,
             "websockets": servers.is_asgi(settings.processes.get("web", "")),

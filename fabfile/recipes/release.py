@@ -17,6 +17,7 @@ from ..resources.settled import Settled
 from ..templating import Template
 from . import servers
 from .roles import processes
+from .static import static
 
 if TYPE_CHECKING:
     from ..environment.variables import Wanted
@@ -43,6 +44,7 @@ def prepared(
         virtualenv(settings, record.id),
         configuration(settings, roles, record.id),
         *environment(settings, record.id, wanted),
+        *static(settings, record.id),
     ]
 
 
@@ -59,6 +61,7 @@ def reconfigured(
         virtualenv(settings, record.id),
         Validated("sockets", tuple(_sockets(settings, roles, record.id))),
         *environment(settings, record.id, wanted),
+        *static(settings, record.id),
     ]
 
 

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..agent import space, supervisord, system, venv
+from ..agent import assets, space, supervisord, system, venv
 from ..agent.builder import Builder
 from ..agent.events import note
 from ..agent.git import FETCH_TIMEOUT, Repository
@@ -230,6 +230,7 @@ def _remove(layout: Layout, going: list[Record]) -> None:
         for name in os.listdir(layout.logs):
             if f"-{record.id}.log" in name:
                 os.unlink(f"{layout.logs}/{name}")
+    assets.prune(layout)
 
 
 def _prune_venvs(layout: Layout, stays: Callable[[str], bool] = lambda path: False) -> None:

@@ -33,6 +33,7 @@ from hostsmith.resources import (
     User,
     Validated,
 )  # fmt: skip
+from hostsmith.resources.assets import Assets
 from hostsmith.resources.drained import Drained
 from hostsmith.resources.environment import Environment, GeneratedValues
 from hostsmith.resources.live import Live
@@ -154,6 +155,18 @@ WRONG: list[tuple[Resource, dict[str, list[Any]]]] = [
             "requirements": [("../../etc/shadow",), ("/etc/shadow",), ("a/../b",), ("..",), ("a\nb",), "x", [""], None],
             "tools": [("--index-url=http://x",), ("evil",), ["gunicorn"]],
             "timeout": [-1, 1e9, "30", None],
+        },
+    ),
+    (
+        Assets("shop", ID, {"/static/": "code/public"}),
+        {
+            "app": ANOTHER,
+            "release": IDS,
+            "folders": [
+                None, ["/static/"], {"/static/": "code/../../x"}, {"/static/": "env"}, {"/static/": "code/"},
+                {"/static/": "/etc"}, {"/static/": "../code"}, {"/../": "code/x"}, {"/a/../": "code/x"},
+                {"/a/./": "code/x"}, {"/": "code/x"}, {"static": "code/x"}, {"/a/": None},
+            ],
         },
     ),
     (

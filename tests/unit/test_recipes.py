@@ -34,6 +34,7 @@ from hostsmith.resources import (
     User,
     Validated,
 )
+from hostsmith.resources.assets import Assets
 from hostsmith.resources.balancer import BalancerOf, ReloadHaproxy
 from hostsmith.resources.deploy_key import DeployKey
 from hostsmith.resources.drained import Drained
@@ -397,6 +398,16 @@ class TestSite:
         for name in ("app.js", "jquery-3.7.1.min.js", "facade.js", "2024-report.pdf"):
             assert not hashed.search(f"/static/{name}"), name
 
+    def test_what_the_live_release_does_not_have_is_looked_for_among_the_others(self) -> None:
+        server = self.server(static={"/static/": "blog/static"})
+        (static,) = blocks(server, "location", "^~", "/static/")
+        assert all_of(static, "error_page") == [["404", "=", "@other_releases"]]
+        (others,) = blocks(server, "location", "@other_releases")
+        assert all_of(others, "root") == [["/srv/blog/assets"]]
+        assert all_of(others, "disable_symlinks") == [["on", "from=/srv/blog/assets"]]
+        assert all_of(others, "add_header") == all_of(static, "add_header")
+        assert "other_releases" not in str(self.server())
+
     def test_no_hidden_file_is_served(self) -> None:
         (static,) = blocks(self.server(static={"/a.b/": "static"}), "location", "^~", "/a.b/")
         ((words, hidden),) = [(words, inner) for words, inner in static if words[:2] == ["location", "~"]]
@@ -476,6 +487,8 @@ class TestRelease:
             Environment,
         ]
         assert found[0] == ReleaseRecord("blog", Record(ID))
+        found = release.prepared(settings(static="public"), EVERYTHING, Record(ID), self.CODE, NO_VARIABLES)
+        assert found[-1] == Assets("blog", ID, {"/static/": "code/public"})
         assert release.settled(settings(drain_timeout=7), ID, "old", "slow") == Settled("blog", ID, "old", 7, "slow")
         assert release.pruned(settings(keep_releases=3)) == Pruned("blog", 3)
 

@@ -36,6 +36,7 @@ from hostsmith.resources import (
     Validated,
     Virtualenv,
 )
+from hostsmith.resources.assets import Assets
 from hostsmith.resources.live import Live
 from hostsmith.resources.release import Pruned, ReleaseCode, ReleaseRecord, ReleaseVenv
 from local_host import NASTY
@@ -65,6 +66,7 @@ RESOURCES: list[Resource] = [
     ReleaseRecord("a", Record("1", reason="x")),
     ReleaseCode("a", "1", "abc", pack=b"PACK\0"),
     ReleaseVenv("a", "1", "python3", ("requirements.txt",), ("gunicorn",)),
+    Assets("a", "1", {"/static/": "code/static"}),
     Pruned("a", 5),
     Live("a", "1", HealthCheck("/", "localhost", ((200, 299),), 60.0), 80, 30.0),
     Half("/a", notify=Append("/b")),
