@@ -1,4 +1,4 @@
-"""The IP addresses by which web hosts and balancers reach each other, looked up before recipes need them."""
+"""The IP addresses by which web hosts, balancers and services reach each other, looked up before recipes need them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def with_addresses(settings: Settings, config: Config) -> Settings:
     """The settings, knowing the addresses of the hosts that others of the fleet must know: those of web hosts and
-    balancers where there is a balancer, and those that the firewall of another lets in.
+    balancers where there is a balancer, those that the firewall of another lets in, and those of services and clients.
 
     A recipe is a pure function, and these are no values of the settings. A host's own `address` comes first, then its
     place in the sandbox, the `HostName` of the SSH configuration, and DNS.
@@ -27,7 +27,7 @@ def with_addresses(settings: Settings, config: Config) -> Settings:
     """
     from .recipes.hardening import addressed_roles
 
-    roles = [*(("web", "lb") if settings.is_balanced else ()), *addressed_roles(settings)]
+    roles = [*(("web", "lb") if settings.is_balanced else ()), *addressed_roles(settings), *_of_services(settings)]
     if not roles:
         return settings
     found = {}
@@ -35,6 +35,14 @@ def with_addresses(settings: Settings, config: Config) -> Settings:
         for entry in settings.roles.get(role, []):
             found[settings.machine(entry.host)] = _addresses(_name(settings, entry.host, config), entry.host, role)
     return settings.reached_at(found)
+
+
+def _of_services(settings: Settings) -> list[str]:
+    if not settings.services:
+        return []
+    from .services.placement import remote_roles
+
+    return remote_roles(settings)
 
 
 def _name(settings: Settings, host: Host, config: Config) -> str:

@@ -15,6 +15,7 @@
     +-- SourceError           the code to deploy could not be found, or the tree is dirty
     +-- ReleaseError          there is no such release, or none to go back to
     +-- SecretsError          the encrypted file, its key, or a command that tells a secret; never tells the value
+    +-- ServiceError          a service of the app is not set up, or does not do what was asked of it
     +-- SandboxError          a disposable host could not be made, started or removed
     +-- PatchworkError        a helper of `hostsmith.patchwork` could not do its work
 
@@ -106,6 +107,10 @@ class ReleaseError(HostsmithError):
 
 class SecretsError(HostsmithError):
     """The encrypted file or its key is not as expected, or a command did not tell a secret."""
+
+
+class ServiceError(HostsmithError):
+    """A service of the app is not set up, or does not do what was asked of it."""
 
 
 class SandboxError(HostsmithError):

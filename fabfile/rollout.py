@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .agent import wire
 from .console import Console
 from .environment import variables
+from .environment.services import of_services
 from .errors import FleetError
 from .fleet import Fleet, Member
 from .outcome import Outcome
@@ -98,8 +99,10 @@ def release_variables(c: Context, run: Underway, given: Given) -> Wanted:
     """The variables of a new release: the same on all hosts, and those that the fleet has already.
 
     :raises FleetError: a host that must be asked is away.
+    :raises ServiceError: a service of the app is not set up.
     """
     fleet, settings = run.fleet, run.settings
+    given = given.over(of_services(c, settings, fleet))
     kept = list(fleet.each(lambda member: variables.ask(member.session, settings.app)).values())
     fleet.require("nothing has changed")
     if variables.lacking(given, kept):

@@ -116,7 +116,12 @@ def others_with_app(c: Context, settings: Settings, hosts: Sequence[Host]) -> li
 
 def of_role(c: Context, settings: Settings, role: str) -> list[Target]:
     """The hosts of a role, whatever hosts the task was given."""
-    return [_target(host, settings, _connection(host, settings, c)) for host in hosts_for(settings, role)]
+    return named(c, settings, hosts_for(settings, role))
+
+
+def named(c: Context, settings: Settings, hosts: Sequence[Host]) -> list[Target]:
+    """These hosts, whatever hosts the task was given."""
+    return [_target(host, settings, _connection(host, settings, c)) for host in hosts]
 
 
 def primary(found: Sequence[Target]) -> Target | None:

@@ -148,6 +148,7 @@ class Allowed:
                 "files": all_of(list, inside),
             },
             "kept_variables": {"app": own},
+            "services": {"app": own},
             "running_variables": {"app": own},
             "lock_holder": {},
             "break_lock": {},

@@ -10,7 +10,7 @@ import types
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from . import engine, events, journal, lock, logs, stream, system, variables, wire
+from . import engine, events, journal, lock, logs, passwords, stream, system, variables, wire
 from .controller import Controller
 from .held import Held
 from .journal import Journal
@@ -45,6 +45,7 @@ def main(
     os.umask(0o022)
     os.chdir("/")
     variables.remember_all()
+    passwords.remember_all()
     controller = Controller(stdin, lambda: os.kill(os.getpid(), _HANGUP), largest_frame)
     run = _Run(check)
     try:

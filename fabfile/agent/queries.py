@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..resources.base import ResourceError
-from . import doctor, haproxy, lock, logs, redact, supervisord, variables, wire
+from . import doctor, haproxy, lock, logs, passwords, redact, supervisord, variables, wire
 from .git import Repository
 from .history import between
 from .journal import Journal
@@ -182,6 +182,11 @@ def kept_variables(app: str) -> dict[str, Any]:
         "variables": variables.kept(layout, live).to_json() if live else None,
         "generated": {name: value.reveal() for name, value in variables.generated(layout).items()},
     }
+
+
+def services(app: str) -> dict[str, str]:
+    """The password of each service of an app that is set up here; for the controller's memory alone."""
+    return {name: password.reveal() for name, password in passwords.kept(app).items()}
 
 
 def examine(services: list[str], open_ports: list[str], firewall: bool) -> list[dict[str, str]]:

@@ -1,7 +1,7 @@
 """The variables that a new release gets: what the settings give, and what the hosts keep.
 
-From the weakest to the strongest: `environment` of the settings, the encrypted file, `FABRIC_ENVIRONMENT_<NAME>`, and
-the values of `fab config.set`.
+From the weakest to the strongest: those of services, `environment` of the settings, the encrypted file,
+`FABRIC_ENVIRONMENT_<NAME>`, and the values of `fab config.set`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import secrets
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..agent.layout import Record
@@ -42,6 +42,11 @@ class Given:
 
     known: Mapping[str, Variable]
     generated: Mapping[str, int] = field(default_factory=dict)
+
+    def over(self, weaker: Mapping[str, Variable]) -> Given:
+        """These, with others beneath them."""
+        beneath = {name: each for name, each in weaker.items() if name not in self.generated}
+        return replace(self, known={**beneath, **self.known})
 
 
 def given(settings: Settings) -> Given:

@@ -5,7 +5,7 @@ Each can be called, extended and replaced on its own; `provision` and `release.r
 
 from __future__ import annotations
 
-from . import app, deployers, haproxy, hardening, nginx, python, release, roles, supervisor, system, tls
+from . import app, deployers, haproxy, hardening, nginx, python, release, roles, services, supervisor, system, tls
 from .roles import provision
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "python",
     "release",
     "roles",
+    "services",
     "supervisor",
     "system",
     "tls",

@@ -146,6 +146,7 @@ def firewall_rules(settings: Settings, roles: Container[str]) -> Iterator[Rule]:
     for role, port in _SERVICE_PORTS.items():
         if roles is not ALL_ROLES and role in roles and (clients := _addresses(settings, client_roles(settings))):
             yield from _rules(port, "tcp", clients)
+    yield from service_rules(settings, roles)
     for index, allow in enumerate(settings.firewall.allow):
         if allow.to and not any(role in roles for role in allow.to):
             continue
@@ -158,6 +159,18 @@ def firewall_rules(settings: Settings, roles: Container[str]) -> Iterator[Rule]:
                     f"expected a role that has ({', '.join(settings.roles) or 'none'}), an IP address or a network"
                 )
         yield from _rules(allow.port, allow.protocol, [*given, *_addresses(settings, named)])
+
+
+def service_rules(settings: Settings, roles: Container[str]) -> Iterator[Rule]:
+    """What the services that the app asks for let in: its hosts, unless the app runs beside them."""
+    if not settings.services:
+        return
+    from ..services.placement import services_on
+
+    of_roles = [port for role, port in _SERVICE_PORTS.items() if roles is not ALL_ROLES and role in roles]
+    for service in services_on(settings, roles):
+        if service.clients and service.port is not None and service.port not in of_roles:
+            yield from _rules(service.port, "tcp", service.clients)
 
 
 def client_roles(settings: Settings) -> list[str]:

@@ -14,6 +14,7 @@ from .haproxy import haproxy
 from .hardening import hardening
 from .nginx import nginx
 from .python import python
+from .services import services
 from .supervisor import supervisor
 from .system import system
 
@@ -35,7 +36,9 @@ def provision(settings: Settings, roles: Container[str]) -> list[Resource]:
         if "web" in roles:
             raise SettingsError(_both(settings))
         resources += haproxy(settings)
-    if processes(settings, roles) or balances(settings, roles):
+    its_services = services(settings, roles)
+    resources += its_services
+    if processes(settings, roles) or balances(settings, roles) or its_services:
         resources += deployers(settings)
     resources += hardening(settings, roles)
     return together(resources)

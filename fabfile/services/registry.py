@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from typing import TypeVar
 
@@ -10,7 +11,8 @@ from .base import Service
 
 Kind = TypeVar("Kind", bound=type[Service])
 
-_ADDED: dict[str, type[Service]] = {}
+_OWN = ("postgres",)
+_KINDS: dict[str, type[Service]] = {}
 
 
 def register(kind: Kind) -> Kind:
@@ -21,13 +23,19 @@ def register(kind: Kind) -> Kind:
     name = getattr(kind, "name", "")
     if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", name):
         raise SettingsError(f"{kind.__name__}: found the name {name!r}, expected one such as search")
-    other = known().get(name)
+    other = known().get(name) if not _is_own(kind) else None
     if other is not None and (other.__module__, other.__qualname__) != (kind.__module__, kind.__qualname__):
         raise SettingsError(f"{kind.__name__}: found the name {name!r}, which {other.__name__} has; expected another")
-    _ADDED[name] = kind
+    _KINDS[name] = kind
     return kind
+
+
+def _is_own(kind: type[Service]) -> bool:
+    return kind.__module__.rpartition(".")[0] == __package__
 
 
 def known() -> dict[str, type[Service]]:
     """All kinds of service that the settings can name."""
-    return dict(_ADDED)
+    for name in _OWN:
+        importlib.import_module(f".{name}", __package__)
+    return dict(_KINDS)

@@ -56,6 +56,9 @@ workers: 4
 threads: 2
 web_timeout: 30
 
+services:                                     # `[postgres]` when there is no more to say
+  postgres: {role: db, extensions: [postgis]}
+
 health:
   path: /healthz
   host: www.example.com

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..addresses import with_addresses
 from ..console import Console, print_json
 from ..environment import variables
+from ..environment.services import of_services_to_be
 from ..errors import DriftError
 from ..fleet import Fleet
 from ..settings import load
@@ -42,6 +43,7 @@ def plan(
     console = Console(quiet=json)
     with Fleet(targets(c, settings, Limits(role, host, exclude)), console, settings.concurrency, None) as fleet:
         pending = pending_on(fleet, settings, revision)
+        given = given.over(of_services_to_be(c, settings, fleet))
         plans = fleet.each(lambda member: plan_of(member, pending.get(member), given))
     answers = documents(fleet, plans)
     if json:

@@ -362,6 +362,7 @@ FRAMES: list[dict[str, Any]] = [
     {"op": "ask", "query": "history", "arguments": {"app": "shop", "url": "git@example.org:x.git", "revision": "HEAD",
      "since": [COMMIT], "files": ["Procfile", "a/b.txt"]}},
     {"op": "ask", "query": "kept_variables", "arguments": {"app": "shop"}},
+    {"op": "ask", "query": "services", "arguments": {"app": "shop"}},
     {"op": "ask", "query": "running_variables", "arguments": {"app": "shop"}},
     {"op": "ask", "query": "lock_holder", "arguments": {}},
     {"op": "ask", "query": "break_lock", "arguments": {}},

@@ -36,7 +36,7 @@ class Search(Service):
 
 @pytest.fixture(autouse=True)
 def search(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_ADDED", {})
+    monkeypatch.setattr(registry, "_KINDS", registry.known())
     registry.register(Search)
 
 

@@ -1,0 +1,70 @@
+"""The passwords of an app's services, made up on the service's host and kept there."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+import os
+import secrets
+import string
+
+from ..resources.base import ResourceError
+from ..resources.secret import Secret
+from . import redact, system
+
+FOLDER = "/var/lib/hostsmith"
+_ALPHABET = string.ascii_letters + string.digits
+_LENGTH = 40
+
+
+def path(app: str, folder: str = FOLDER) -> str:
+    """The file that they are in; root's alone."""
+    return f"{folder}/{app}/services.json"
+
+
+def kept(app: str, folder: str = FOLDER) -> dict[str, Secret]:
+    """The password of each service of an app that was set up on this host.
+
+    :raises ResourceError: the file is not as it was written.
+    """
+    file = path(app, folder)
+    text = system.read(file)
+    try:
+        found = {str(name): Secret(each["password"]) for name, each in json.loads(text or b"{}").items()}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise ResourceError(
+            f"{file} is not as it was written; mend it, or remove it: `fab provision` then makes up new passwords, "
+            "and the next deploy gives them to the app"
+        ) from None
+    for password in found.values():
+        redact.remember(password)
+    return found
+
+
+def make_up(app: str, service: str, folder: str = FOLDER) -> None:
+    """Make up the password of one service more."""
+    password = Secret("".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH)))
+    redact.remember(password)
+    _write(app, {**kept(app, folder), service: password}, folder)
+
+
+def forget(app: str, service: str, folder: str = FOLDER) -> None:
+    """Take a password back that nothing uses yet."""
+    _write(app, {name: each for name, each in kept(app, folder).items() if name != service}, folder)
+
+
+def remember_all(folder: str = FOLDER) -> None:
+    """Have all of them kept out of what the host says."""
+    for file in glob.glob(path("*", folder)):
+        with contextlib.suppress(ResourceError):
+            kept(os.path.basename(os.path.dirname(file)), folder)
+
+
+def _write(app: str, passwords: dict[str, Secret], folder: str) -> None:
+    file = path(app, folder)
+    for each in (folder, os.path.dirname(file)):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(each, 0o700)
+    data = {name: {"password": password.reveal()} for name, password in passwords.items()}
+    system.write_atomic(file, (json.dumps(data, indent=1) + "\n").encode(), mode=0o600)

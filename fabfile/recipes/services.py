@@ -1,0 +1,29 @@
+"""The services that an app asks for by name, on the hosts where they run."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import TYPE_CHECKING
+
+from ..resources import Resource
+from ..resources.kept import Password
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+
+
+def services(settings: Settings, roles: Container[str]) -> list[Resource]:
+    """What a host of these roles needs for the services that run on it.
+
+    :raises SettingsError: it is not told where a service runs.
+    """
+    if not settings.services:
+        return []
+    # Not loaded for all who ask for none: it takes the schema with it.
+    from ..services.placement import services_on
+
+    return [
+        resource
+        for service in services_on(settings, roles)
+        for resource in (Password(settings.app, service.name), *service.install())
+    ]
