@@ -34,12 +34,14 @@ from .tasks.deploy import deploy
 from .tasks.doctor import doctor
 from .tasks.hosts import hosts
 from .tasks.logs import logs
+from .tasks.manage import manage
 from .tasks.pending import pending
 from .tasks.plan import plan
 from .tasks.provision import provision
 from .tasks.releases import releases
 from .tasks.rollback import rollback
 from .tasks.run import run
+from .tasks.shell import shell
 from .tasks.status import status
 from .tasks.unlock import unlock
 from .templating import Template
@@ -77,6 +79,7 @@ __all__ = [
     "hosts_for",
     "load",
     "logs",
+    "manage",
     "ns",
     "pending",
     "plan",
@@ -86,6 +89,7 @@ __all__ = [
     "role",
     "rollback",
     "run",
+    "shell",
     "status",
     "task",
     "unlock",

@@ -9,6 +9,7 @@ from .tasks.deploy import deploy
 from .tasks.doctor import doctor
 from .tasks.hosts import hosts
 from .tasks.logs import logs
+from .tasks.manage import manage
 from .tasks.pending import pending
 from .tasks.plan import plan
 from .tasks.provision import provision
@@ -17,11 +18,26 @@ from .tasks.rollback import rollback
 from .tasks.run import run
 from .tasks.sandbox import ns as sandbox
 from .tasks.secrets import ns as secrets
+from .tasks.shell import shell
 from .tasks.status import status
 from .tasks.unlock import unlock
 
 ns = Collection(
-    "hostsmith", provision, deploy, rollback, pending, plan, releases, status, doctor, hosts, run, logs, unlock
+    "hostsmith",
+    provision,
+    deploy,
+    rollback,
+    pending,
+    plan,
+    releases,
+    status,
+    doctor,
+    hosts,
+    run,
+    manage,
+    shell,
+    logs,
+    unlock,
 )
 ns.add_collection(config, name="config")
 ns.add_collection(secrets, name="secrets")

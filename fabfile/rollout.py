@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from . import migrations
 from .agent import wire
 from .console import Console
 from .environment import variables
 from .environment.services import of_services
-from .errors import FleetError
+from .errors import FleetError, HostsmithError
 from .fleet import Fleet, Member
 from .outcome import Outcome
 from .recipes.haproxy import drained
@@ -64,7 +66,22 @@ class Underway:
         if command := release_command(settings, release):
             fleet.each(lambda member: member.converge("release", command), [self.first])
             fleet.require("the release command failed, and no host has switched")
-        self.switch(release, lambda member: [settled(member.settings, release, live[member]), pruned(member.settings)])
+        try:
+            self.switch(
+                release, lambda member: [settled(member.settings, release, live[member]), pruned(member.settings)]
+            )
+        except FleetError:
+            if not all(member.report.verdict == "switched" for member in fleet.members):
+                self._tell_what_stays(release)
+            raise
+
+    def _tell_what_stays(self, release: str) -> None:
+        """Code went back; what the release has migrated did not."""
+        with contextlib.suppress(HostsmithError):
+            found = migrations.history([self.first.session.ask("releases", app=self.settings.app)]).get(release)
+            if found and found.applied:
+                names = ", ".join(found.applied)
+                self.console.say(f"these migrations of it stay applied: {names}", style="bold yellow")
 
     def switch(self, release: str, settle: Callable[[Member], Sequence[Resource]]) -> None:
         """Have all hosts go over to a release that they have, or none; parameters and errors as of `Rollout.run`."""

@@ -12,13 +12,14 @@ from typing import Any
 
 from ..resources.assets import Assets
 from ..resources.base import ResourceError
-from ..resources.command import Command
 from ..resources.directory import Directory
+from ..resources.django import Collected, DeployCheck
 from ..resources.drained import Drained
 from ..resources.environment import Environment, GeneratedValues
 from ..resources.file import File
 from ..resources.live import Live
 from ..resources.release import Pruned, ReleaseCode, ReleaseCopy, ReleaseRecord, ReleaseVenv
+from ..resources.release_command import ReleaseCommand
 from ..resources.secret import Secret
 from ..resources.settled import Settled
 from ..resources.validated import Validated
@@ -45,7 +46,7 @@ remote = text(r"(https?|ssh|git)://[A-Za-z0-9_\[][!-~]*|([A-Za-z0-9_][\w.+-]*@)?
 revision = text(r"[A-Za-z0-9_][^\s\x00-\x1f\x7f:]{0,250}")
 inside = text(r"(?!/)(?!(.*/)?\.\.(/|\Z))[^\x00-\x1f\x7f]{1,500}")
 url_path = text(r"/((?!\.{1,2}/)[\w.~%+@-]+/)+")
-static_folder = text(r"code/(?!/)(?!(.*/)?\.\.(/|\Z))[^\x00-\x1f\x7f]{1,500}")
+static_folder = text(r"static|code/(?!/)(?!(.*/)?\.\.(/|\Z))[^\x00-\x1f\x7f]{1,500}")
 
 
 class Allowed:
@@ -108,6 +109,9 @@ class Allowed:
                 "validate": exactly(None),
             },
             Assets: {"app": own, "release": release, "folders": mapping(url_path, static_folder)},
+            Collected: {"app": own, "release": release, "timeout": number()},
+            DeployCheck: {"app": own, "release": release, "timeout": number()},
+            ReleaseCommand: {"app": own, "release": release, "timeout": number(), "label": line},
             Live: {
                 "app": own,
                 "release": release,
@@ -206,8 +210,6 @@ class Allowed:
             return self._is_file_of_release(value)
         if type(value) is Directory:
             return self._is_sockets_folder(value)
-        if type(value) is Command:
-            return self._is_release_command(value)
         checks = self._classes[type(value)]
         return all(checks[name](getattr(value, name)) for name in _fields(type(value)))
 
@@ -232,20 +234,6 @@ class Allowed:
             and self._release_of(parent) is not None
             and (name, folder.mode, folder.owner, folder.group, folder.passable)
             == ("run", 0o750, self._app, "www-data", ())
-        )
-
-    def _is_release_command(self, command: Command) -> bool:
-        argv = command.argv
-        if type(argv) is not list or len(argv) != 2 or not all(type(each) is str for each in argv):
-            return False
-        folder, _, name = argv[0].rpartition("/")
-        return (
-            self._release_of(folder) is not None
-            and (name, argv[1], command.user) == ("start", "release", self._app)
-            and (command.creates, command.unless, command.only_if, command.cwd) == (None, None, None, None)
-            and command.env == {}
-            and number()(command.timeout)
-            and line(command.label)
         )
 
     def _release_of(self, folder: str) -> str | None:
@@ -278,7 +266,7 @@ def _is_value(value: Any) -> bool:
 
 _RESOURCES = (
     *(ReleaseRecord, ReleaseCode, ReleaseCopy, ReleaseVenv, Validated, Environment, GeneratedValues, Assets),
-    *(Command, Live, Settled, Pruned, Drained),
+    *(Collected, DeployCheck, ReleaseCommand, Live, Settled, Pruned, Drained),
 )
 _KNOWN = frozenset(
     wire.type_name(cls) for cls in (*_RESOURCES, File, Directory, Record, HealthCheck, Variable, Variables)

@@ -80,6 +80,11 @@ class Layout:
         return f"{self.root}/shared"
 
     @property
+    def media(self) -> str:
+        """What visitors upload, of an app whose framework has a place for that."""
+        return f"{self.shared}/media"
+
+    @property
     def repository(self) -> str:
         return f"{self.root}/repo.git"
 
@@ -112,6 +117,10 @@ class Layout:
 
     def release(self, release_id: str) -> str:
         return f"{self.releases}/{release_id}"
+
+    def static(self, release_id: str) -> str:
+        """The static files that a framework has put together for a release."""
+        return f"{self.release(release_id)}/static"
 
     def socket(self, release_id: str) -> str:
         return f"{self.release(release_id)}/run/web.sock"

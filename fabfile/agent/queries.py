@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..resources.base import ResourceError
-from . import doctor, haproxy, lock, logs, passwords, redact, supervisord, variables, wire
+from . import doctor, haproxy, lock, logs, migrations, passwords, redact, supervisord, variables, wire
 from .git import Repository
 from .history import between
 from .journal import Journal
@@ -18,9 +18,15 @@ _RUNNING = ("running", "starting")
 
 
 def releases(app: str) -> dict[str, Any]:
-    """All releases of an app, oldest first, and which is live."""
+    """All releases of an app, oldest first, which is live, and what their commands did to the database."""
     layout = Layout(app)
-    return {"live": layout.live(), "records": [asdict(record) for record in layout.records()]}
+    records = layout.records()
+    found = {record.id: migrations.written(layout, record.id) for record in records}
+    return {
+        "live": layout.live(),
+        "records": [asdict(record) for record in records],
+        "migrations": {release: asdict(what) for release, what in found.items() if what},
+    }
 
 
 def before_deploy(app: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
+from ..errors import UsageError
 from ..printable import Coloured, coloured, printable
 from .fleet import Fleet, Progress
 from .relay import Lines, Stream
@@ -222,6 +223,17 @@ class Console:
             with self._lock:
                 self.say(f"{', '.join(names)} failed:", style="bold red")
                 self.say(textwrap.indent(problem, "  "), style="red")
+
+    def agrees(self, question: str) -> bool:
+        """Ask whoever sits at the terminal, if anybody does; all that hosts have to say waits for the answer.
+
+        :raises UsageError: nobody does.
+        """
+        if self.quiet or not (sys.stdin.isatty() and self._out.file.isatty()):
+            raise UsageError(f"{question}\nfound no terminal to ask at; if so, say it with --yes")
+        with self._lock, self._live.away() if self._live else contextlib.nullcontext():
+            self.say(f"{question} [y/N]", style="yellow")
+            return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def say(self, text: str = "", style: str | None = None) -> None:
         """A line that is not about one resource."""

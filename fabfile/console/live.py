@@ -76,6 +76,17 @@ class LiveLines:
                     self.fit()
                     self._live.stop()
 
+    @contextlib.contextmanager
+    def away(self) -> Iterator[None]:
+        """While the terminal is somebody else's; for who holds the lock."""
+        self.fit()
+        self._live.stop()
+        self._drawn = []
+        try:
+            yield
+        finally:
+            self._live.start()
+
     def fit(self) -> None:
         """Make up for lines that a terminal broke in two when it became narrower; to be called before printing.
 

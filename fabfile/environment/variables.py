@@ -1,6 +1,7 @@
 """The variables that a new release gets: what the settings give, and what the hosts keep.
 
-From the weakest to the strongest: those of services, `environment` of the settings, the encrypted file,
+From the weakest to the strongest: what the framework wants, those of services, `environment` of the settings, the
+encrypted file,
 `FABRIC_ENVIRONMENT_<NAME>`, and the values of `fab config.set`.
 """
 
@@ -17,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 from ..agent.layout import Record
 from ..agent.variables import Variable, Variables
 from ..resources.secret import Secret
+from ..settings.framework import DJANGO
 from ..settings.origins import FromCommand, Generated
+from . import django
 from .secret_file import NAME
 from .secret_key import find_key, secret_file, told_by
 
@@ -70,6 +73,11 @@ def given(settings: Settings) -> Given:
         else:
             known[name] = _literal(name, value)
     known.update({name: Variable(value, NAME) for name, value in encrypted.items() if name not in known})
+    if settings.framework == DJANGO:
+        own = {*known, *lengths}
+        known.update({n: Variable(v, DJANGO) for n, v in django.variables(settings).items() if n not in own})
+        if django.SECRET_KEY not in own:
+            lengths[django.SECRET_KEY] = django.SECRET_KEY_LENGTH
     return Given(known, lengths)
 
 

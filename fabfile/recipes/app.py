@@ -9,6 +9,7 @@ from ..agent.layout import Layout
 from ..resources import Directory, Resource, User
 from ..resources.deploy_key import DeployKey
 from ..templating import Template
+from .static import uploads
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -23,7 +24,7 @@ def app(settings: Settings) -> list[Resource]:
         Directory(layout.root, mode=0o750, owner="root", group=settings.app, passable=("www-data",)),
         Directory(layout.releases, mode=0o755, owner="root", group="root"),
         Directory(layout.venvs, mode=0o755, owner="root", group="root"),
-        Directory(layout.shared, mode=0o750, owner=settings.app, group=settings.app),
+        *shared(settings),
         Directory(layout.ssh, mode=0o700, owner="root", group="root"),
         Directory(layout.logs, mode=0o750, owner="root", group="adm"),
         Template(
@@ -33,6 +34,17 @@ def app(settings: Settings) -> list[Resource]:
             mode=0o644,
         ),  # fmt: skip
         *deploy_key(settings),
+    ]
+
+
+def shared(settings: Settings) -> list[Resource]:
+    """The app's own folder, and in it what visitors upload, to which nginx passes through."""
+    layout, app = Layout(settings.app), settings.app
+    if not uploads(settings):
+        return [Directory(layout.shared, mode=0o750, owner=app, group=app)]
+    return [
+        Directory(layout.shared, mode=0o750, owner=app, group=app, passable=("www-data",)),
+        Directory(layout.media, mode=0o755, owner=app, group=app),
     ]
 
 

@@ -72,6 +72,7 @@ def site_file(settings: Settings, shown: tls.Shown | None = None) -> Template:
     """
     layout = Layout(settings.app)
     folders = {prefix: f"{layout.current}/{folder}" for prefix, folder in static.folders(settings).items()}
+    uploads = static.uploads(settings)
     return Template(
         f"{_AVAILABLE}/{settings.app}",
         "nginx/site.conf.j2",
@@ -82,11 +83,12 @@ def site_file(settings: Settings, shown: tls.Shown | None = None) -> Template:
             "socket": f"{layout.current}/run/web.sock",
             "domains": settings.domains,
             "redirects": settings.redirects,
-            "folders": folders,
+            "folders": {**folders, **uploads},
+            "uploads": uploads,
             "assets": layout.assets,
             "hashed": HASHED,
             # Of these folders, those files whose path has a name with a dot in front.
-            "hidden": {prefix: rf"^{re.escape(prefix)}(.*/)?\.(?!well-known/)" for prefix in folders},
+            "hidden": {prefix: rf"^{re.escape(prefix)}(.*/)?\.(?!well-known/)" for prefix in (*folders, *uploads)},
             # For a project's own template that was made from an earlier one of ours.
             "code": f"{layout.current}/code",
             "static": settings.static,

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 from ..agent.health import HTTPS_PORT, HealthCheck
 from ..agent.layout import Layout, Record
 from ..errors import SettingsError
-from ..resources import Command, Directory, Resource, Validated
+from ..resources import Directory, Resource, Validated
+from ..resources.django import DeployCheck
 from ..resources.environment import Environment, GeneratedValues
 from ..resources.live import Live
 from ..resources.release import Pruned, ReleaseCode, ReleaseCopy, ReleaseRecord, ReleaseVenv
+from ..resources.release_command import ReleaseCommand
 from ..resources.settled import Settled
+from ..settings.framework import DJANGO
 from ..templating import Template
 from . import servers
 from .roles import processes
@@ -95,8 +98,8 @@ def configuration(settings: Settings, roles: Container[str], release_id: str) ->
     files: list[Resource] = [
         Template(f"{folder}/gunicorn.conf.py", "gunicorn/gunicorn.conf.py.j2", {**common, **gunicorn}, mode=0o644),
         Template(f"{folder}/supervisor.conf", "supervisor/app.conf.j2", {**common, **supervisor}, mode=0o644),
-        Template(f"{folder}/start", "app/start.sh.j2", {**common, "processes": commands, "home": layout.shared},
-                 mode=0o755),
+        Template(f"{folder}/start", "app/start.sh.j2", {**common, "processes": commands, "home": layout.shared,
+                  "static": layout.static(release_id) if settings.framework == DJANGO else None}, mode=0o755),
     ]  # fmt: skip
     return Validated("configuration", (*files, *_sockets(settings, roles, release_id)))
 
@@ -116,17 +119,16 @@ def environment(settings: Settings, release_id: str, wanted: Wanted) -> list[Res
 
 
 def release_command(settings: Settings, release_id: str) -> list[Resource]:
-    """The `release` command of the Procfile: run once, as the app's user, before the release goes live."""
+    """The `release` command of the Procfile: run once, as the app's user, before the release goes live.
+
+    A framework's own checks come before it, while nothing has been touched that is not the release's.
+    """
     if "release" not in settings.processes:
         return []
-    return [
-        Command(
-            [f"{Layout(settings.app).release(release_id)}/start", "release"],
-            user=settings.app,
-            timeout=settings.release_timeout,
-            label=f"release: {settings.processes['release']}",
-        )
-    ]
+    limit = settings.release_timeout
+    checks = [DeployCheck(settings.app, release_id, limit)] if settings.framework == DJANGO else []
+    label = f"release: {settings.processes['release']}"
+    return [*checks, ReleaseCommand(settings.app, release_id, limit, label)]
 
 
 def live(settings: Settings, roles: Container[str], release_id: str) -> Live:

@@ -4,19 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..agent.layout import Layout
 from ..resources import Resource
 from ..resources.assets import Assets
+from ..resources.django import Collected
+from ..settings.framework import DJANGO
 
 if TYPE_CHECKING:
     from ..settings import Settings
 
+_STATIC_URL, _MEDIA_URL = "/static/", "/media/"
+
 
 def folders(settings: Settings) -> dict[str, str]:
     """The folders of a release whose files nginx serves, by URL path; relative to the release."""
-    return {prefix: f"code/{folder}" for prefix, folder in settings.static.items()}
+    collected = {_STATIC_URL: "static"} if settings.framework == DJANGO else {}
+    return {**collected, **{prefix: f"code/{folder}" for prefix, folder in settings.static.items()}}
+
+
+def uploads(settings: Settings) -> dict[str, str]:
+    """The folders of what visitors upload, by URL path."""
+    if settings.framework != DJANGO or _MEDIA_URL in settings.static:
+        return {}
+    return {_MEDIA_URL: Layout(settings.app).media}
 
 
 def static(settings: Settings, release_id: str) -> list[Resource]:
     """The static files of a release, ready to be served."""
     served = folders(settings)
-    return [Assets(settings.app, release_id, served)] if served else []
+    collects = settings.framework == DJANGO and _STATIC_URL not in settings.static
+    return [
+        *([Collected(settings.app, release_id, settings.build_timeout)] if collects else []),
+        *([Assets(settings.app, release_id, served)] if served else []),
+    ]

@@ -128,6 +128,8 @@ class ReleaseCopy(Resource):
             text = (system.read(f"{old}/{name}") or b"").replace(self.source.encode(), self.release.encode())
             system.write_atomic(f"{new}/{name}", text, mode=stat.S_IMODE(os.stat(f"{old}/{name}").st_mode))
         shutil.copytree(f"{old}/code", f"{new}/code", symlinks=True)
+        if os.path.isdir(layout.static(self.source)):
+            shutil.copytree(layout.static(self.source), layout.static(self.release), symlinks=True)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from . import values as kind
 from .balancer import Balancer
 from .deployers import Deployers
 from .entries import HostEntry, HostList, merged
+from .framework import Framework
+from .framework import processes as processes_of
 from .hardening import Firewall, FirewallSetting, Hardening, HardeningSetting
 from .health import Health
 from .kinds import ListOf, MappingOf, Number, OneOrList, UnexpectedError
@@ -139,6 +141,11 @@ class Settings(Model):
         default_factory=dict,
         description="Services that the app uses, such as a database: set up by `fab provision`, told to the app by "
         "environment variables. See [services](services.md).",
+    )
+    framework: Framework = Field(
+        None,
+        description="`django` has each deploy check the project, collect its static files, migrate its database, and "
+        "tell it by its environment where it runs; see [django.md](django.md).",
     )
     keep_releases: kind.Positive = Field(5, description="Releases that are kept on a host to go back to.")
     environment: Annotated[
@@ -308,7 +315,7 @@ class Settings(Model):
 
         :raises SettingsError: a file of the folder that they name cannot be read.
         """
-        processes = {**procfile, **self.processes}
+        processes = {**processes_of(self.framework), **procfile, **self.processes}
         settings = self.model_copy(update={"processes": processes, "deployers": self.deployers.read(project)})
         settings._project = project
         return settings

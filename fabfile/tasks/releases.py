@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .. import migrations
 from ..agent.layout import Record
 from ..console import Console, print_json
 from ..fleet import Fleet, Member
@@ -43,7 +44,15 @@ def releases(
 def _listing(member: Member) -> list[dict[str, Any]]:
     found = member.session.ask("releases", app=member.settings.app)
     records = [Record(**data) for data in found["records"]]
-    return [{**_row(record), "state": state(record, found["live"])} for record in records]
+    past = migrations.history([found])
+    return [
+        {
+            **_row(record),
+            "state": state(record, found["live"]),
+            "migrations": past[record.id].applied if record.id in past else [],
+        }
+        for record in records
+    ]
 
 
 def _title(names: list[str], hosts: int) -> str:
@@ -76,4 +85,7 @@ def _print(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
 
 
 def _subject(row: dict[str, Any]) -> str:
-    return f"{row['subject']} ({row['reason']})" if row["reason"] else str(row["subject"])
+    count = len(row["migrations"])
+    remarks = [row["reason"], f"{count} migration{'s' if count > 1 else ''}" if count else ""]
+    told = "; ".join(remark for remark in remarks if remark)
+    return f"{row['subject']} ({told})" if told else str(row["subject"])

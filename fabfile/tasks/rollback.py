@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .. import migrations
 from ..agent.layout import Record
 from ..connection.session import whoami
 from ..console import Console
+from ..errors import ReleaseError
 from ..fleet import Member
 from ..outcome import told
 from ..recipes.release import settled
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
         "to": "Id of the release, or its beginning, or the beginning of its revision; without it, the newest proven "
         "one before the live one.",
         "batch": "Hosts that switch at the same time: a number or a percentage; without it, `batch` of the settings.",
+        "yes": "Go back past migrations without asking.",
         "skip-unreachable": "Go on without hosts that are away.",
         "json": "Print one JSON document instead of lines.",
     }
@@ -36,6 +39,7 @@ def rollback(
     c: Context,
     to: str | None = None,
     batch: str | None = None,
+    yes: bool = False,
     skip_unreachable: bool = False,
     json: bool = False,
     role: str | None = None,
@@ -50,7 +54,7 @@ def rollback(
         told(console, "rollback", release=None) as outcome,
         underway(c, settings, hosts, console, outcome, skip_unreachable=skip_unreachable) as run,
     ):
-        record = _roll_back(run, to)
+        record = _roll_back(run, to, yes)
         outcome.more["release"] = record.id
     console.say(f"{settings.app}: release {record.id} is live again ({record.subject})", style="bold green")
     console.say("Database migrations are not undone: the code went back, the data did not.")
@@ -59,9 +63,11 @@ def rollback(
     return outcome.reports
 
 
-def _roll_back(run: Underway, to: str | None) -> Record:
+def _roll_back(run: Underway, to: str | None, yes: bool) -> Record:
     """From hosts that are locked to an earlier release on all of them.
 
+    :param yes: go back past migrations, too.
+    :raises UsageError: there are some, and nobody to be asked.
     :raises FleetError: it failed on a host, and all have what they had.
     :raises ReleaseError: there is no such release on all hosts.
     """
@@ -72,6 +78,9 @@ def _roll_back(run: Underway, to: str | None) -> Record:
     # Hosts may differ: one that a cut-off rollback took back already, or one that lags behind.
     live = max((host["live"] for host in found.values() if host["live"]), default=None)
     record = to_go_back_to(records, live, to)
+    unknown = migrations.unknown_to(record.id, migrations.history(found.values()))
+    if unknown and not yes and not run.console.agrees(_question(record, unknown)):
+        raise ReleaseError("nothing has changed: the migrations are a reason to stay, as was said")
 
     def settle(member: Member) -> list[Resource]:
         old = found[member]["live"]
@@ -81,3 +90,10 @@ def _roll_back(run: Underway, to: str | None) -> Record:
 
     run.switch(record.id, settle)
     return record
+
+
+def _question(record: Record, unknown: list[str]) -> str:
+    return (
+        f"the database has had migrations since {record.id} that this release does not know, and that a rollback does "
+        f"not undo: {', '.join(unknown)}; go back all the same?"
+    )

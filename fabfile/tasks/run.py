@@ -36,10 +36,18 @@ def run(
     c: Context, role: str | None = None, host: str | None = None, exclude: str | None = None, once: bool = False
 ) -> dict[str, int]:
     """Run the command after `--` in the app's environment and release folder."""
-    argv = _argv(remainder.words())
+    return run_command(c, _argv(remainder.words()), Limits(role, host, exclude), once=once)
+
+
+def run_command(c: Context, argv: list[str], limits: Limits, *, once: bool) -> dict[str, int]:
+    """Run a command as the app is run; returns its exit status on each host, when all are 0.
+
+    :param once: only on one host.
+    :raises Exit: with an exit status that is not 0.
+    """
     settings = load(c)
     console = Console()
-    with Fleet(_chosen(c, settings, Limits(role, host, exclude), once), console, settings.concurrency, None) as fleet:
+    with Fleet(chosen(c, settings, limits, once=once), console, settings.concurrency, None) as fleet:
         try:
             statuses = fleet.each(lambda member: _run(member, argv, console))
         except InterruptedRunError:
@@ -60,7 +68,8 @@ def _argv(words: list[str]) -> list[str]:
     return ["sh", "-c", *words] if is_for_shell else words
 
 
-def _chosen(c: Context, settings: Settings, limits: Limits, once: bool) -> list[Target]:
+def chosen(c: Context, settings: Settings, limits: Limits, *, once: bool) -> list[Target]:
+    """The hosts that run the app, or the one of them that does for all what is done once."""
     found = with_app(targets(c, settings, limits))
     return [first for first in [primary(found)] if first] if once else found
 

@@ -34,10 +34,12 @@ from hostsmith.resources import (
     Validated,
 )  # fmt: skip
 from hostsmith.resources.assets import Assets
+from hostsmith.resources.django import Collected, DeployCheck
 from hostsmith.resources.drained import Drained
 from hostsmith.resources.environment import Environment, GeneratedValues
 from hostsmith.resources.live import Live
 from hostsmith.resources.release import Pruned, ReleaseCode, ReleaseCopy, ReleaseRecord, ReleaseVenv
+from hostsmith.resources.release_command import ReleaseCommand
 from hostsmith.resources.settled import Settled
 from hostsmith.roles import ALL_ROLES
 from hostsmith.settings.schema import Settings
@@ -99,6 +101,7 @@ def sent(**values: Any) -> list[Resource]:
         {"health": {"path": "/~up/%20?a=b", "host": "shop.example.org", "statuses": [200, "301-302"], "timeout": 3600}},
         {"keep_releases": 1, "drain_timeout": 0, "release_timeout": 7200},
         {"domains": ["shop.example.org"], "tls": True},
+        {"framework": "django", "static": {"/more/": "public"}},
     ],
 )  # fmt: skip
 def test_all_that_a_deploy_and_a_rollback_send_passes(values: dict[str, Any]) -> None:
@@ -207,21 +210,12 @@ WRONG: list[tuple[Resource, dict[str, list[Any]]]] = [
         },
     ),
     (
-        Command([f"{FOLDER}/start", "release"], user="shop", timeout=600, label="release: x"),
-        {
-            "argv": [
-                ["id"], ["sh", "-c", "id"], [f"{FOLDER}/start", "run", "id"], [f"{FOLDER}/code/../start", "release"],
-                ["/srv/shop-admin/releases/20261121-101500-1f3c2ab/start", "release"], [f"{FOLDER}/start"], None, "id",
-            ],
-            "user": [None, "root", "shop-admin", "www-data"],
-            "creates": ["/etc/shadow"],
-            "unless": [["id"]],
-            "only_if": [["id"]],
-            "cwd": ["/root"],
-            "env": [{"LD_PRELOAD": "/tmp/x.so"}],
-            "timeout": [None, -1],
-            "label": ["\x1b[2J", None],
-        },
+        ReleaseCommand("shop", ID, 600, "release: x"),
+        {"app": ANOTHER, "release": IDS, "timeout": [None, -1], "label": ["\x1b[2J", None]},
+    ),
+    *(
+        (cls("shop", ID, 600), {"app": ANOTHER, "release": IDS, "timeout": [None, -1, "30"]})
+        for cls in (Collected, DeployCheck)
     ),
     (ReleaseCopy("shop", ID, "20261120-101500-dirty"), {"app": ANOTHER, "release": IDS, "source": IDS}),
     (

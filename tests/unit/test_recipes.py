@@ -23,7 +23,6 @@ from hostsmith.host import Host
 from hostsmith.recipes import app, haproxy, nginx, provision, python, release, roles, supervisor, system
 from hostsmith.resources import (
     Absent,
-    Command,
     Directory,
     File,
     Package,
@@ -42,6 +41,7 @@ from hostsmith.resources.environment import Environment
 from hostsmith.resources.live import Live
 from hostsmith.resources.nginx import ReloadNginx
 from hostsmith.resources.release import Pruned, ReleaseCode, ReleaseRecord, ReleaseVenv
+from hostsmith.resources.release_command import ReleaseCommand
 from hostsmith.resources.settled import Settled
 from hostsmith.roles import ALL_ROLES
 from hostsmith.settings import Settings
@@ -495,7 +495,7 @@ class TestRelease:
     def test_the_release_command(self) -> None:
         processes = {"web": "gunicorn blog:app", "release": "python manage.py migrate"}
         assert release.release_command(settings(processes=processes, release_timeout=90), ID) == [
-            Command([f"{FOLDER}/start", "release"], user="blog", timeout=90, label="release: python manage.py migrate")
+            ReleaseCommand("blog", ID, 90, "release: python manage.py migrate")
         ]
         assert release.release_command(settings(), ID) == []
 

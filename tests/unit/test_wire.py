@@ -37,8 +37,10 @@ from hostsmith.resources import (
     Virtualenv,
 )
 from hostsmith.resources.assets import Assets
+from hostsmith.resources.django import Collected, DeployCheck
 from hostsmith.resources.live import Live
 from hostsmith.resources.release import Pruned, ReleaseCode, ReleaseRecord, ReleaseVenv
+from hostsmith.resources.release_command import ReleaseCommand
 from local_host import NASTY
 from own_resources import Append, Half
 
@@ -66,6 +68,9 @@ RESOURCES: list[Resource] = [
     ReleaseRecord("a", Record("1", reason="x")),
     ReleaseCode("a", "1", "abc", pack=b"PACK\0"),
     ReleaseVenv("a", "1", "python3", ("requirements.txt",), ("gunicorn",)),
+    Collected("a", "1", 30),
+    DeployCheck("a", "1", 30),
+    ReleaseCommand("a", "1", 30, "release: x"),
     Assets("a", "1", {"/static/": "code/static"}),
     Pruned("a", 5),
     Live("a", "1", HealthCheck("/", "localhost", ((200, 299),), 60.0), 80, 30.0),

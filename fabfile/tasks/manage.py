@@ -1,0 +1,21 @@
+"""`fab manage`: a command of Django's manage.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..targets import Limits
+from . import remainder
+from .base import task
+from .run import CommandTask, run_command
+
+if TYPE_CHECKING:
+    from invoke.context import Context
+
+remainder.adopt()
+
+
+@task(klass=CommandTask)
+def manage(c: Context, role: str | None = None, host: str | None = None, exclude: str | None = None) -> dict[str, int]:
+    """Run the command after `--` by Django's manage.py, on one host: the primary one."""
+    return run_command(c, ["python", "manage.py", *remainder.words()], Limits(role, host, exclude), once=True)

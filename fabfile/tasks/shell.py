@@ -1,0 +1,47 @@
+"""`fab shell`: a program of the app's on this terminal, such as Django's shell."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from invoke.exceptions import Exit
+
+from ..agent.layout import Layout
+from ..console import Console
+from ..errors import ReleaseError
+from ..fleet import Fleet
+from ..settings import load
+from ..settings.framework import DJANGO
+from ..targets import Limits
+from . import remainder
+from .base import task
+from .run import CommandTask, chosen
+
+if TYPE_CHECKING:
+    from invoke.context import Context
+
+remainder.adopt()
+
+# Root becomes the app's user by itself, others by sudo, which asks for a password on this very terminal.
+_AS_APP = '[ "$(id -u)" = 0 ] && exec runuser -u "$0" -- "$@"; exec sudo -u "$0" -- "$@"'
+
+
+@task(klass=CommandTask)
+def shell(c: Context, role: str | None = None, host: str | None = None, exclude: str | None = None) -> None:
+    """A Python shell in the live release: Django's, or the command after `--`, on this terminal."""
+    from ..connection import terminal
+
+    terminal.check()
+    settings = load(c)
+    targets = chosen(c, settings, Limits(role, host, exclude), once=True)
+    with Fleet(targets, Console(), settings.concurrency, None) as fleet:
+        live = fleet.each(lambda member: member.session.ask("live_release", app=settings.app))
+        fleet.check()
+    if not all(live.values()):
+        raise ReleaseError(f"no release of {settings.app} is live on {targets[0].label}; run `fab deploy` first")
+    default = ["python", "manage.py", "shell"] if settings.framework == DJANGO else ["python"]
+    start = [f"{Layout(settings.app).current}/start", "run", *(remainder.words() or default)]
+    status = terminal.attached(targets[0].connection, shlex.join(["sh", "-c", _AS_APP, settings.app, *start]))
+    if status:
+        raise Exit(code=status)
