@@ -10,6 +10,7 @@ from .tasks.doctor import doctor
 from .tasks.hosts import hosts
 from .tasks.logs import logs
 from .tasks.manage import manage
+from .tasks.maintenance import ns as maintenance
 from .tasks.pending import pending
 from .tasks.plan import plan
 from .tasks.provision import provision
@@ -41,4 +42,5 @@ ns = Collection(
 )
 ns.add_collection(config, name="config")
 ns.add_collection(secrets, name="secrets")
+ns.add_collection(maintenance, name="maintenance")
 ns.add_collection(sandbox, name="sandbox")

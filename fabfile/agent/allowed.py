@@ -18,6 +18,7 @@ from ..resources.drained import Drained
 from ..resources.environment import Environment, GeneratedValues
 from ..resources.file import File
 from ..resources.live import Live
+from ..resources.maintenance import Maintenance, NoMaintenance
 from ..resources.release import Pruned, ReleaseCode, ReleaseCopy, ReleaseRecord, ReleaseVenv
 from ..resources.release_command import ReleaseCommand
 from ..resources.secret import Secret
@@ -44,6 +45,9 @@ commit = text(r"[0-9a-f]{7,64}")
 # Not what is on the host: git runs as root there.
 remote = text(r"(https?|ssh|git)://[A-Za-z0-9_\[][!-~]*|([A-Za-z0-9_][\w.+-]*@)?[A-Za-z0-9][\w.-]*:(?!//|:)[!-~]+")
 revision = text(r"[A-Za-z0-9_][^\s\x00-\x1f\x7f:]{0,250}")
+# An IP address; and, above all, no way out of a folder.
+address = text(r"[0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-f:]{2,39}")
+paragraphs = text(r"[^\x00-\x09\x0b-\x1f\x7f-\x9f]{0,5000}")
 inside = text(r"(?!/)(?!(.*/)?\.\.(/|\Z))[^\x00-\x1f\x7f]{1,500}")
 url_path = text(r"/((?!\.{1,2}/)[\w.~%+@-]+/)+")
 static_folder = text(r"static|code/(?!/)(?!(.*/)?\.\.(/|\Z))[^\x00-\x1f\x7f]{1,500}")
@@ -127,6 +131,19 @@ class Allowed:
                 "retire": optional(line),
             },
             Pruned: {"app": own, "keep": number(1)},
+            # A page and names of empty files, which nginx gives to visitors, and does not read as configuration.
+            Maintenance: {
+                "app": own,
+                "page": word,
+                "allow": all_of(tuple, address),
+                "retry_after": _is_whole,
+                "who": line,
+                "since": line,
+                "message": paragraphs,
+                "sites": exactly(Maintenance.sites),
+                "base": exactly(Maintenance.base),
+            },
+            NoMaintenance: {"app": own, "base": exactly(NoMaintenance.base)},
             Drained: {
                 "app": own,
                 "server": text("[A-Za-z0-9._:-]{1,300}"),
@@ -260,6 +277,10 @@ def _is_secret(value: Any) -> bool:
     return type(value) is Secret and word(value.reveal())
 
 
+def _is_whole(value: Any) -> bool:
+    return type(value) is int and number(1)(value)
+
+
 def _is_value(value: Any) -> bool:
     return word(value) or _is_secret(value)
 
@@ -267,6 +288,7 @@ def _is_value(value: Any) -> bool:
 _RESOURCES = (
     *(ReleaseRecord, ReleaseCode, ReleaseCopy, ReleaseVenv, Validated, Environment, GeneratedValues, Assets),
     *(Collected, DeployCheck, ReleaseCommand, Live, Settled, Pruned, Drained),
+    *(Maintenance, NoMaintenance),
 )
 _KNOWN = frozenset(
     wire.type_name(cls) for cls in (*_RESOURCES, File, Directory, Record, HealthCheck, Variable, Variables)

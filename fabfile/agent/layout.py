@@ -99,6 +99,11 @@ class Layout:
         return f"{self.root}/generated.json"
 
     @property
+    def maintenance(self) -> str:
+        """Symlink to what visitors get instead of the app; there only while the site is in maintenance."""
+        return f"{self.root}/maintenance"
+
+    @property
     def logs(self) -> str:
         return f"/var/log/{self.app}"
 

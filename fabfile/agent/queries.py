@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..resources.base import ResourceError
-from . import doctor, haproxy, lock, logs, migrations, passwords, redact, supervisord, variables, wire
+from . import doctor, haproxy, lock, logs, maintenance, migrations, passwords, redact, supervisord, variables, wire
 from .git import Repository
 from .history import between
 from .journal import Journal
@@ -62,6 +62,7 @@ def status(app: str, health: Any) -> dict[str, Any]:
         "processes": [],
         "servers": [],
         "problem": None,
+        "maintenance": maintenance.notice(layout),
         "disk": _disk(layout.root),
         "lock": lock_holder(),
     }

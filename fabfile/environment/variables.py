@@ -1,8 +1,7 @@
 """The variables that a new release gets: what the settings give, and what the hosts keep.
 
 From the weakest to the strongest: what the framework wants, those of services, `environment` of the settings, the
-encrypted file,
-`FABRIC_ENVIRONMENT_<NAME>`, and the values of `fab config.set`.
+encrypted file, `FABRIC_ENVIRONMENT_<NAME>`, and the values of `fab config.set`.
 """
 
 from __future__ import annotations

@@ -100,6 +100,9 @@ def site_file(settings: Settings, shown: tls.Shown | None = None) -> Template:
             "issued": settings.tls.is_issued and not settings.is_balanced,
             "challenges": CHALLENGES,
             "webroot": tls.WEBROOT,
+            "maintenance": layout.maintenance,
+            # What the balancer takes for an app that is well.
+            "well": settings.health.status_ranges[0][0],
         },
         mode=0o644,
     )

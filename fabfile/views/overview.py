@@ -45,6 +45,7 @@ def remarks(answers: Mapping[str, Answer]) -> list[str]:
     """What there is to say below the table, by the names of the hosts."""
     heard = {name: answer for name, answer in answers.items() if "error" not in answer}
     lines = [f"{name}: {answer['problem']}" for name, answer in heard.items() if answer["problem"]]
+    lines += _in_maintenance(heard)
     lines += _lagging(heard)
     if drifted := [name for name, answer in heard.items() if answer["drift"]]:
         lines.append(f"{_are(drifted)} not as provisioned: `fab provision --dry-run` shows what differs")
@@ -60,6 +61,22 @@ def remarks(answers: Mapping[str, Answer]) -> list[str]:
         if answer["cut_off"]
     ]
     return lines
+
+
+def _in_maintenance(heard: Mapping[str, Answer]) -> list[str]:
+    lines = []
+    for name, answer in heard.items():
+        if (notice := answer["maintenance"]) is not None:
+            since, who = notice.get("since", "some time ago"), notice.get("who", "somebody")
+            lines.append(f"{name} is in maintenance since {since}, by {who}; `fab maintenance.off` ends it")
+    if lines and (others := [name for name, each in heard.items() if each["maintenance"] is None and _serves(each)]):
+        lines.append(f"{', '.join(others)} {'is' if len(others) == 1 else 'are'} not in maintenance")
+    return lines
+
+
+def _serves(answer: Answer) -> bool:
+    """Whether a host serves the site itself."""
+    return any(process["name"] == "web" for process in answer["processes"])
 
 
 def _lagging(heard: Mapping[str, Answer]) -> list[str]:

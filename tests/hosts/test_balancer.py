@@ -247,6 +247,26 @@ def test_a_reload_drops_no_request(fleet: Fleet) -> None:
     fleet.provision_balancer()
 
 
+def test_in_maintenance_the_balancer_shows_the_page_even_of_an_app_that_is_stopped(fleet: Fleet) -> None:
+    try:
+        fleet.project.fab("maintenance.on", "--retry-after", "33")
+        for vps in fleet.web:
+            vps.run("supervisorctl stop all")
+            # A question of the balancer's that began after that.
+            vps.run("cd /var/log/nginx; tail -Fn0 hello.access.log | grep -qm1 hostsmith-health")
+        assert {server["status"] for server in fleet.servers().values()} == {"UP"}
+        for _ in range(4):
+            answer = fleet.lb.http("/", headers={"X-Forwarded-For": "127.0.0.1"})
+            assert (answer.status, answer.headers["retry-after"]) == (503, "33")
+        for vps in fleet.web:
+            vps.run("supervisorctl start all")
+            vps.wait_for_site()
+        fleet.project.fab("maintenance.on", "--allow", here(fleet.lb))
+        assert set(fleet.answering(4)) == {hostname(vps) for vps in fleet.web}
+    finally:
+        fleet.project.fab("maintenance.off")
+
+
 def test_requests_go_by_weight(fleet: Fleet) -> None:
     first, second = fleet.web
     roles = {"web": [{"host": first.spec, "weight": 3}, second.spec], "lb": [fleet.lb.spec]}

@@ -38,6 +38,7 @@ from hostsmith.resources.django import Collected, DeployCheck
 from hostsmith.resources.drained import Drained
 from hostsmith.resources.environment import Environment, GeneratedValues
 from hostsmith.resources.live import Live
+from hostsmith.resources.maintenance import Maintenance, NoMaintenance
 from hostsmith.resources.release import Pruned, ReleaseCode, ReleaseCopy, ReleaseRecord, ReleaseVenv
 from hostsmith.resources.release_command import ReleaseCommand
 from hostsmith.resources.settled import Settled
@@ -217,6 +218,21 @@ WRONG: list[tuple[Resource, dict[str, list[Any]]]] = [
         (cls("shop", ID, 600), {"app": ANOTHER, "release": IDS, "timeout": [None, -1, "30"]})
         for cls in (Collected, DeployCheck)
     ),
+    (
+        Maintenance("shop", "<p>", ("203.0.113.7", "2001:db8::1"), 600, "ann@laptop", "2026-11-21 10:15:00Z", "a\nb"),
+        {
+            "app": ANOTHER,
+            "page": [None, b"x", "\0"],
+            "allow": [("../x",), ("/etc/x",), ("..",), (".",), ("",), ("1.2.3.4/24",), ["1.2.3.4"], "::1", None],
+            "retry_after": [0, -1, 1.5, "600", "1/../x", None, True],
+            "who": ["\x1b[2J", None],
+            "since": ["\x1b[2J", None],
+            "message": ["\x1b[2J", None],
+            "sites": ["/tmp", None],
+            "base": ["/tmp", "/srv/shop-admin", None],
+        },
+    ),
+    (NoMaintenance("shop"), {"app": ANOTHER, "base": ["/tmp", None]}),
     (ReleaseCopy("shop", ID, "20261120-101500-dirty"), {"app": ANOTHER, "release": IDS, "source": IDS}),
     (
         GeneratedValues("shop", {"KEY": Secret("made up")}),

@@ -23,6 +23,7 @@ def answer(live: str | None = NEW, **changes: Any) -> dict[str, Any]:
         "disk": {"used": 42 * GIB, "free": 58 * GIB},
         "lock": None,
         "cut_off": "",
+        "maintenance": None,
         "runs_app": True,
         "lags": False,
         "behind": 0,
@@ -120,6 +121,15 @@ def test_what_is_wrong_is_told_below_the_table() -> None:
         "web3, web4: drift cannot be told: no template",
         "web1 is held by deploy by ada@laptop",
         f"web4: a run was cut off, and the next one puts back first: live release {NEW}",
+    ]
+
+
+def test_maintenance_is_told_and_who_is_not_in_it() -> None:
+    notice = {"since": "2026-11-21 10:15:00Z", "who": "ann@laptop", "message": "Back soon."}
+    hosts = compared(web1=answer(maintenance=notice), web2=answer(), worker=answer(processes=[]))
+    assert remarks(hosts) == [
+        "web1 is in maintenance since 2026-11-21 10:15:00Z, by ann@laptop; `fab maintenance.off` ends it",
+        "web2 is not in maintenance",
     ]
 
 
