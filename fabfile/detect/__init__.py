@@ -1,0 +1,78 @@
+"""What kind of project is in a folder: pure functions of its files, which are read and never run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ..settings.procfile import load_procfile
+from .code import apps
+from .declared import Declared, declared
+from .model import App, Finding, Project
+from .pages import health, static
+from .paste import paste_apps
+from .processes import beside, manage
+from .tree import Tree
+
+__all__ = ["App", "Finding", "Project", "detect"]
+
+# Packages that somebody has who serves Django by ASGI.
+_ASGI_PACKAGES = ("channels", "daphne", "uvicorn", "uvicorn-worker")
+_WEBSOCKET_PACKAGES = ("websockets", "wsproto", "uvicorn[standard]", "fastapi[standard]")
+_WEBSOCKET = re.compile(rb"\bWebSocket\b|\.websocket\(|WebsocketConsumer")
+
+
+def detect(folder: Path) -> Project:
+    """What a folder says of the project in it.
+
+    :raises SettingsError: its Procfile is none.
+    """
+    tree = Tree(folder)
+    found, remarks = apps(tree)
+    if pasted := paste_apps(tree):
+        # The file says how the app is configured, which its code alone does not.
+        found = [*pasted, *(app for app in found if app.framework not in ("Pyramid", "WSGI"))]
+        remarks = []
+    says = declared(tree, found[0].folder if found else "")
+    found = _in_order(found, says)
+    app, others = (found[0], tuple(found[1:])) if found else (None, ())
+    return Project(
+        says.name or Finding(folder.absolute().name, "the folder is called so"),
+        app,
+        others,
+        _processes(tree, folder, app, says),
+        (says.requirements,) if says.requirements else (),
+        health(tree, app),
+        static(tree, app),
+        (*remarks, *says.remarks, *_remarks(tree, app, says)),
+    )
+
+
+def _in_order(found: list[App], says: Declared) -> list[App]:
+    """The apps, the likeliest first: Django makes two, and most are served by WSGI."""
+    if not found or found[0].framework != "Django":
+        return found
+    interface = "asgi" if any(name in says.packages for name in _ASGI_PACKAGES) else "wsgi"
+    return sorted(found, key=lambda app: (app.framework != "Django", app.interface != interface))
+
+
+def _processes(tree: Tree, folder: Path, app: App | None, says: Declared) -> dict[str, Finding]:
+    """The processes; where the Procfile names one, it says what it is."""
+    written = {name: Finding(command, "the Procfile says so") for name, command in load_procfile(folder).items()}
+    guessed = {} if written else beside(tree, app, says)
+    web = {"web": Finding(app.command, app.reason)} if app else {}
+    return {**web, **guessed, **written}
+
+
+def _remarks(tree: Tree, app: App | None, says: Declared) -> list[str]:
+    found = [f"{path} was passed over: {reason}" for path, reason in tree.unread.items()]
+    if app is None and manage(tree, None):
+        found.append("manage.py is Django's, but no wsgi.py with `get_wsgi_application()` was found")
+    if app is None:
+        return found
+    if says.requirements is None:
+        found.append("no requirement file was found, such as requirements.txt: nothing is installed but the server")
+    speaks_websocket = any(name in says.packages for name in _WEBSOCKET_PACKAGES)
+    if app.interface == "asgi" and not speaks_websocket and tree.modules(_WEBSOCKET):
+        found.append("the app has websockets: add `uvicorn[standard]` to the requirements, which can speak them")
+    return found

@@ -1,0 +1,284 @@
+"""Apps in a project's code: `app = Flask(__name__)`, factories that make one, and plain callables."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from .model import App, Interface
+from .tree import Module, Tree
+
+# What makes an app, by its full name.
+_MAKERS: dict[str, tuple[str, Interface]] = {
+    "flask.Flask": ("Flask", "wsgi"),
+    "bottle.Bottle": ("Bottle", "wsgi"),
+    "bottle.default_app": ("Bottle", "wsgi"),
+    "falcon.App": ("Falcon", "wsgi"),
+    "django.core.wsgi.get_wsgi_application": ("Django", "wsgi"),
+    "django.core.asgi.get_asgi_application": ("Django", "asgi"),
+    "channels.routing.ProtocolTypeRouter": ("Django", "asgi"),
+    "fastapi.FastAPI": ("FastAPI", "asgi"),
+    "fastapi.applications.FastAPI": ("FastAPI", "asgi"),
+    "starlette.applications.Starlette": ("Starlette", "asgi"),
+    "falcon.asgi.App": ("Falcon", "asgi"),
+    "litestar.Litestar": ("Litestar", "asgi"),
+    "quart.Quart": ("Quart", "asgi"),
+}
+_MENTIONED = re.compile(
+    rb"flask|bottle|falcon|django|channels|fastapi|starlette|litestar|quart|make_wsgi_app|start_response|"
+    rb"\breceive\b|\bcreate_app\b|\bmake_app\b"
+)
+_CALLABLES: dict[tuple[str, ...], tuple[str, Interface]] = {
+    ("environ", "start_response"): ("WSGI", "wsgi"),
+    ("scope", "receive", "send"): ("ASGI", "asgi"),
+}
+_ENTRY_FILES = ("wsgi.py", "asgi.py")
+_USUAL_FILES = ("app.py", "application.py", "main.py", "__init__.py", "server.py")
+_USUAL_NAMES = ("app", "application")
+# Of a folder that has one of these, the modules are imported from there.
+_PROJECT_FILES = ("manage.py", "requirements.txt", "pyproject.toml", "setup.py", "Pipfile")
+_LONGEST = 60
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What an expression makes."""
+
+    framework: str
+    interface: Interface
+
+
+def apps(tree: Tree) -> tuple[list[App], list[str]]:
+    """All apps in the code, the likeliest first; and remarks on what looks like one and cannot be served."""
+    modules = [_Reader(tree, module) for module in tree.modules(_MENTIONED, _ENTRY_FILES)]
+    factories = {name: made for reader in modules for name, made in reader.factories().items()}
+    found = [app for reader in modules for app in reader.apps(factories)]
+    found += [app for reader in modules for app in reader.imported(found)]
+    remarks = [remark for reader in modules for remark in reader.remarks()]
+    return sorted(found, key=_likelihood), remarks
+
+
+def _likelihood(app: App) -> tuple[int | str, ...]:
+    file = app.file.rpartition("/")[2]
+    return (
+        app.folder.count("/") + bool(app.folder) if app.folder != "src" else 0,
+        0 if file in _ENTRY_FILES else 1 if file in _USUAL_FILES else 2,
+        app.is_factory,
+        0 if app.name in _USUAL_NAMES else 1,
+        app.file.count("/"),
+        app.file,
+        app.target,
+    )
+
+
+class _Reader:
+    """Reads one module."""
+
+    def __init__(self, tree: Tree, module: Module) -> None:
+        self.tree, self.module = tree, module
+        self.names = _imported_names(module.syntax)
+        self.folder, self.dotted = _importable(tree, module)
+
+    def factories(self) -> dict[str, _Made]:
+        """The functions that make an app, by their names."""
+        return {
+            function.name: made
+            for function in self._functions()
+            if isinstance(function, ast.FunctionDef) and (made := self._returned(function))
+        }
+
+    def apps(self, factories: dict[str, _Made]) -> Iterator[App]:
+        """The apps that this module makes.
+
+        :param factories: functions of all modules that make one.
+        """
+        for statement in _when_imported(self.module.syntax.body):
+            for name, value in _assigned(statement):
+                if made := self._made(value) or self._called(value, factories):
+                    yield self._app(made, name, name, statement)
+        for function in self._functions():
+            if made := _plain(function):
+                yield self._app(made, function.name, function.name, function)
+            elif function.name in self.factories() and not _required(function):
+                yield self._app(factories[function.name], f"{function.name}()", function.name, function)
+
+    def imported(self, others: Sequence[App]) -> Iterator[App]:
+        """Apps of other modules that a `wsgi.py` or `asgi.py` takes over."""
+        if self.module.file not in _ENTRY_FILES:
+            return
+        known = {app.target: app for app in others if app.file != self.module.path}
+        for node in self.module.syntax.body:
+            for alias in node.names if isinstance(node, ast.ImportFrom) else ():
+                source = f"{node.module}:{alias.name}" if isinstance(node, ast.ImportFrom) else ""
+                if app := known.get(source):
+                    name = alias.asname or alias.name
+                    yield self._app(_Made(app.framework, app.interface), name, name, node)
+
+    def remarks(self) -> Iterator[str]:
+        """Apps that are only there when the file is run as a script, or whose factory wants to be told something."""
+        for function in self._functions():
+            if isinstance(function, ast.FunctionDef) and self._returned(function) and _required(function):
+                yield (
+                    f"{self._place(function)}: `{function.name}` makes an app, but has to be told "
+                    f"`{_required(function)}`; a file wsgi.py that calls it could be served"
+                )
+        for statement in self.module.syntax.body:
+            if _is_script_part(statement):
+                for inner in ast.walk(statement):
+                    if isinstance(inner, ast.Assign) and self._made(inner.value):
+                        yield (
+                            f"{self._place(inner)}: `{_source(inner)}` is done only when the file is run as a script; "
+                            'above `if __name__ == "__main__"` it could be served'
+                        )
+
+    def _functions(self) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+        body = _when_imported(self.module.syntax.body)
+        return [node for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+    def _returned(self, function: ast.FunctionDef) -> _Made | None:
+        """What app a function returns."""
+        made: dict[str, _Made] = {}
+        for node in ast.walk(function):
+            for name, value in _assigned(node):
+                if found := self._made(value):
+                    made[name] = found
+        for node in ast.walk(function):
+            if isinstance(node, ast.Return) and node.value is not None:
+                found = made.get(node.value.id) if isinstance(node.value, ast.Name) else self._made(node.value)
+                if found:
+                    return found
+        return None
+
+    def _made(self, value: ast.expr | None) -> _Made | None:
+        """What app a call makes, if it does."""
+        if not isinstance(value, ast.Call):
+            return None
+        if isinstance(value.func, ast.Attribute) and value.func.attr == "make_wsgi_app":
+            return _Made("Pyramid", "wsgi")
+        found = _MAKERS.get(self._full_name(value.func))
+        return _Made(*found) if found else None
+
+    @staticmethod
+    def _called(value: ast.expr | None, factories: dict[str, _Made]) -> _Made | None:
+        """What app a factory makes that is called here."""
+        if not isinstance(value, ast.Call):
+            return None
+        function = value.func
+        name = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
+        return factories.get(name)
+
+    def _full_name(self, node: ast.expr) -> str:
+        """The name of a function as it would be without imports, such as `flask.Flask`."""
+        if isinstance(node, ast.Attribute):
+            return f"{self._full_name(node.value)}.{node.attr}"
+        return self.names.get(node.id, node.id) if isinstance(node, ast.Name) else ""
+
+    def _app(self, made: _Made, called: str, name: str, node: ast.stmt) -> App:
+        return App(
+            made.framework,
+            made.interface,
+            f"{self.dotted}:{called}",
+            self.folder,
+            self.module.path,
+            name,
+            f"{self._place(node)} has `{_source(node)}`",
+        )
+
+    def _place(self, node: ast.stmt) -> str:
+        return f"{self.module.path} line {node.lineno}"
+
+
+def _imported_names(syntax: ast.Module) -> dict[str, str]:
+    """What each imported name stands for in full."""
+    names = {}
+    for node in ast.walk(syntax):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.update({alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names})
+        elif isinstance(node, ast.Import):
+            names.update({alias.asname: alias.name for alias in node.names if alias.asname})
+    return names
+
+
+def _importable(tree: Tree, module: Module) -> tuple[str, str]:
+    """The folder from which a module is imported, and its name there."""
+    folder = module.folder
+    while folder and tree.has(f"{folder}/__init__.py"):
+        folder = folder.rpartition("/")[0]
+    # Without __init__.py a folder is a package as well, unless something in it says that it is a project's own.
+    while folder and folder.rpartition("/")[2] != "src" and not _is_import_root(tree, folder, module):
+        folder = folder.rpartition("/")[0]
+    inside = module.path[len(folder) :].lstrip("/").removesuffix(".py").removesuffix("/__init__")
+    return folder, inside.replace("/", ".")
+
+
+def _is_import_root(tree: Tree, folder: str, module: Module) -> bool:
+    if any(tree.has(f"{folder}/{name}") for name in _PROJECT_FILES):
+        return True
+    if folder != module.folder:
+        return False
+    imported = {
+        name.partition(".")[0]
+        for node in ast.walk(module.syntax)
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom) and not node.level
+            else []
+        )
+    }
+    return any(tree.has(f"{folder}/{name}.py") for name in imported if name)
+
+
+def _when_imported(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements that are run when a module is imported, also those within conditions."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, ast.If | ast.Try | ast.With) and not _is_script_part(statement):
+            yield from _when_imported(statement.body)
+            yield from _when_imported(getattr(statement, "orelse", []))
+
+
+def _is_script_part(statement: ast.stmt) -> bool:
+    """Whether it is `if __name__ == "__main__"`."""
+    test = statement.test if isinstance(statement, ast.If) else None
+    return isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "__name__"
+
+
+def _assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr | None]]:
+    """The names that an assignment gives to what is on its right."""
+    targets: list[ast.expr] = []
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AnnAssign):
+        targets = [node.target]
+    for target in targets:
+        if isinstance(target, ast.Name):
+            yield target.id, node.value  # type: ignore[attr-defined]
+
+
+def _plain(function: ast.FunctionDef | ast.AsyncFunctionDef) -> _Made | None:
+    """Whether a function is an app by itself, seen by its arguments."""
+    arguments = function.args.posonlyargs + function.args.args
+    found = _CALLABLES.get(tuple(argument.arg for argument in arguments))
+    if found is None or isinstance(function, ast.AsyncFunctionDef) != (found[1] == "asgi"):
+        return None
+    return _Made(*found)
+
+
+def _required(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    """The first argument that a function cannot do without; empty when there is none."""
+    arguments = function.args
+    positional = arguments.posonlyargs + arguments.args
+    required = positional[: len(positional) - len(arguments.defaults)]
+    required += [one for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if not default]
+    return required[0].arg if required else ""
+
+
+def _source(node: ast.stmt) -> str:
+    """The statement in one line, as short as it can be told apart."""
+    text = ast.unparse(node).strip().splitlines()
+    line = next(row for row in text if not row.startswith("@")).rstrip(":")
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."

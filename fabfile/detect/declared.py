@@ -1,0 +1,127 @@
+"""What a project declares of itself: its name, and the packages that it needs, with the files that say so."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .model import Finding
+from .tree import Tree
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+# Requirement files for a server, by how they are called, the likeliest first.
+_REQUIREMENTS = (
+    "requirements.txt",
+    "requirements/production.txt",
+    "requirements/prod.txt",
+    "requirements-prod.txt",
+    "requirements-production.txt",
+    "requirements/base.txt",
+    "requirements/requirements.txt",
+)
+_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+_INCLUDED = re.compile(r"\s*(?:-r|--requirement)[\s=]\s*(\S+)")
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the files of a project say.
+
+    :param name: what it calls itself; None when it does not.
+    :param packages: the file that names a package, by the package's name in lower case with dashes.
+    :param requirements: the requirement file for a server; None when there is none.
+    """
+
+    name: Finding | None = None
+    packages: dict[str, str] = field(default_factory=dict)
+    requirements: Finding | None = None
+    remarks: tuple[str, ...] = ()
+
+
+def declared(tree: Tree, folder: str = "") -> Declared:
+    """Read requirement files, pyproject.toml, Pipfile and setup.cfg.
+
+    :param folder: where the app is; what it has comes before what the project's own folder has.
+    """
+    places = [f"{folder}/", ""] if folder else [""]
+    tables, remarks = {}, []
+    for path in [f"{place}{name}" for place in reversed(places) for name in ("Pipfile", "pyproject.toml")]:
+        try:
+            tables[path] = tomllib.loads(tree.text(path)) if tree.has(path) else {}
+        except tomllib.TOMLDecodeError as error:
+            remarks.append(f"{path} is no valid TOML ({error}), and was passed over")
+    requirements = next((path for place in places for name in _REQUIREMENTS if tree.has(path := place + name)), None)
+    packages = {name: path for path, table in tables.items() for name in _toml_packages(table)}
+    if requirements:
+        packages.update(_required(tree, requirements, set()))
+    return Declared(
+        next((found for path, table in tables.items() if (found := _toml_name(path, table))), _setup_name(tree)),
+        packages,
+        Finding(requirements, "it is there") if requirements else None,
+        tuple(remarks),
+    )
+
+
+def _toml_name(path: str, table: Mapping[str, Any]) -> Finding | None:
+    for key, section in (("project", table.get("project")), ("tool.poetry", _at(table, "tool", "poetry"))):
+        name = _at(section, "name")
+        if isinstance(name, str):
+            return Finding(name, f"{path} has it as the name in [{key}]")
+    return None
+
+
+def _setup_name(tree: Tree) -> Finding | None:
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        parser.read_string(tree.text("setup.cfg") if tree.has("setup.cfg") else "")
+    except configparser.Error:
+        return None
+    name = parser.get("metadata", "name", fallback="")
+    return Finding(name, "setup.cfg has it as the name in [metadata]") if name else None
+
+
+def _toml_packages(table: Mapping[str, Any]) -> Iterator[str]:
+    listed = _at(table, "project", "dependencies")
+    for requirement in listed if isinstance(listed, list) else []:
+        yield from _names(str(requirement))
+    for section in (_at(table, "tool", "poetry", "dependencies"), table.get("packages")):
+        for name in section if isinstance(section, dict) else ():
+            yield from _names(str(name))
+
+
+def _at(table: Any, *keys: str) -> Any:
+    """What nested tables have at a path, if they have it."""
+    for key in keys:
+        table = table.get(key) if isinstance(table, dict) else None
+    return table
+
+
+def _required(tree: Tree, path: str, seen: set[str]) -> dict[str, str]:
+    """The packages of a requirement file, and of those that it includes."""
+    if path in seen or not tree.has(path):
+        return {}
+    seen.add(path)
+    found = {}
+    for line in tree.text(path).splitlines():
+        if included := _INCLUDED.match(line):
+            folder = path.rpartition("/")[0]
+            found.update(_required(tree, f"{folder}/{included[1]}".lstrip("/"), seen))
+        found.update(dict.fromkeys(_names(line), path))
+    return found
+
+
+def _names(requirement: str) -> Iterator[str]:
+    """The package that a requirement names, in the one way to write it, and with `[standard]` where it asks for it."""
+    if found := _NAME.match(requirement):
+        name = re.sub(r"[-_.]+", "-", found[1]).lower()
+        yield name
+        if requirement[found.end() :].replace(" ", "").startswith("[standard]"):
+            yield f"{name}[standard]"

@@ -1,0 +1,58 @@
+"""The page that tells whether an app is well, and the folder of its static files."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from .model import App, Finding
+from .tree import Module, Tree
+
+_HEALTH = re.compile(r"\^?/?((?:_|api/)?(?:healthz?|healthcheck|livez|readyz|up|ping)/?)\$?")
+_MENTIONED = re.compile(rb"health|livez|readyz|\bup\b|\bping\b|[\"']/?[\"']")
+# Methods and functions whose first text is the path of a page: Flask, FastAPI, Starlette, Pyramid, Django.
+_ROUTES = frozenset(
+    {"route", "get", "api_route", "add_url_rule", "add_api_route", "Route", "path", "re_path", "add_route"}
+)
+_ROOTS = ("/", "")
+
+
+def health(tree: Tree, app: App | None) -> Finding | None:
+    """A page for the health check, where the start page is not the one to ask."""
+    routes = [route for module in tree.modules(_MENTIONED) for route in _routes(module)]
+    for path, place in routes:
+        if found := _HEALTH.fullmatch(path):
+            return Finding(f"/{found[1]}", f"{place} has a page of this name")
+    if app and app.framework == "FastAPI" and not any(path in _ROOTS for path, _ in routes):
+        return Finding("/openapi.json", "no page of the app is at /, and FastAPI answers here")
+    return None
+
+
+def _routes(module: Module) -> Iterator[tuple[str, str]]:
+    """The paths of pages that a module gives, each with its place; not those of a part that may be put anywhere."""
+    for node in ast.walk(module.syntax):
+        if not isinstance(node, ast.Call):
+            continue
+        function = node.func
+        called = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
+        owner = (
+            function.value.id if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) else ""
+        )
+        if called not in _ROUTES or owner not in ("", "app", "application", "api", "config"):
+            continue
+        if called in ("path", "re_path") and module.file != "urls.py":
+            continue
+        texts = [value.value for value in node.args if isinstance(value, ast.Constant) and isinstance(value.value, str)]
+        # Pyramid's add_route has a name before the path.
+        if text := texts[1:2] if called == "add_route" and owner == "config" else texts[:1]:
+            yield text[0], f"{module.path} line {node.lineno}"
+
+
+def static(tree: Tree, app: App | None) -> Finding | None:
+    """The folder whose files Flask would serve at /static/, which nginx does faster."""
+    if app is None or app.framework != "Flask":
+        return None
+    folder = app.file.rpartition("/")[0]
+    path = f"{folder}/static" if folder else "static"
+    return Finding(path, "Flask serves its files at /static/") if tree.has_folder(path) else None

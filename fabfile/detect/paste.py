@@ -1,0 +1,41 @@
+"""PasteDeploy files, such as Pyramid's production.ini: the app that one describes."""
+
+from __future__ import annotations
+
+import configparser
+
+from .model import App
+from .tree import Tree
+
+_SECTIONS = ("composite:main", "pipeline:main", "app:main")
+# The likeliest first: what is for a developer's own machine or for tests is for no server, if there is another.
+_NOT_FOR_A_SERVER = ("development", "dev", "local", "test", "testing")
+
+
+def paste_apps(tree: Tree) -> list[App]:
+    """The apps that `.ini` files in the upper folders describe, the likeliest first."""
+    found = []
+    for path in tree.files:
+        if path.endswith(".ini") and path.count("/") < 2 and (section := _section(tree, path)):
+            name, use = section
+            folder = path.rpartition("/")[0]
+            reason = f"{path} has a section [{name}]" + (f" with `use = {use}`" if use else "")
+            framework = "Pyramid" if "pyramid" in tree.text(path).lower() else "PasteDeploy"
+            found.append(App(framework, "paste", path[len(folder) :].lstrip("/"), folder, path, "", reason))
+    return sorted(found, key=_likelihood)
+
+
+def _likelihood(app: App) -> tuple[bool, bool, int, str]:
+    name = app.target.removesuffix(".ini")
+    return name in _NOT_FOR_A_SERVER, not name.startswith("prod"), app.file.count("/"), app.file
+
+
+def _section(tree: Tree, path: str) -> tuple[str, str] | None:
+    """The section that describes the app, and what it says to use."""
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        parser.read_string(tree.text(path))
+    except configparser.Error:
+        return None
+    name = next((name for name in _SECTIONS if parser.has_section(name)), None)
+    return (name, parser.get(name, "use", fallback="")) if name else None
