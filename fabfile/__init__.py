@@ -29,6 +29,7 @@ from .resources.validated import Validated
 from .resources.virtualenv import Virtualenv
 from .roles import hosts_for, role
 from .settings import load
+from .tasks.backup import backup
 from .tasks.base import own_task as task
 from .tasks.deploy import deploy
 from .tasks.doctor import doctor
@@ -39,6 +40,7 @@ from .tasks.pending import pending
 from .tasks.plan import plan
 from .tasks.provision import provision
 from .tasks.releases import releases
+from .tasks.restore import restore
 from .tasks.rollback import rollback
 from .tasks.run import run
 from .tasks.shell import shell
@@ -71,6 +73,7 @@ __all__ = [
     "Validated",
     "Virtualenv",
     "__version__",
+    "backup",
     "converge",
     "deploy",
     "doctor",
@@ -86,6 +89,7 @@ __all__ = [
     "provision",
     "recipes",
     "releases",
+    "restore",
     "role",
     "rollback",
     "run",

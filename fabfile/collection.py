@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from invoke.collection import Collection
 
+from .tasks.backup import backup
 from .tasks.config import ns as config
 from .tasks.deploy import deploy
 from .tasks.doctor import doctor
@@ -15,6 +16,7 @@ from .tasks.pending import pending
 from .tasks.plan import plan
 from .tasks.provision import provision
 from .tasks.releases import releases
+from .tasks.restore import restore
 from .tasks.rollback import rollback
 from .tasks.run import run
 from .tasks.sandbox import ns as sandbox
@@ -39,6 +41,21 @@ ns = Collection(
     shell,
     logs,
     unlock,
+    "hostsmith",
+    provision,
+    deploy,
+    rollback,
+    pending,
+    plan,
+    releases,
+    status,
+    doctor,
+    hosts,
+    run,
+    logs,
+    unlock,
+    backup,
+    restore,
 )
 ns.add_collection(config, name="config")
 ns.add_collection(secrets, name="secrets")

@@ -16,6 +16,7 @@
     +-- ReleaseError          there is no such release, or none to go back to
     +-- SecretsError          the encrypted file, its key, or a command that tells a secret; never tells the value
     +-- ServiceError          a service of the app is not set up, or does not do what was asked of it
+    +-- BackupError           a backup could not be made, or is none that can be put back
     +-- SandboxError          a disposable host could not be made, started or removed
     +-- PatchworkError        a helper of `hostsmith.patchwork` could not do its work
 
@@ -111,6 +112,10 @@ class SecretsError(HostsmithError):
 
 class ServiceError(HostsmithError):
     """A service of the app is not set up, or does not do what was asked of it."""
+
+
+class BackupError(HostsmithError):
+    """A backup could not be made, or an archive is none that can be put back."""
 
 
 class SandboxError(HostsmithError):

@@ -67,6 +67,7 @@ _FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "note": {"text": str},
     "output": {"stream": str, "data": str},
     "log": {"name": str, "text": str},
+    "data": {"data": str},
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib
 import os
 import signal
@@ -10,7 +11,8 @@ import types
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from . import engine, events, journal, lock, logs, passwords, stream, system, variables, wire
+from . import engine, events, journal, lock, logs, passwords, pipes, stream, system, variables, wire
+from ..resources.base import ResourceError
 from .controller import Controller
 from .held import Held
 from .journal import Journal
@@ -72,6 +74,7 @@ class _Run:
         self._check = check
         self._held = Held()
         self._lock: int | None = None
+        self._load: pipes.Load | None = None
         self.answered = True
         self._folder, self._journal = FOLDER, journal.PATH
         self._operations: dict[str, Callable[..., dict[str, Any]]] = {
@@ -84,6 +87,10 @@ class _Run:
             "ask": _ask,
             "run": _run_command,
             "follow": _follow,
+            "dump": _dump,
+            "load": self._begin_load,
+            "give": self._give,
+            "given": self._end_load,
         }
 
     def serve(self, frame: dict[str, Any]) -> None:
@@ -111,6 +118,7 @@ class _Run:
     def leave(self) -> None:
         """The controller is gone, and has not confirmed what is held."""
         with system.uninterrupted():
+            self._stop_load()
             if self._held:
                 engine.put_back(self._held, Owed(self._folder), Journal(self._journal))
 
@@ -154,6 +162,30 @@ class _Run:
         _install(modules)
         return {"ok": engine.plan([wire.load(item) for item in resources], Owed(folder))}
 
+    def _begin_load(self, argv: list[str]) -> dict[str, Any]:
+        self._stop_load()
+        self._load = pipes.Load(argv)
+        return {"ok": True}
+
+    def _give(self, data: str) -> dict[str, Any]:
+        self._loading().write(base64.b64decode(data))
+        return {"ok": True}
+
+    def _end_load(self) -> dict[str, Any]:
+        self._loading().close()
+        self._stop_load()
+        return {"ok": True}
+
+    def _loading(self) -> pipes.Load:
+        if self._load is None:
+            raise ResourceError("found data for a program, expected the program first")
+        return self._load
+
+    def _stop_load(self) -> None:
+        if self._load is not None:
+            self._load.end()
+            self._load = None
+
 
 def _install(modules: dict[str, str]) -> None:
     """Make the modules in which a project defines resources of its own importable."""
@@ -176,6 +208,13 @@ def _run_command(app: str, argv: list[str]) -> dict[str, Any]:
 def _follow(app: str, names: list[str], marks: dict[str, int]) -> dict[str, Any]:
     logs.follow(app, names, marks)
     return {"ok": True}
+
+
+def _dump(argv: list[str]) -> dict[str, Any]:
+    def send(piece: bytes) -> None:
+        events.emit("data", data=base64.b64encode(piece).decode())
+
+    return {"ok": True, "size": pipes.dump(argv, send)}
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import collections
 import contextlib
 import getpass
@@ -10,7 +11,7 @@ import re
 import socket
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -175,6 +176,35 @@ class Session:
         :param marks: as the query `log_lines` gave them.
         """
         self._check(self._request({"op": "follow", "app": app, "names": list(names), "marks": marks}, on_event))
+
+    def dump(self, argv: Sequence[str], write: Callable[[bytes], None]) -> int:
+        """Take what a program prints that root runs on the host.
+
+        A `write` that takes its time holds the program up, so that nothing piles up on either side.
+
+        :param write: called with each piece of it, gzipped.
+        :returns: how many bytes the program printed.
+        :raises AgentError: it failed; what was written is of no use then.
+        """
+
+        def take(event: Event) -> None:
+            if event["event"] == "data":
+                write(base64.b64decode(event["data"]))
+
+        done = self._request({"op": "dump", "argv": list(argv)}, take)
+        self._check(done)
+        return int(done["size"])
+
+    def load(self, argv: Sequence[str], pieces: Iterable[bytes]) -> None:
+        """Give data to a program that root runs on the host; the next piece when it has taken the last one.
+
+        :param pieces: of what it reads, gzipped.
+        :raises AgentError: it failed.
+        """
+        self._check(self._request({"op": "load", "argv": list(argv)}))
+        for piece in pieces:
+            self._check(self._request({"op": "give", "data": base64.b64encode(piece).decode()}))
+        self._check(self._request({"op": "given"}))
 
     def _send_resources(
         self, op: str, resources: Sequence[Resource], on_event: Callable[[Event], None], **more: bool

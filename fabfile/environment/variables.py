@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from ..connection.session import Session
     from ..settings import Settings
 
-_SETTINGS, _SHELL, _COMMAND, _GENERATED = "settings", "environment", "command", "generated"
+GENERATED = "generated"
+_SETTINGS, _SHELL, _COMMAND = "settings", "environment", "command"
 _ALPHABET = string.ascii_letters + string.digits
 # What says in a variable's name that its value is a secret, and what a value looks like that is none: `production`,
 # `blog.settings`, `/srv/blog/shared`. "No module named '***'" would help nobody.
@@ -146,7 +147,7 @@ def wanted(given: Given, kept: Sequence[Kept]) -> Wanted:
     for name, length in given.generated.items():
         if name not in made_up:
             made_up[name] = Secret("".join(secrets.choice(_ALPHABET) for _ in range(length)))
-    known = {**given.known, **{name: Variable(made_up[name], _GENERATED) for name in given.generated}}
+    known = {**given.known, **{name: Variable(made_up[name], GENERATED) for name in given.generated}}
     source = reference(kept)
     chosen, since = (source.variables.chosen, source.variables.since) if source else ({}, "")
     remarks = [

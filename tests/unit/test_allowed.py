@@ -401,6 +401,10 @@ def test_every_frame_of_the_deployers_tasks_passes_and_none_with_more_in_it(fram
     "frame",
     [
         {"op": "exec", "argv": ["id"]},
+        {"op": "dump", "argv": ["cat", "/etc/shadow"]},
+        {"op": "load", "argv": ["sh"]},
+        {"op": "give", "data": "aWQK"},
+        {"op": "given"},
         {"op": ["lock"]},
         {},
         [],

@@ -1,0 +1,105 @@
+"""Writes a folder to standard output as a tar stream: a program of its own, run by the app's user, with one argument.
+
+A SQLite database is copied as of one moment, whoever writes to it meanwhile: by SQLite itself, into a file beside it.
+How long its writers wait is thus up to the disk, and not to the network.
+"""
+
+import contextlib
+import os
+import sqlite3
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from typing import IO
+
+_MAGIC = b"SQLite format 3\0"
+# What SQLite keeps beside a database; the copy needs none of it.
+_BESIDE = ("-wal", "-shm", "-journal")
+_PREFIX = ".hostsmith-copy-"
+# Seconds to wait for whoever writes to a database.
+_PATIENCE = 60
+
+
+class _Whole:
+    """A file that has as many bytes as were announced, though somebody cuts it short while it is read."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(size).ljust(size, b"\0")
+
+
+def main(folder: str) -> None:
+    """Write the folder, and all that is in it."""
+    os.chdir(folder)
+    with tarfile.open(fileobj=sys.stdout.buffer, mode="w|", format=tarfile.PAX_FORMAT) as archive:
+        archive.add(".", recursive=False)
+        for root, folders, files in os.walk(".", onerror=_stop):
+            folders.sort()
+            for name in sorted([*folders, *files]):
+                # What is removed while we come to it is not missed.
+                with contextlib.suppress(FileNotFoundError):
+                    _add(archive, f"{root}/{name}")
+
+
+def _stop(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def _add(archive: tarfile.TarFile, path: str) -> None:
+    if os.path.basename(path).startswith(_PREFIX) or _is_beside_database(path):
+        return
+    info = archive.gettarinfo(path)
+    # None: a socket, which nobody can keep.
+    if info is None or not info.isreg():
+        if info is not None:
+            archive.addfile(info)
+        return
+    with _opened(path) as file:
+        info.size = os.fstat(file.fileno()).st_size
+        archive.addfile(info, _Whole(file))
+
+
+def _is_beside_database(path: str) -> bool:
+    return any(path.endswith(end) and _is_database(path[: -len(end)]) for end in _BESIDE)
+
+
+def _is_database(path: str) -> bool:
+    if not os.path.isfile(path) or os.path.islink(path):
+        return False
+    with open(path, "rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[IO[bytes]]:
+    if _is_database(path):
+        with tempfile.NamedTemporaryFile(prefix=_PREFIX, dir=".") as copy:
+            if _copied(path, copy.name):
+                yield copy
+                return
+    with open(path, "rb") as file:
+        yield file
+
+
+def _copied(path: str, to: str) -> bool:
+    """Whether SQLite could copy it; what only begins like a database of its own is a file like any other."""
+    source, target = sqlite3.connect(path, timeout=_PATIENCE), sqlite3.connect(to)
+    try:
+        source.backup(target)
+    except sqlite3.OperationalError:
+        # Somebody writes to it for all too long, or the disk is full.
+        raise
+    except sqlite3.DatabaseError:
+        return False
+    finally:
+        source.close()
+        target.close()
+    return True
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,63 @@
+"""What a backup of an app consists of, by the commands that write and read each part; the environment is apart."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..agent import shared_files
+from ..agent.layout import Layout
+from ..services import Argv, Restore
+from ..services.registry import known
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+
+ENVIRONMENT, FILES = "environment", "files"
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one command writes, and how it comes back.
+
+    :param role: whose host it is on; empty for the app's own.
+    :param dump: prints it.
+    :param restore: how it is put back; None when it cannot be.
+    """
+
+    name: str
+    role: str
+    dump: Argv
+    restore: Restore | None
+
+
+def parts(settings: Settings) -> list[Part]:
+    """The parts of an app: its services, as far as they keep anything, and its files."""
+    found = [files(settings.app)]
+    for name, options in settings.services.items():
+        service = known()[name](settings, options)
+        # What lies below the app's shared folder is in the files.
+        if name != FILES and (dump := service.backup()):
+            found.append(Part(name, service.home if settings.roles.get(service.home) else "", dump, service.restore()))
+    return found
+
+
+def fresh_files(app: str) -> str:
+    """The folder into which files are put back, and that then takes the place of the app's own."""
+    return f"{Layout(app).root}/shared.restored"
+
+
+def files(app: str) -> Part:
+    """The app's shared folder, read and written by the app's user alone, whatever links are in it."""
+    shared, fresh = Layout(app).shared, fresh_files(app)
+    as_app = ["runuser", "-u", app, "--"]
+    remove = ["rm", "-rf", "--one-file-system", "--", fresh]
+    restore = Restore(
+        prepare=[remove, ["install", "-d", "-m", "0750", "-o", app, "-g", app, "--", fresh]],
+        load=[*as_app, "tar", "--extract", "--preserve-permissions", "--file=-", f"--directory={fresh}"],
+        swap=[],
+        abandon=[remove],
+    )
+    program = inspect.getsource(shared_files)
+    return Part(FILES, "", [*as_app, "python3", "-I", "-c", program, shared], restore)

@@ -1,0 +1,121 @@
+"""An archive that is to be put back: read as a whole, and found to be this project's, before anything is touched."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..agent.archive import Archive, ArchiveError
+from ..environment.secret_key import find_key
+from ..errors import BackupError
+from .parts import ENVIRONMENT, Part
+from .sealed import bound_to, opened
+
+if TYPE_CHECKING:
+    from ..environment.secret_file import Key
+    from ..settings import Settings
+
+_GZIP, _PIECE = 31, 1 << 20
+
+
+@dataclass(frozen=True)
+class Readable:
+    """An archive that is whole and this project's.
+
+    :param manifest: what it says of itself.
+    :param key: with which it is encrypted; None when it is not.
+    """
+
+    archive: Archive
+    manifest: Mapping[str, Any]
+    key: Key | None
+
+    @property
+    def names(self) -> list[str]:
+        """The names of its parts."""
+        return [part["name"] for part in self.manifest["parts"]]
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """A part, gzipped and piece by piece.
+
+        :raises BackupError: it was changed.
+        """
+        part = next(part for part in self.manifest["parts"] if part["name"] == name)
+        found = self.archive.read(part["file"])
+        if self.key is None:
+            return found
+        return opened(self.key, bound_to(self.manifest, name), found, f"{self.archive.path}: {name}")
+
+    def environment(self) -> dict[str, Any]:
+        """The part `environment`: what the query `kept_variables` answered."""
+        answer: dict[str, Any] = json.loads(b"".join(_unpacked(self.pieces(ENVIRONMENT))))
+        return answer
+
+    def check(self) -> None:
+        """Decrypt and unpack all parts, without keeping them.
+
+        :raises BackupError: one cannot be, or has another size than it says.
+        """
+        for part in self.manifest["parts"]:
+            try:
+                size = sum(map(len, _unpacked(self.pieces(part["name"]))))
+            except (zlib.error, EOFError) as error:
+                raise BackupError(f"{self.archive.path}: {part['name']} cannot be unpacked: {error}") from None
+            if size != part["plain"]:
+                raise BackupError(
+                    f"{self.archive.path}: {part['name']}: found {size} bytes in it, expected {part['plain']}"
+                )
+
+
+def readable(path: str, settings: Settings, known: Sequence[Part]) -> Readable:
+    """An archive, if it can be put back wholly.
+
+    :param known: the parts that the project has.
+    :raises BackupError: it is not whole, another app's, or has a part that the project does not know.
+    :raises SecretsError: it is encrypted, and there is no key.
+    """
+    archive = Archive(path)
+    try:
+        manifest = archive.verify()
+    except ArchiveError as error:
+        raise BackupError(str(error)) from None
+    if manifest["app"] != settings.app:
+        raise BackupError(f"{path}: found an archive of the app {manifest['app']}, expected one of {settings.app}")
+    ready = {ENVIRONMENT, *(part.name for part in known if part.restore)}
+    if unknown := [part["name"] for part in manifest["parts"] if part["name"] not in ready]:
+        raise BackupError(
+            f"{path}: found {', '.join(unknown)} in it, expected no more than {', '.join(sorted(ready))}; add it to "
+            "`services` in fabric.yaml, and `fab provision`"
+        )
+    found = Readable(archive, manifest, _key(path, manifest["key"], settings))
+    found.check()
+    return found
+
+
+def _key(path: str, wanted: str | None, settings: Settings) -> Key | None:
+    if wanted is None:
+        return None
+    key = find_key(settings)
+    if key.id != wanted:
+        raise BackupError(
+            f"{path}: found that it was encrypted with the key {wanted}, expected {key.id}, the project's"
+        )
+    return key
+
+
+def _unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """What was gzipped, in pieces that fit into memory however well it was packed.
+
+    :raises zlib.error, EOFError: it was not, or it was cut off.
+    """
+    unpacking = zlib.decompressobj(_GZIP)
+    for piece in pieces:
+        while piece:
+            yield unpacking.decompress(piece, _PIECE)
+            piece = unpacking.unconsumed_tail
+    yield unpacking.flush()
+    if not unpacking.eof:
+        raise EOFError("it was cut off")

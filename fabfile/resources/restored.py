@@ -1,0 +1,99 @@
+"""What a restore does to an app besides loading its data: its processes rest, and one folder takes another's place."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from dataclasses import dataclass
+
+from ..agent import supervisord, system
+from ..agent.layout import Layout
+from .base import Change, PutBack, Resource, ResourceError
+
+# From linux/fcntl.h and linux/fs.h.
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+
+
+@dataclass(frozen=True)
+class Paused(Resource):
+    """None of the live release's processes runs, so that nobody writes to data that is replaced."""
+
+    app: str
+
+    def describe(self) -> str:
+        return f"processes of {self.app}"
+
+    def check(self) -> Change | None:
+        layout = Layout(self.app)
+        live = layout.live()
+        if live is None or not supervisord.processes(layout.group(live)):
+            return None
+        undo = Resumed(self.app)
+        return Change("stopped", lambda: supervisord.stop_group(layout.group(live)), undo, durable=(undo,))
+
+
+@dataclass(frozen=True)
+class Resumed(PutBack):
+    """The live release's processes run; after a boot they do so by themselves."""
+
+    app: str
+
+    def describe(self) -> str:
+        return f"processes of {self.app}"
+
+    def __call__(self) -> None:
+        layout = Layout(self.app)
+        live = layout.live()
+        if live is not None and not supervisord.processes(layout.group(live)):
+            supervisord.start_group(layout.group(live))
+
+
+@dataclass(frozen=True)
+class Exchanged(Resource):
+    """A folder has what another had that stands beside it, and that one what it had.
+
+    :param path: of the folder.
+    :param fresh: of the other one.
+    """
+
+    path: str
+    fresh: str
+
+    def describe(self) -> str:
+        return f"folder {self.path}"
+
+    def check(self) -> Change | None:
+        if os.path.ismount(self.path):
+            raise ResourceError(f"{self.path} is where a disk is mounted, which cannot be renamed; mount it elsewhere")
+        undo = ExchangedBack(self.path, self.fresh, os.stat(self.path).st_ino)
+        return Change("exchanged", lambda: exchange(self.path, self.fresh), undo, durable=(undo,))
+
+
+@dataclass(frozen=True)
+class ExchangedBack(PutBack):
+    """The folder that was there before is there again.
+
+    :param inode: that of the folder that was there before.
+    """
+
+    path: str
+    fresh: str
+    inode: int
+
+    def describe(self) -> str:
+        return f"folder {self.path}"
+
+    def __call__(self) -> None:
+        if os.path.isdir(self.fresh) and os.stat(self.fresh).st_ino == self.inode:
+            exchange(self.path, self.fresh)
+
+
+def exchange(one: str, other: str) -> None:
+    """Swap two folders by one call of renameat2(2): nobody ever finds one of them missing.
+
+    :raises ResourceError: the file system cannot do that.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE):
+        raise ResourceError(f"{one} and {other} cannot be exchanged: {os.strerror(ctypes.get_errno())}")
+    system.sync_folder(os.path.dirname(one))

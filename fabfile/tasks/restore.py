@@ -1,0 +1,90 @@
+"""`fab restore`: an archive of `fab backup` becomes the app's data again."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from ..archive.making import size_in_words
+from ..archive.parts import parts
+from ..archive.places import beside, main_host, placed
+from ..archive.reading import Readable, readable
+from ..archive.restoring import Restoring
+from ..console import Console
+from ..errors import UsageError
+from ..fleet import Fleet
+from ..outcome import told
+from ..report import Report
+from ..rollout import underway
+from ..settings import load
+from ..targets import Limits, Target, targets, with_app
+from .base import task
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from invoke.context import Context
+
+
+@task(
+    help={
+        "archive": "The file that `fab backup` wrote.",
+        "yes": "Do not ask.",
+        "json": "Print one JSON document instead of lines.",
+    }
+)
+def restore(
+    c: Context,
+    archive: str,
+    yes: bool = False,
+    json: bool = False,
+    role: str | None = None,
+    host: str | None = None,
+    exclude: str | None = None,
+) -> list[Report]:
+    """Put an archive back: verify it, load it beside the app's data, then swap."""
+    settings = load(c)
+    console = Console(quiet=json)
+    known = parts(settings)
+    found = readable(archive, settings, known)
+    hosts = with_app(targets(c, settings, Limits(role, host, exclude)))
+    wanted = [part for part in known if part.name in found.names]
+    others = beside(c, settings, hosts, wanted)
+    if not yes:
+        _ask(found, [*hosts, *others])
+    with (
+        told(console, "restore", release=None) as outcome,
+        underway(c, settings, hosts, console, outcome, skip_unreachable=False) as run,
+        Fleet(others, Console(quiet=True), settings.concurrency, None) as rest,
+    ):
+        rest.connect()
+        rest.lock("restore", settings.lock_timeout)
+        outcome.reports += rest.reports
+        rest.require("a host of a service is away or held by another run; nothing has changed")
+        chosen = main_host([member.target for member in run.fleet.members])
+        main = next(member for member in run.fleet.members if member.target is chosen)
+        places = placed(settings, wanted, [*run.fleet.members, *rest.members], main)
+        record = Restoring(run, rest, found, places).do()
+        outcome.more["release"] = record.id
+    console.say(f"{settings.app}: release {record.id} is live with {', '.join(found.names)}", style="bold green")
+    return outcome.reports
+
+
+def _ask(found: Readable, hosts: Sequence[Target]) -> None:
+    """Say what is about to be replaced, and by what, and wait for a yes.
+
+    :raises UsageError: there is none.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError("found no terminal to ask on, expected --yes, which replaces the app's data without asking")
+    said = found.manifest
+    sizes = [f"  {part['name']}: {size_in_words(part['plain'])}" for part in said["parts"]]
+    lines = [
+        f"The archive of {said['app']} from {said['created']}, release {said['release'] or 'none'}:",
+        *sizes,
+        f"It replaces what {', '.join(target.label for target in hosts)} has of these; the app rests meanwhile.",
+    ]
+    sys.stderr.write("\n".join([*lines, f"Write {said['app']} to go on: "]))
+    sys.stderr.flush()
+    if sys.stdin.readline().strip() != said["app"]:
+        raise UsageError("not asked for; nothing has changed")

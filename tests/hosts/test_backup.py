@@ -1,0 +1,155 @@
+"""A backup is whole or is not there, and puts the app's data back: on the host it is from, and on a new one."""
+
+from __future__ import annotations
+
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.hosts.conftest import Project, Vps, make_project
+
+# An app that has data: rows in SQLite, files, and variables of which one was made up.
+_SETTINGS = {"environment": {"SECRET": {"generate": 30}}, "drain_timeout": 1}
+_ROWS = (
+    "import sqlite3; c = sqlite3.connect('/srv/hello/shared/app.db');"
+    " c.execute('create table if not exists t (x)');"
+    " c.executemany('insert into t values (?)', [(n,) for n in range(1000)]); c.commit()"
+)
+_COUNT = (
+    "import sqlite3; print(sqlite3.connect('/srv/hello/shared/app.db').execute('select count(*) from t').fetchone())"
+)
+_WHERE = "/srv/hello/shared"
+
+
+@pytest.fixture(scope="module")
+def project(
+    boot: Callable[..., Vps], deployed_image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Project]:
+    """A project whose host has data to lose."""
+    vps = boot(deployed_image)
+    vps.wait_for_site()
+    # A folder of the image itself cannot be renamed on the overlay that a test's host is; on a server it can.
+    vps.run(f"cp -a {_WHERE} {_WHERE}.own && rm -r {_WHERE} && mv {_WHERE}.own {_WHERE}")
+    project = make_project(tmp_path_factory.mktemp("backup"), vps)
+    project.settings(**_SETTINGS)
+    project.commit("variables")
+    project.fab("deploy")
+    project.fab("config.set", "COLOUR=green")
+    project.fab("run", "--", "python3", "-c", _ROWS)
+    project.fab("run", "--", "echo hello > ~/note; chmod 604 ~/note; mkdir ~/uploads; echo 1 > '~/uploads/a b'")
+    yield project
+    vps.sandbox.destroy(vps.name)
+
+
+def _backup(project: Project, *flags: str) -> Path:
+    return project.folder / project.json("backup", "--to", "backups", *flags)["archive"]
+
+
+def _data(project: Project) -> list[str]:
+    """What the app has: its rows, its files and its variables."""
+    look = f'python3 -c "{_COUNT}"; cat ~/note; stat -c %a ~/note; ls ~; echo $COLOUR $SECRET'
+    return project.fab("run", "--", look).stdout.splitlines()
+
+
+def _lose(project: Project) -> None:
+    project.fab("run", "--", "rm -r ~/*; echo other > ~/other")
+    project.fab("config.set", "COLOUR=red")
+
+
+def test_a_restore_puts_back_rows_files_and_variables_and_the_app_serves(project: Project) -> None:
+    before = _data(project)
+    assert before[0] == "(1000,)"
+    archive = _backup(project)
+    assert archive.stat().st_mode & 0o777 == 0o600
+    _lose(project)
+    assert "found no terminal to ask on" in project.fab("restore", str(archive), status=2).stderr
+    project.fab("restore", str(archive), "--yes")
+    assert _data(project) == before
+    assert project.vps.http("/healthz").status == 200
+    assert project.releases()[-1]["subject"].startswith("restore of 2")
+    assert project.vps.run("ls /srv/hello | grep shared") == "shared\n"
+
+
+def test_a_new_host_has_it_all_after_provision_deploy_and_an_encrypted_archive(
+    project: Project, boot: Callable[..., Vps], tmp_path: Path, provisioned_image: str
+) -> None:
+    project.fab("secrets.init")
+    archive = _backup(project, "--encrypt")
+    with tarfile.open(archive) as members:
+        assert members.getnames() == ["environment.gz.enc", "files.gz.enc", "manifest.json", "SHA256SUMS"]
+    before = _data(project)
+    vps = boot(provisioned_image)
+    vps.run(f"rm -r {_WHERE} && install -d -o hello -g hello -m 750 {_WHERE}")
+    new = make_project(tmp_path, vps)
+    new.settings(**_SETTINGS)
+    new.commit("variables")
+    new.fab("deploy")
+    assert "found no key" in new.fab("restore", str(archive), "--yes", status=1).stderr
+    assert new.vps.run(f"ls -A {_WHERE}") == ""
+    new.environment["HOSTSMITH_KEY"] = (project.home / ".config/hostsmith/hello.key").read_text()
+    new.fab("restore", str(archive), "--yes")
+    assert _data(new) == before
+    assert new.vps.http("/healthz").status == 200
+    vps.sandbox.destroy(vps.name)
+
+
+def test_an_archive_that_is_damaged_or_another_apps_touches_nothing(project: Project, tmp_path: Path) -> None:
+    archive = _backup(project)
+    before, live = _data(project), project.vps.live()
+    data = archive.read_bytes()
+    damaged = tmp_path / "damaged.tar"
+    for wrong in (data[: len(data) // 2], data[:3000] + bytes([data[3000] ^ 1]) + data[3001:], b""):
+        damaged.write_bytes(wrong)
+        assert "found no whole archive" in project.fab("restore", str(damaged), "--yes", status=1).stderr
+    project.settings(**_SETTINGS, app="other")
+    assert (
+        "an archive of the app hello, expected one of other"
+        in project.fab("restore", str(archive), "--yes", status=1).stderr
+    )
+    project.settings(**_SETTINGS)
+    assert (_data(project), project.vps.live()) == (before, live)
+
+
+def test_data_that_cannot_be_loaded_leaves_the_app_as_it_was(project: Project) -> None:
+    archive = _backup(project)
+    before, live = _data(project), project.vps.live()
+    project.vps.run(
+        "mv /usr/bin/tar /usr/bin/tar.away && printf '#!/bin/sh\nexit 9\n' > /usr/bin/tar && chmod +x /usr/bin/tar"
+    )
+    try:
+        failed = project.fab("restore", str(archive), "--yes", status=1)
+        assert "files could not be loaded, and nothing has changed" in failed.stderr
+    finally:
+        project.vps.run("mv /usr/bin/tar.away /usr/bin/tar")
+    assert (_data(project), project.vps.live()) == (before, live)
+    assert project.vps.run("ls /srv/hello | grep shared") == "shared\n"
+
+
+def test_a_connection_that_breaks_leaves_no_archive_and_nothing_running(project: Project) -> None:
+    folder = project.folder / "broken"
+    # Zeros without end, for what a backup is concerned, and of no size for the disk.
+    project.fab("run", "--", "truncate -s 200G ~/large")
+    running = project.start("backup", "--to", "broken")
+    try:
+        limit = time.monotonic() + 60
+        while not folder.exists() or not any(file.stat().st_size > 10_000 for file in folder.iterdir()):
+            assert time.monotonic() < limit
+            time.sleep(0.05)
+        (part,) = folder.iterdir()
+        assert part.name.startswith(".hello-")
+        assert part.name.endswith(".part")
+        project.vps.run("pkill -f '^sshd: root@notty' || true", ok=False)
+        _, errors = running.communicate(timeout=60)
+    finally:
+        running.kill()
+    assert running.returncode == 1
+    assert "Traceback" not in errors
+    assert "the connection was lost" in errors
+    assert list(folder.iterdir()) == []
+    project.vps.run(
+        "for i in $(seq 300); do pgrep -u hello -f 'SQLite format' >/dev/null || exit 0; sleep 0.1; done; exit 1"
+    )
+    project.fab("run", "--", "rm ~/large")
