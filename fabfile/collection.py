@@ -10,8 +10,8 @@ from .tasks.deploy import deploy
 from .tasks.doctor import doctor
 from .tasks.hosts import hosts
 from .tasks.logs import logs
-from .tasks.manage import manage
 from .tasks.maintenance import ns as maintenance
+from .tasks.manage import manage
 from .tasks.pending import pending
 from .tasks.plan import plan
 from .tasks.provision import provision
@@ -39,19 +39,6 @@ ns = Collection(
     run,
     manage,
     shell,
-    logs,
-    unlock,
-    "hostsmith",
-    provision,
-    deploy,
-    rollback,
-    pending,
-    plan,
-    releases,
-    status,
-    doctor,
-    hosts,
-    run,
     logs,
     unlock,
     backup,

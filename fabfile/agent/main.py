@@ -11,8 +11,8 @@ import types
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from . import engine, events, journal, lock, logs, passwords, pipes, stream, system, variables, wire
 from ..resources.base import ResourceError
+from . import engine, events, journal, lock, logs, passwords, pipes, stream, system, variables, wire
 from .controller import Controller
 from .held import Held
 from .journal import Journal
