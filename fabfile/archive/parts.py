@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from ..agent import shared_files
 from ..agent.layout import Layout
-from ..services import Argv, Restore
-from ..services.registry import known
 
 if TYPE_CHECKING:
+    from ..services import Argv, Restore
     from ..settings import Settings
 
 ENVIRONMENT, FILES = "environment", "files"
@@ -34,6 +33,9 @@ class Part:
 
 def parts(settings: Settings) -> list[Part]:
     """The parts of an app: its services, as far as they keep anything, and its files."""
+    # They load pydantic, and `fab --list` does without.
+    from ..services.registry import known
+
     found = [files(settings.app)]
     for name, options in settings.services.items():
         service = known()[name](settings, options)
@@ -50,6 +52,8 @@ def fresh_files(app: str) -> str:
 
 def files(app: str) -> Part:
     """The app's shared folder, read and written by the app's user alone, whatever links are in it."""
+    from ..services import Restore
+
     shared, fresh = Layout(app).shared, fresh_files(app)
     as_app = ["runuser", "-u", app, "--"]
     remove = ["rm", "-rf", "--one-file-system", "--", fresh]

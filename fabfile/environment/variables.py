@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from ..agent.layout import Record
 from ..agent.variables import Variable, Variables
 from ..resources.secret import Secret
-from ..settings.framework import DJANGO
 from ..settings.origins import FromCommand, Generated
 from . import django
 from .secret_file import NAME
@@ -73,9 +72,9 @@ def given(settings: Settings) -> Given:
         else:
             known[name] = _literal(name, value)
     known.update({name: Variable(value, NAME) for name, value in encrypted.items() if name not in known})
-    if settings.framework == DJANGO:
+    if settings.is_django:
         own = {*known, *lengths}
-        known.update({n: Variable(v, DJANGO) for n, v in django.variables(settings).items() if n not in own})
+        known.update({n: Variable(v, "django") for n, v in django.variables(settings).items() if n not in own})
         if django.SECRET_KEY not in own:
             lengths[django.SECRET_KEY] = django.SECRET_KEY_LENGTH
     return Given(known, lengths)

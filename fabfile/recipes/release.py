@@ -16,7 +16,6 @@ from ..resources.live import Live
 from ..resources.release import Pruned, ReleaseCode, ReleaseCopy, ReleaseRecord, ReleaseVenv
 from ..resources.release_command import ReleaseCommand
 from ..resources.settled import Settled
-from ..settings.framework import DJANGO
 from ..templating import Template
 from . import servers
 from .roles import processes
@@ -99,7 +98,7 @@ def configuration(settings: Settings, roles: Container[str], release_id: str) ->
         Template(f"{folder}/gunicorn.conf.py", "gunicorn/gunicorn.conf.py.j2", {**common, **gunicorn}, mode=0o644),
         Template(f"{folder}/supervisor.conf", "supervisor/app.conf.j2", {**common, **supervisor}, mode=0o644),
         Template(f"{folder}/start", "app/start.sh.j2", {**common, "processes": commands, "home": layout.shared,
-                  "static": layout.static(release_id) if settings.framework == DJANGO else None}, mode=0o755),
+                  "static": layout.static(release_id) if settings.is_django else None}, mode=0o755),
     ]  # fmt: skip
     return Validated("configuration", (*files, *_sockets(settings, roles, release_id)))
 
@@ -126,7 +125,7 @@ def release_command(settings: Settings, release_id: str) -> list[Resource]:
     if "release" not in settings.processes:
         return []
     limit = settings.release_timeout
-    checks = [DeployCheck(settings.app, release_id, limit)] if settings.framework == DJANGO else []
+    checks = [DeployCheck(settings.app, release_id, limit)] if settings.is_django else []
     label = f"release: {settings.processes['release']}"
     return [*checks, ReleaseCommand(settings.app, release_id, limit, label)]
 

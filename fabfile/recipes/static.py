@@ -8,7 +8,6 @@ from ..agent.layout import Layout
 from ..resources import Resource
 from ..resources.assets import Assets
 from ..resources.django import Collected
-from ..settings.framework import DJANGO
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -18,13 +17,13 @@ _STATIC_URL, _MEDIA_URL = "/static/", "/media/"
 
 def folders(settings: Settings) -> dict[str, str]:
     """The folders of a release whose files nginx serves, by URL path; relative to the release."""
-    collected = {_STATIC_URL: "static"} if settings.framework == DJANGO else {}
+    collected = {_STATIC_URL: "static"} if settings.is_django else {}
     return {**collected, **{prefix: f"code/{folder}" for prefix, folder in settings.static.items()}}
 
 
 def uploads(settings: Settings) -> dict[str, str]:
     """The folders of what visitors upload, by URL path."""
-    if settings.framework != DJANGO or _MEDIA_URL in settings.static:
+    if not settings.is_django or _MEDIA_URL in settings.static:
         return {}
     return {_MEDIA_URL: Layout(settings.app).media}
 
@@ -32,7 +31,7 @@ def uploads(settings: Settings) -> dict[str, str]:
 def static(settings: Settings, release_id: str) -> list[Resource]:
     """The static files of a release, ready to be served."""
     served = folders(settings)
-    collects = settings.framework == DJANGO and _STATIC_URL not in settings.static
+    collects = settings.is_django and _STATIC_URL not in settings.static
     return [
         *([Collected(settings.app, release_id, settings.build_timeout)] if collects else []),
         *([Assets(settings.app, release_id, served)] if served else []),

@@ -90,6 +90,7 @@ deployers:
     - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f alice
     - keys/bob.pub
 
+framework: django
 environment:
   DJANGO_SETTINGS_MODULE: blog.settings
   DEBUG: false

@@ -16,7 +16,7 @@ from . import values as kind
 from .balancer import Balancer
 from .deployers import Deployers
 from .entries import HostEntry, HostList, merged
-from .framework import Framework
+from .framework import DJANGO, Framework
 from .framework import processes as processes_of
 from .hardening import Firewall, FirewallSetting, Hardening, HardeningSetting
 from .health import Health
@@ -241,6 +241,11 @@ class Settings(Model):
             return {}
         pairs = {_www_twin(domain): domain for domain in self.domains if not domain.startswith("*")}
         return {twin: domain for twin, domain in pairs.items() if twin not in self.domains}
+
+    @property
+    def is_django(self) -> bool:
+        """Whether a deploy does what a Django project wants."""
+        return self.framework == DJANGO
 
     @property
     def is_balanced(self) -> bool:

@@ -12,7 +12,6 @@ from ..console import Console
 from ..errors import ReleaseError
 from ..fleet import Fleet
 from ..settings import load
-from ..settings.framework import DJANGO
 from ..targets import Limits
 from . import remainder
 from .base import task
@@ -40,7 +39,7 @@ def shell(c: Context, role: str | None = None, host: str | None = None, exclude:
         fleet.check()
     if not all(live.values()):
         raise ReleaseError(f"no release of {settings.app} is live on {targets[0].label}; run `fab deploy` first")
-    default = ["python", "manage.py", "shell"] if settings.framework == DJANGO else ["python"]
+    default = ["python", "manage.py", "shell"] if settings.is_django else ["python"]
     start = [f"{Layout(settings.app).current}/start", "run", *(remainder.words() or default)]
     status = terminal.attached(targets[0].connection, shlex.join(["sh", "-c", _AS_APP, settings.app, *start]))
     if status:
