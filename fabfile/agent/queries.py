@@ -8,12 +8,14 @@ from dataclasses import asdict
 from typing import Any
 
 from ..resources.base import ResourceError
-from . import doctor, haproxy, lock, logs, maintenance, migrations, passwords, redact, supervisord, variables, wire
+from . import doctor, haproxy, lock, logs, maintenance, migrations, passwords, redact, supervisord, system, variables, wire
 from .git import Repository
 from .history import between
 from .journal import Journal
 from .layout import Layout
 
+# Seconds that a check may take.
+_PATIENCE = 30
 _RUNNING = ("running", "starting")
 
 
@@ -199,6 +201,17 @@ def services(app: str) -> dict[str, str]:
 def examine(services: list[str], open_ports: list[str], firewall: bool) -> list[dict[str, str]]:
     """What is well and what is not, besides the app; see `doctor.examine`."""
     return doctor.examine(services, open_ports, firewall)
+
+
+def check(commands: dict[str, list[str]]) -> dict[str, str]:
+    """What is wrong, by name, with that for which there is a command that ends with another status than 0."""
+    problems = {}
+    for name, argv in commands.items():
+        try:
+            system.run(argv, cwd="/", timeout=_PATIENCE, label=name)
+        except ResourceError as error:
+            problems[name] = redact.text(str(error))
+    return problems
 
 
 def clock() -> float:

@@ -27,3 +27,15 @@ def services(settings: Settings, roles: Container[str]) -> list[Resource]:
         for service in services_on(settings, roles)
         for resource in (Password(settings.app, service.name), *service.install())
     ]
+
+
+def names_on(settings: Settings, roles: Container[str]) -> list[str]:
+    """The names of the services that run on a host of these roles.
+
+    :raises SettingsError: it is not told where a service runs.
+    """
+    if not settings.services:
+        return []
+    from ..services import placement
+
+    return [each.name for each in placement.services(settings) if placement.runs_on(settings, each, roles)]

@@ -1,15 +1,18 @@
-"""The password of a service, made up once on its host, and files that it stands in."""
+"""A password that is made up once on its host, and files with what only the host knows."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from ..agent import passwords
+from ..agent import memory, passwords
 from .base import Change, Resource, ResourceError
 from .file import File
 from .secret import Secret
 
 _HERE = "%PASSWORD%"
+_MEMORY = re.compile(r"%MEMORY/(\d+)%")
+_MB = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,11 @@ class Password(Resource):
 
 @dataclass(frozen=True)
 class KeptFile(Resource):
-    """A file that a service's password stands in.
+    """A file with what only the host knows.
 
     :param path: absolute path; its folder must exist.
-    :param text: its content, with `%PASSWORD%` where that comes.
+    :param text: its content, with `%PASSWORD%` where the service's password comes, and `%MEMORY/8%` for an eighth of
+        the host's memory, in MB.
     :param app: the app whose password it is.
     :param service: name of the service.
     :param mode: permission bits.
@@ -64,5 +68,6 @@ class KeptFile(Resource):
         password = passwords.kept(self.app).get(self.service)
         if password is None:
             raise ResourceError(f"there is no password of {self.app} for {self.service} yet; `fab provision` makes it")
-        content = Secret(self.text.replace(_HERE, password.reveal()))
+        text = _MEMORY.sub(lambda found: str(max(16, memory.total() // int(found[1]) // _MB)), self.text)
+        content = Secret(text.replace(_HERE, password.reveal()))
         return File(self.path, content, self.mode, self.owner, self.group).check()

@@ -58,10 +58,14 @@ def services_on(settings: Settings, roles: Container[str]) -> list[Service]:
 
     :raises SettingsError: it is not told where a service runs; or a client's address has not been looked up.
     """
-    return [_with_clients(settings, each, roles) for each in services(settings) if _runs_on(settings, each, roles)]
+    return [_with_clients(settings, each, roles) for each in services(settings) if runs_on(settings, each, roles)]
 
 
-def _runs_on(settings: Settings, service: Service, roles: Container[str]) -> bool:
+def runs_on(settings: Settings, service: Service, roles: Container[str]) -> bool:
+    """Whether a service runs on a host of these roles.
+
+    :raises SettingsError: it is not told where it does.
+    """
     if roles is ALL_ROLES:
         return True
     home(settings, service)

@@ -11,7 +11,7 @@ from .base import Service
 
 Kind = TypeVar("Kind", bound=type[Service])
 
-_OWN = ("postgres",)
+_OWN = ("postgres", "mysql", "redis", "memcached", "files")
 _KINDS: dict[str, type[Service]] = {}
 
 

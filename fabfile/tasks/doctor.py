@@ -80,6 +80,7 @@ def _examined(member: Member, no_plan: str) -> list[Finding]:
     session = member.session
     known = [] if no_plan else [f"{rule.port}/{rule.protocol}" for rule in firewall_rules(settings, roles)]
     answer: list[Finding] = session.ask("examine", services=services, open_ports=known, firewall=on)
+    answer += _asked_for(member)
     # Asked apart, since the other answers take their time.
     asked = time.time()
     clock = report.clock(asked, session.ask("clock"), time.time())
@@ -87,6 +88,23 @@ def _examined(member: Member, no_plan: str) -> list[Finding]:
         return [*answer, clock, finding("hardening", "wrong", no_plan)]
     in_container = any(each["check"] == "time sync" and each["state"] == "none" for each in answer)
     return [*answer, clock, *_hardening(member, in_container)]
+
+
+def _asked_for(member: Member) -> Iterator[Finding]:
+    """Whether the services that the app asks for are well, as far as they run here."""
+    settings = member.settings
+    if not settings.services:
+        return
+    from ..services.placement import runs_on
+    from ..services.placement import services as all_of
+
+    checks = {each.name: each.check() for each in all_of(settings) if runs_on(settings, each, member.target.roles)}
+    problems = member.session.ask("check", commands=checks)
+    for name in checks:
+        if name in problems:
+            yield finding(name, "wrong", problems[name], f"`systemctl --failed` and the log of {name} say more")
+        else:
+            yield finding(name, "ok", "answers")
 
 
 def _hardening(member: Member, in_container: bool) -> Iterator[Finding]:

@@ -1,0 +1,102 @@
+"""MariaDB: a database for each app, and a user of its own that comes from its hosts only."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from ..agent import mariadb, memory, passwords
+from .base import Change, Resource, ResourceError
+from .file import File
+
+_MB = 1 << 20
+_FOLDER = "/etc/mysql/mariadb.conf.d"
+
+
+@dataclass(frozen=True)
+class MariadbTuning(Resource):
+    """MariaDB's memory and connections, from what the host has; a file for all apps on it."""
+
+    def describe(self) -> str:
+        return "MariaDB's settings"
+
+    def check(self) -> Change | None:
+        # Where supervisor is, apps run beside it.
+        text = tuning(memory.total(), alone=not os.path.isdir("/etc/supervisor"))
+        return File(f"{_FOLDER}/60-hostsmith.cnf", text, mode=0o644, owner="root", group="root").check()
+
+
+def tuning(total: int, alone: bool) -> str:
+    """A file of settings.
+
+    :param total: bytes of memory of the host.
+    :param alone: whether no apps run beside it.
+    """
+    pool = min(max(total // (2 if alone else 8) // _MB, 64), 64 << 10)
+    connections = min(300, max(40, total // (16 * _MB)))
+    return (
+        "# Written by hostsmith for the memory of this host.\n"
+        "[mariadbd]\n"
+        f"innodb_buffer_pool_size = {pool}M\n"
+        f"max_connections = {connections}\n"
+        # Users are those of addresses, and nothing of a host waits for its DNS.
+        "skip-name-resolve\n"
+        "character-set-server = utf8mb4\n"
+    )
+
+
+@dataclass(frozen=True)
+class MariadbDatabase(Resource):
+    """An app's own database, and its user there.
+
+    :param app: the app, whose password for `mysql` was made before.
+    :param database: name of both.
+    :param hosts: addresses that it comes from; a user for each of them and no other.
+    """
+
+    app: str
+    database: str
+    hosts: tuple[str, ...]
+
+    def describe(self) -> str:
+        return f"MariaDB database {self.database}"
+
+    def check(self) -> Change | None:
+        password = passwords.kept(self.app).get("mysql")
+        if password is None:
+            raise ResourceError(f"there is no password of {self.app} for mysql yet; `fab provision` makes it")
+        wanted = mariadb.kept(password.reveal())
+        found = self._users()
+        steps = [self._drop(host) for host in found if host not in self.hosts]
+        steps += [self._make(host, wanted) for host in self.hosts if found.get(host) != wanted]
+        reasons = ["user"] if steps else []
+        if not mariadb.ask(f"SHOW DATABASES LIKE '{self._pattern}'"):
+            reasons.append("database")
+            steps.insert(0, f"CREATE DATABASE `{self.database}` CHARACTER SET utf8mb4")
+        if not steps:
+            return None
+        # What was made is of use to the next run, so it is not taken back.
+        return Change(f"made {' and '.join(reasons)}", lambda: self._do(steps))
+
+    @property
+    def _pattern(self) -> str:
+        return self.database.replace("_", "\\_")
+
+    def _users(self) -> dict[str, str]:
+        """What is kept of the user's password, by each address that it may come from."""
+        sql = "SELECT Host, authentication_string FROM mysql.user WHERE User = "
+        rows = mariadb.ask(f"{sql}'{self.database}'")
+        return {row[0]: row[1] for row in rows}
+
+    def _drop(self, host: str) -> str:
+        return f"DROP USER '{self.database}'@'{host}'"
+
+    def _make(self, host: str, kept: str) -> str:
+        user = f"'{self.database}'@'{host}'"
+        return (
+            f"CREATE OR REPLACE USER {user} IDENTIFIED BY PASSWORD '{kept}'; "
+            f"GRANT ALL PRIVILEGES ON `{self._pattern}`.* TO {user}"
+        )
+
+    def _do(self, steps: list[str]) -> None:
+        mariadb.ask("".join(f"{step};\n" for step in steps))

@@ -1,0 +1,114 @@
+"""memcached as a service: a server of the app's own."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ..errors import SettingsError
+from ..resources import Package, Resource, Restart
+from ..resources import Service as SystemService
+from ..resources.kept import KeptFile
+from ..resources.port import Port
+from ..resources.secret import Secret
+from ..settings import values as kind
+from ..settings.services import ServiceOptions
+from .base import Access, Argv, Restore, Service
+from .options import Memory
+from .registry import register
+
+_UNIT = """\
+# Written by hostsmith for {app}.
+[Unit]
+Description=memcached of {app}
+After=network.target
+
+[Service]
+ExecStart=/usr/bin/memcached --listen={listen} --port={port} --memory-limit={memory}
+DynamicUser=yes
+Restart=always
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateDevices=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+
+[Install]
+WantedBy=multi-user.target
+"""
+# What bash's own network file says and hears: nothing has to be installed for it.
+_ASK = 'exec 3<>"/dev/tcp/127.0.0.1/$1" && printf "%s\\r\\nquit\\r\\n" "$2" >&3 && grep -q "$3" <&3'
+
+
+class MemcachedOptions(ServiceOptions):
+    """What the settings may say of memcached."""
+
+    memory: Memory = Field(None, description="What it may hold, such as `64m`. Default: a sixteenth of the host's.")
+    port: kind.Port = Field(11211, description="TCP port; each app on a host has one of its own.")
+
+
+@register
+class Memcached(Service):
+    """memcached of the host's Debian."""
+
+    name = "memcached"
+    role = "cache"
+    Options = MemcachedOptions
+    options: MemcachedOptions
+
+    @property
+    def port(self) -> int:
+        return self.options.port
+
+    @property
+    def _unit(self) -> str:
+        return f"memcached-{self.settings.app}.service"
+
+    def install(self) -> list[Resource]:
+        if self.clients and not self.settings.hardening.firewall:
+            raise SettingsError(
+                "fabric.yaml: services.memcached: found an app on other hosts and `hardening: {firewall: false}`, "
+                "expected the firewall, since memcached knows no passwords; or ask for redis, which does"
+            )
+        return [
+            Package("memcached"),
+            Port(
+                *(self.port, self._unit, "memcached.service"),
+                *("stats\r\n", "STAT curr_items 0\r\n"),
+                "services: {memcached: {port: 11212}}",
+            ),
+            KeptFile(
+                *(f"/etc/systemd/system/{self._unit}", self._text(), self.settings.app, self.name),
+                mode=0o644,
+                notify=Restart(self._unit),
+            ),
+            SystemService(self._unit),
+        ]
+
+    def _text(self) -> str:
+        option = self.options.memory
+        memory = "%MEMORY/16%" if option is None else str(int(option[:-1]) * (1 if option[-1] in "mM" else 1024))
+        listen = "0.0.0.0,[::]" if self.clients else "127.0.0.1"
+        return _UNIT.format(app=self.settings.app, listen=listen, port=self.port, memory=memory)
+
+    def env(self, access: Access) -> dict[str, Secret | str]:
+        host = f"[{access.host}]" if ":" in access.host else access.host
+        return {
+            "CACHE_URL": f"memcached://{host}:{access.port}",
+            "CONFIG_MEMCACHED_HOST": access.host,
+            "CONFIG_MEMCACHED_PORT": str(access.port),
+        }
+
+    def backup(self) -> Argv:
+        return []
+
+    def restore(self) -> Restore | None:
+        return None
+
+    def clear(self) -> list[Argv]:
+        return [self._ask("flush_all", "^OK")]
+
+    def check(self) -> Argv:
+        return self._ask("version", "^VERSION")
+
+    def _ask(self, command: str, answer: str) -> Argv:
+        return ["bash", "-c", _ASK, "memcached", str(self.port), command, answer]

@@ -1,0 +1,142 @@
+"""Redis as a service: a server of the app's own, for queues and caches."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ..resources import Directory, Package, Resource, Restart
+from ..resources import Service as SystemService
+from ..resources.kept import KeptFile
+from ..resources.port import Port
+from ..resources.secret import Secret
+from ..settings import values as kind
+from ..settings.services import ServiceOptions
+from .base import Access, Argv, Restore, Service
+from .options import Memory
+from .registry import register
+
+# The password stands in the configuration and goes by the environment, which only root can see.
+_CLIENT = """\
+config=$1 port=$2; shift 2
+export REDISCLI_AUTH="$(sed -n "s/^requirepass //p" "$config")"
+redis-cli --no-auth-warning -p "$port" "$@"
+"""
+# By way of a file: what it writes to standard output ends with the mark of its own protocol.
+_DUMP = """\
+export REDISCLI_AUTH="$(sed -n "s/^requirepass //p" "$1")"
+file=$(mktemp -p /var/lib/redis) && trap 'rm -f "$file"' EXIT &&
+redis-cli --no-auth-warning -p "$2" --rdb "$file" >&2 && cat "$file"
+"""
+# What Redis 7 reads when it starts, of a single file that is a dump.
+_LOAD = """\
+cat > "$1/appendonly.aof.1.base.rdb" && redis-check-rdb "$1/appendonly.aof.1.base.rdb" >&2 &&
+printf "file appendonly.aof.1.base.rdb seq 1 type b\\n" > "$1/appendonly.aof.manifest" && chown -R redis: "$1"
+"""
+_SWAP = """\
+systemctl stop -- "$1" && rm -rf "$2.replaced" && mv "$2" "$2.replaced" && mv "$3" "$2" && systemctl start -- "$1" ||
+{ rm -rf "$2" && mv "$2.replaced" "$2"; systemctl start -- "$1"; exit 1; }
+rm -rf "$2.replaced"
+"""
+
+
+class RedisOptions(ServiceOptions):
+    """What the settings may say of Redis."""
+
+    memory: Memory = Field(None, description="What it may hold, such as `64m`. Default: an eighth of the host's.")
+    port: kind.Port = Field(6379, description="TCP port; each app on a host has one of its own.")
+
+
+@register
+class Redis(Service):
+    """Redis of the host's Debian."""
+
+    name = "redis"
+    role = "cache"
+    Options = RedisOptions
+    options: RedisOptions
+
+    @property
+    def port(self) -> int:
+        return self.options.port
+
+    @property
+    def _unit(self) -> str:
+        return f"redis-server@{self.settings.app}.service"
+
+    @property
+    def _config(self) -> str:
+        return f"/etc/redis/redis-{self.settings.app}.conf"
+
+    @property
+    def _data(self) -> str:
+        return f"/var/lib/redis/{self.settings.app}"
+
+    def install(self) -> list[Resource]:
+        return [
+            Package("redis-server"),
+            Port(
+                *(self.port, self._unit, "redis-server.service"),
+                *("DBSIZE\r\n", ":0\r\n"),
+                "services: {redis: {port: 6380}}",
+            ),
+            Directory(self._data, mode=0o750, owner="redis", group="redis"),
+            KeptFile(
+                *(self._config, self._text(), self.settings.app, self.name),
+                *(0o640, "root", "redis"),
+                notify=Restart(self._unit),
+            ),
+            SystemService(self._unit),
+        ]
+
+    def _text(self) -> str:
+        # All addresses: one that is not there yet at boot would be passed over; the firewall says who comes in.
+        bind = "* -::*" if self.clients else "127.0.0.1 -::1"
+        memory = self.options.memory or "%MEMORY/8%m"
+        return (
+            f"# Written by hostsmith for {self.settings.app}.\n"
+            f"bind {bind}\n"
+            f"port {self.port}\n"
+            f"requirepass %PASSWORD%\n"
+            f"dir {self._data}\n"
+            f"maxmemory {memory}b\n"
+            # A cache's entries have an end and make room; a queue's have none and stay.
+            "maxmemory-policy volatile-lru\n"
+            "appendonly yes\n"
+            "supervised systemd\n"
+            f"pidfile /run/redis-{self.settings.app}/redis-server.pid\n"
+        )
+
+    def env(self, access: Access) -> dict[str, Secret | str]:
+        host = f"[{access.host}]" if ":" in access.host else access.host
+        server = f"redis://:{access.password.reveal()}@{host}:{access.port}"
+        # A cache of its own, which can be emptied without the queue.
+        cache = {} if "memcached" in self.settings.services else {"CACHE_URL": Secret(f"{server}/1")}
+        return {
+            "REDIS_URL": Secret(f"{server}/0"),
+            **cache,
+            "CONFIG_REDIS_HOST": access.host,
+            "CONFIG_REDIS_PORT": str(access.port),
+            "CONFIG_REDIS_PASSWORD": access.password,
+            "CONFIG_REDIS_DB": "0",
+        }
+
+    def backup(self) -> Argv:
+        return ["sh", "-c", _DUMP, "dump", self._config, str(self.port)]
+
+    def restore(self) -> Restore:
+        now, fresh = f"{self._data}/appendonlydir", f"{self._data}/restored"
+        return Restore(
+            prepare=[["rm", "-rf", fresh], ["install", "-d", "-o", "redis", "-g", "redis", "-m", "750", fresh]],
+            load=["sh", "-c", _LOAD, "load", fresh],
+            swap=[["sh", "-c", _SWAP, "swap", self._unit, now, fresh]],
+            abandon=[["rm", "-rf", fresh]],
+        )
+
+    def clear(self) -> list[Argv]:
+        return [self._client("-e", "FLUSHALL")]
+
+    def check(self) -> Argv:
+        return self._client("-e", "PING")
+
+    def _client(self, *arguments: str) -> Argv:
+        return ["sh", "-c", _CLIENT, "redis-cli", self._config, str(self.port), *arguments]

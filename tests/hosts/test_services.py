@@ -1,0 +1,219 @@
+"""Services that an app asks for by name: it can use them, nobody else can, and its data and passwords stay."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hostsmith.sandbox import Sandbox
+from hostsmith.services import placement
+from hostsmith.settings import Settings
+
+from tests.hosts.conftest import HERE, Project, Vps, make_project
+
+KINDS = ["postgres", "mysql", "redis", "memcached", "files"]
+PORTS = {"postgres": 5432, "mysql": 3306, "redis": 6379, "memcached": 11211}
+KEPT = "/var/lib/hostsmith/hello/services.json"
+REQUIREMENTS = "gunicorn\npsycopg[binary]\npymysql\nredis\n"
+
+
+def with_app(project: Project, **settings: Any) -> Project:
+    shutil.copy(HERE / "services_app.py", project.folder / "hello.py")
+    project.write("requirements.txt", REQUIREMENTS)
+    project.settings(**settings)
+    project.commit("an app that uses services")
+    return project
+
+
+@pytest.fixture(scope="module")
+def image(
+    boot: Callable[..., Vps], sandbox: Sandbox, provisioned_image: str, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """An image of a host on which all services of the app hello were set up by `fab provision`."""
+    vps = boot(provisioned_image)
+    project = make_project(tmp_path_factory.mktemp("image"), vps)
+    project.settings(services=KINDS)
+    project.fab("provision")
+    sandbox.snapshot(vps.name, "services")
+    sandbox.destroy(vps.name)
+    return "services"
+
+
+@pytest.fixture(scope="module")
+def own(
+    boot: Callable[..., Vps], sandbox: Sandbox, image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Project]:
+    """An app that has its services on its own host, live."""
+    vps = boot(image)
+    project = with_app(make_project(tmp_path_factory.mktemp("own"), vps), services=KINDS)
+    project.fab("deploy")
+    yield project
+    sandbox.destroy(vps.name)
+
+
+def passwords(vps: Vps) -> list[str]:
+    """The passwords that were made up on a host."""
+    return vps.run(f'grep -oP \'"password": "\\K[^"]+\' {KEPT}').split()
+
+
+def count(project: Project, service: str) -> int:
+    """How often the app has written to a service, this time included."""
+    answer = project.vps.http(f"/{service}")
+    assert answer.status == 200, answer.body
+    return int(answer.body.split()[0])
+
+
+@pytest.mark.parametrize("service", KINDS)
+def test_the_app_writes_and_reads_by_what_its_environment_says(own: Project, service: str) -> None:
+    assert own.vps.http(f"/{service}").body.split()[1:] in (
+        ["at", "127.0.0.1"],
+        ["at", "/srv/hello/shared/files"],
+    )
+    assert count(own, service) == count(own, service) - 1
+
+
+def test_data_and_passwords_outlive_a_deploy_and_a_provision_which_changes_nothing(own: Project) -> None:
+    before, data = passwords(own.vps), {service: count(own, service) for service in KINDS}
+    assert own.json("provision")["hosts"][0]["counts"]["changed"] == 0
+    own.fab("deploy")
+    assert {service: count(own, service) - 1 for service in KINDS} == data
+    assert passwords(own.vps) == before
+    assert len(set(before)) == len(KINDS)
+
+
+def test_a_command_has_the_environment_of_the_app(own: Project) -> None:
+    done = own.fab("run", "--", "python", "-c", "import hello; print(hello.postgres(), hello.redis())")
+    assert done.stdout.count("at 127.0.0.1") == 2
+
+
+def test_no_password_is_told(own: Project) -> None:
+    # Set anew, since that could tell it.
+    own.vps.run("runuser -u postgres -- psql -c \"ALTER ROLE hello PASSWORD 'other-word'\"")
+    told = own.fab("provision").stdout + own.fab("deploy").stdout + own.fab("run", "--", "env").stdout
+    told += own.fab("plan").stdout + own.vps.run("cat /var/log/postgresql/*.log; journalctl --no-pager")
+    assert "CONFIG_PG_PASSWORD=***" in told
+    assert not [password for password in passwords(own.vps) if password in told]
+    assert count(own, "postgres")
+    assert own.vps.run(f"stat -c '%a %U' {KEPT}") == "600 root\n"
+
+
+def test_beside_the_app_services_listen_on_loopback_alone(own: Project) -> None:
+    listening = [line.split()[3].rpartition(":") for line in own.vps.run("ss -Hltn").splitlines()]
+    theirs = [(address, int(port)) for address, _, port in listening if int(port) in PORTS.values()]
+    assert {port for _, port in theirs} == set(PORTS.values())
+    assert all(address.startswith(("127.", "[::1]")) for address, _ in theirs), theirs
+
+
+def test_another_app_on_the_host_gets_no_further_than_its_own_database(own: Project) -> None:
+    own.settings(app="shop", domains=["shop.example.com"], services={"postgres": {"extensions": ["citext"]}})
+    own.fab("provision")
+    own.settings(services=KINDS)
+    sql = "SELECT datname FROM pg_database WHERE has_database_privilege('shop', datname, 'CONNECT')"
+    reached = own.vps.run(f'runuser -u postgres -- psql -At -c "{sql}"').split()
+    assert "shop" in reached and "hello" not in reached
+    assert "citext" in own.vps.run("runuser -u postgres -- psql -d shop -c '\\dx'")
+
+
+def test_a_port_that_another_has_is_told_with_the_line_to_write(own: Project) -> None:
+    own.settings(app="shop", domains=["shop.example.com"], services=["redis"])
+    told = own.fab("provision", status=1).stdout
+    assert "port 6379 of this host is in use by redis-server@hello.service" in told
+    assert "services: {redis: {port: 6380}}" in told
+    own.settings(services=KINDS)
+
+
+@pytest.mark.parametrize("service", ["postgres", "mysql", "redis", "files"])
+def test_a_dump_comes_back_into_a_service_that_was_emptied(own: Project, service: str) -> None:
+    settings = Settings(app="hello", services=KINDS)
+    (kind,) = [each for each in placement.services(settings) if each.name == service]
+    restore = kind.restore()
+    assert restore is not None
+    before = count(own, service)
+    own.vps.run(f"{shlex.join(kind.backup())} > /root/dump")
+    for argv in kind.clear():
+        own.vps.run(shlex.join(argv))
+    assert count(own, service) == 1
+    for argv in restore.prepare:
+        own.vps.run(shlex.join(argv))
+    own.vps.run(f"{shlex.join(restore.load)} < /root/dump")
+    # What is loaded is not there before it changes places.
+    assert count(own, service) == 2
+    for argv in restore.swap:
+        own.vps.run(shlex.join(argv))
+    assert count(own, service) == before + 1
+    own.vps.run(shlex.join(kind.check()))
+
+
+def test_services_that_were_never_set_up_are_told_by_a_deploy(provisioned: Project) -> None:
+    with_app(provisioned, services=["postgres", "redis"])
+    told = provisioned.fab("deploy", status=1).stderr
+    assert "found no postgres and no redis for hello" in told
+    assert "fab provision" in told
+    assert "+ DATABASE_URL" not in provisioned.fab("plan").stdout  # nothing is live yet
+
+
+class Fleet:
+    """An app on one host, with its services on another."""
+
+    def __init__(self, project: Project, app: Vps, services: Vps, other: Vps) -> None:
+        self.project, self.app, self.services, self.other = project, app, services, other
+
+
+@pytest.fixture(scope="module")
+def fleet(
+    boot: Callable[..., Vps],
+    sandbox: Sandbox,
+    image: str,
+    provisioned_image: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Fleet]:
+    app, services, other = boot(provisioned_image), boot(image), boot(provisioned_image)
+    kinds = [kind for kind in KINDS if kind != "files"]
+    project = with_app(make_project(tmp_path_factory.mktemp("fleet"), app))
+    roles = {"web": [app.spec], "db": [services.spec], "cache": [services.spec]}
+    project.works_on(roles, services, services=kinds)
+    project.fab("provision", "deploy")
+    yield Fleet(project, app, services, other)
+    for vps in (app, services, other):
+        sandbox.destroy(vps.name)
+
+
+def reaches(vps: Vps, address: str, port: int) -> bool:
+    code = f"import socket; socket.create_connection(('{address}', {port}), timeout=2)"
+    return "yes" in vps.run(f'python3 -c "{code}" 2>/dev/null && echo yes || echo no')
+
+
+def test_an_app_uses_services_on_a_host_of_their_own(fleet: Fleet) -> None:
+    for service in PORTS:
+        answer = fleet.app.http(f"/{service}")
+        assert answer.body.endswith(f"at {fleet.services.address}"), answer.body
+
+
+def test_a_host_that_is_none_of_the_apps_does_not_reach_them(fleet: Fleet) -> None:
+    for port in PORTS.values():
+        assert reaches(fleet.app, fleet.services.address, port)
+        assert not reaches(fleet.other, fleet.services.address, port)
+
+
+def test_without_the_firewall_a_database_still_refuses_other_hosts(fleet: Fleet) -> None:
+    fleet.services.run("nft delete table inet hostsmith")
+    try:
+        url = f"postgresql://hello:{passwords(fleet.services)[0]}@{fleet.services.address}/hello"
+        fleet.other.run("apt-get -qq install --no-install-recommends postgresql-client >/dev/null")
+        assert "no pg_hba.conf entry" in fleet.other.run(f"psql '{url}' -c 'SELECT 1' 2>&1", ok=False)
+    finally:
+        fleet.services.run("nft -f /etc/hostsmith/firewall.nft")
+
+
+def test_provision_of_all_hosts_changes_nothing_again(fleet: Fleet) -> None:
+    hosts = fleet.project.json("provision")["hosts"]
+    assert [host["counts"]["changed"] for host in hosts] == [0, 0]
+
+
+def test_hosts_are_listed_with_the_services_on_them(fleet: Fleet) -> None:
+    (web, db) = fleet.project.json("hosts")
+    assert web["services"] == ["nginx"]
+    assert db["services"] == [kind for kind in KINDS if kind != "files"]
