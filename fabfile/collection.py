@@ -22,6 +22,7 @@ from .tasks.run import run
 from .tasks.sandbox import ns as sandbox
 from .tasks.secrets import ns as secrets
 from .tasks.shell import shell
+from .tasks.services import ns as services
 from .tasks.status import status
 from .tasks.unlock import unlock
 
@@ -47,4 +48,5 @@ ns = Collection(
 ns.add_collection(config, name="config")
 ns.add_collection(secrets, name="secrets")
 ns.add_collection(maintenance, name="maintenance")
+ns.add_collection(services, name="services")
 ns.add_collection(sandbox, name="sandbox")

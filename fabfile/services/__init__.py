@@ -5,7 +5,10 @@ A project adds one by writing a `Service` in a module of its own and giving it t
 
 from __future__ import annotations
 
+from ..resources.kept import KeptFile
+from ..resources.port import Port
+from ..settings.services import ServiceOptions
 from .base import Access, Argv, Restore, Service
 from .registry import known, register
 
-__all__ = ["Access", "Argv", "Restore", "Service", "known", "register"]
+__all__ = ["Access", "Argv", "KeptFile", "Port", "Restore", "Service", "ServiceOptions", "known", "register"]

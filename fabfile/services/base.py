@@ -95,7 +95,7 @@ class Service(ABC):
     def install(self) -> list[Resource]:
         """What the service's host needs: packages, configuration, a database and user of the app's own.
 
-        The password is made before; `hostsmith.services.KeptFile` and `Password` say how to use it there.
+        The password is made before; a `KeptFile` is a file that it stands in.
         """
 
     @abstractmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hostsmith.sandbox import Sandbox
 from hostsmith.services import placement
 from hostsmith.settings import Settings
 
+from tests.docs import ROOT, blocks
 from tests.hosts.conftest import HERE, Project, Vps, make_project
 
 KINDS = ["postgres", "mysql", "redis", "memcached", "files"]
@@ -217,3 +219,39 @@ def test_hosts_are_listed_with_the_services_on_them(fleet: Fleet) -> None:
     (web, db) = fleet.project.json("hosts")
     assert web["services"] == ["nginx"]
     assert db["services"] == [kind for kind in KINDS if kind != "files"]
+
+
+def test_deployers_deploy_an_app_whose_database_is_on_a_host_of_its_own(fleet: Fleet) -> None:
+    project = fleet.project
+    key = Path(f"{fleet.app.target.key_filename}.pub").read_text().strip()
+    deployers = {"user": "deploy", "keys": [key]}
+    hosts = [fleet.app, fleet.services]
+    roles = {"web": [fleet.app.spec], "db": [fleet.services.spec], "cache": [fleet.services.spec]}
+    services = [kind for kind in KINDS if kind != "files"]
+    project.settings(roles=roles, services=services, deployers=deployers)
+    project.fab("provision")
+    by_gate = {role: [spec.replace("root@", "deploy@") for spec in specs] for role, specs in roles.items()}
+    project.settings(roles=by_gate, services=services, deployers=deployers)
+    project.commit("by the gate")
+    project.fab("deploy")
+    assert fleet.app.http("/postgres").status == 200
+    assert "changed" not in project.fab("provision", status=1).stdout
+    assert [vps.run("id -un deploy").strip() for vps in hosts] == ["deploy", "deploy"]
+
+
+def test_a_service_of_the_projects_own_as_the_docs_have_it(own: Project) -> None:
+    (module, fabfile) = [block for block in blocks(ROOT / "docs" / "services.md") if block.language == "python"]
+    own.write("beanstalk.py", module.text)
+    own.write("fabfile.py", fabfile.text)
+    own.settings(services=[*KINDS, "beanstalk"])
+    own.commit("a queue")
+    own.fab("provision", "deploy")
+    assert own.json("provision")["hosts"][0]["counts"]["changed"] == 0
+    environment = own.fab("run", "--", "env").stdout
+    assert "QUEUE_URL=beanstalk://127.0.0.1:11300" in environment
+    assert reaches(own.vps, "127.0.0.1", 11300)
+    assert "well" in own.fab("doctor", status=1).stdout
+    own.vps.run("systemctl stop beanstalkd")
+    assert "beanstalk" in own.fab("doctor", status=1).stdout
+    own.fab("services.clear", "beanstalk", "--yes")
+    assert "beanstalk answers" not in own.fab("services.clear", "nothing", "--yes", status=2).stderr

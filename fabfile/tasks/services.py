@@ -1,0 +1,96 @@
+"""`fab services.*`: what can be done with the services that the app asks for by name."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from invoke.collection import Collection
+
+from ..console import Console
+from ..errors import UsageError
+from ..fleet import Fleet
+from ..outcome import told
+from ..recipes.services import names_on
+from ..report import Report
+from ..resources.command import Command
+from ..settings import load
+from ..targets import Limits, targets
+from . import words as words_of
+from .base import task
+
+if TYPE_CHECKING:
+    from invoke.context import Context
+
+    from ..services import Service
+    from ..settings import Settings
+
+words_of.adopt()
+
+
+@task(
+    name="clear",
+    help={
+        "words": "Written without the flag: the name of the service, such as redis.",
+        "yes": "Do not ask first.",
+    },
+)
+def services_clear(
+    c: Context,
+    words: str = "",
+    yes: bool = False,
+    role: str | None = None,
+    host: str | None = None,
+    exclude: str | None = None,
+) -> list[Report]:
+    """Empty a service of the app, such as its database: all that is in it is gone. Asks first."""
+    settings = load(c)
+    service = _named(settings, words_of.split(words))
+    found = targets(c, settings, Limits(role, host, exclude))
+    hosts = [target for target in found if service.name in names_on(target.settings, target.roles)]
+    if not hosts:
+        raise UsageError(f"found no host of these on which {service.name} runs; `fab hosts` lists what runs where")
+    console = Console()
+    if not yes:
+        _ask(f"Empty {service.name} of {settings.app} on {', '.join(target.label for target in hosts)}?")
+    commands = [Command(argv, cwd="/", label=f"empty {service.name}") for argv in service.clear()]
+    with told(console, "services.clear") as outcome:
+        with Fleet(hosts, console, settings.concurrency, f"empty {service.name}") as fleet:
+            outcome.reports += fleet.reports
+            fleet.each(lambda member: member.lock("services.clear", settings.lock_timeout))
+            fleet.require("nothing was emptied")
+            fleet.each(lambda member: member.converge("clear", commands))
+        fleet.require(f"{service.name} may be empty in part")
+    console.say(f"{service.name} of {settings.app} is empty", style="bold green")
+    return outcome.reports
+
+
+def _named(settings: Settings, names: Sequence[str]) -> Service:
+    """The service of the app that is meant.
+
+    :raises UsageError: it asks for none of that name.
+    """
+    from ..services.placement import services
+
+    found = {service.name: service for service in services(settings)}
+    if len(names) != 1 or names[0] not in found:
+        raise UsageError(
+            f"found {', '.join(names) or 'no name'}, expected one of the services that the settings ask for: "
+            f"{', '.join(found) or 'there are none'}"
+        )
+    return found[names[0]]
+
+
+def _ask(question: str) -> None:
+    """Go on only when somebody says so.
+
+    :raises UsageError: nobody does.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} There is nobody to ask here; say --yes")
+    if input(f"{question} All that is in it is gone then. [y/N] ").strip().lower() not in ("y", "yes"):
+        raise UsageError("nothing was emptied")
+
+
+ns = Collection("services", services_clear)
