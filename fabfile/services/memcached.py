@@ -87,7 +87,9 @@ class Memcached(Service):
     def _text(self) -> str:
         option = self.options.memory
         memory = "%MEMORY/16%" if option is None else str(int(option[:-1]) * (1 if option[-1] in "mM" else 1024))
-        listen = "0.0.0.0,[::]" if self.clients else "127.0.0.1"
+        # All addresses: one that is not there yet at boot would keep it from starting.
+        every = "[::]" if all(":" in client for client in self.clients) else "0.0.0.0"  # noqa: S104
+        listen = every if self.clients else "127.0.0.1"
         return _UNIT.format(app=self.settings.app, listen=listen, port=self.port, memory=memory)
 
     def env(self, access: Access) -> dict[str, Secret | str]:

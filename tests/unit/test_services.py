@@ -5,20 +5,25 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import pytest
-from hostsmith.agent import memory, passwords, postgres
+from hostsmith.agent import mariadb, memory, passwords, postgres
+from hostsmith.agent.variables import Variable
+from hostsmith.environment.variables import Given
 from hostsmith.errors import SettingsError
 from hostsmith.host import Host
 from hostsmith.recipes import provision
 from hostsmith.recipes.hardening import Rule, firewall_rules
 from hostsmith.resources import ResourceError, Secret
 from hostsmith.resources.kept import Password
+from hostsmith.resources.mariadb import MariadbDatabase
 from hostsmith.resources.postgres import PostgresClients, PostgresListening, package_of, tuning
 from hostsmith.roles import ALL_ROLES
 from hostsmith.services import placement
+from hostsmith.settings.hardening import Hardening
 from hostsmith.settings.schema import Settings
+from pydantic import ValidationError
 
 GB = 1 << 30
 WEB, OTHER, DB = "root@10.0.0.1", "root@10.0.0.2", "root@10.0.0.9"
@@ -189,3 +194,69 @@ class TestMemory:
         assert memory.total(str(meminfo), str(limit)) == 4 * GB
         limit.write_text(f"{GB}\n")
         assert memory.total(str(meminfo), str(limit)) == GB
+
+
+class TestOthers:
+    """What an app is told of the other services, and what their hosts get."""
+
+    def test_the_cache_is_that_of_memcached_where_there_is_one_and_else_of_redis(self) -> None:
+        redis = told(settings(["redis"], web=[WEB]), redis="pw")
+        assert (redis["REDIS_URL"], redis["CACHE_URL"]) == (
+            "redis://:pw@127.0.0.1:6379/0",
+            "redis://:pw@127.0.0.1:6379/1",
+        )
+        both = told(settings(["redis", "memcached"], web=[WEB], cache=[DB]), redis="pw", memcached="")
+        assert both["CACHE_URL"] == "memcached://10.0.0.9:11211"
+        assert both["REDIS_URL"] == "redis://:pw@10.0.0.9:6379/0"
+
+    def test_of_two_databases_the_first_has_the_url(self) -> None:
+        found = told(settings(["mysql", "postgres"], web=[WEB]), mysql="m", postgres="p")
+        assert found["DATABASE_URL"] == "mysql://my_blog:m@127.0.0.1:3306/my_blog"
+        assert found["CONFIG_PG_PASSWORD"] == "p"
+
+    def test_the_firewall_opens_the_port_that_the_settings_name(self) -> None:
+        found = settings({"redis": {"port": 6380}, "memcached": {}}, web=[WEB], cache=[DB])
+        rules = {rule.port: rule.sources for rule in firewall_rules(found, {"cache"})}
+        assert rules == {6379: ("10.0.0.1",), 6380: ("10.0.0.1",), 11211: ("10.0.0.1",)}
+
+    def test_memcached_is_not_left_open_to_everybody(self) -> None:
+        found = settings(["memcached"], web=[WEB], cache=[DB]).model_copy(
+            update={"hardening": Hardening(firewall=False)}
+        )
+        with pytest.raises(SettingsError, match="memcached knows no passwords"):
+            provision(found, {"cache"})
+
+    def test_files_are_for_an_app_on_one_host(self) -> None:
+        assert (
+            told(settings(["files"], web=[WEB], db=[DB]), files="")["CONFIG_FILES_PATH"] == "/srv/my-blog/shared/files"
+        )
+        with pytest.raises(SettingsError, match="found 2 hosts that run the app .* since files is on its disk"):
+            provision(settings(["files"], web=[WEB, OTHER]), {"web"})
+
+    def test_files_have_no_role(self) -> None:
+        with pytest.raises(ValidationError, match="expected no role"):
+            settings({"files": {"role": "db"}})
+
+    def test_mariadbs_users_are_those_of_the_apps_hosts(self) -> None:
+        local = [each.hosts for each in provision(settings(["mysql"], web=[WEB]), {"web"}) if _is_mariadb(each)]
+        assert local == [("127.0.0.1", "::1", "localhost")]
+        found = settings(["mysql"], web=[WEB, OTHER], db=[DB])
+        assert [each.hosts for each in provision(found, {"db"}) if _is_mariadb(each)] == [("10.0.0.1", "10.0.0.2")]
+
+    def test_what_mariadb_keeps_of_a_password_is_what_its_manual_says(self) -> None:
+        assert mariadb.kept("mypass") == "*6C8989366EAF75BB670AD8EA7A7FC1176A95CEF4"
+
+    @pytest.mark.parametrize("memory", ["64", "lots", "0m", "1.5g", 64])
+    def test_an_amount_of_memory_has_a_unit(self, memory: Any) -> None:
+        with pytest.raises(ValidationError, match="an amount of memory such as 64m"):
+            settings({"redis": {"memory": memory}})
+
+    def test_the_settings_are_stronger_than_what_services_say(self) -> None:
+        of_service = {name: Variable("service", "postgres") for name in ("A", "B", "C")}
+        found = Given({"A": Variable("mine", "settings")}, {"B": 16}).over(of_service)
+        assert found.known == {"A": Variable("mine", "settings"), "C": Variable("service", "postgres")}
+        assert found.generated == {"B": 16}
+
+
+def _is_mariadb(resource: Any) -> TypeGuard[MariadbDatabase]:
+    return isinstance(resource, MariadbDatabase)
