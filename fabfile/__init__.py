@@ -39,10 +39,13 @@ from .tasks.manage import manage
 from .tasks.pending import pending
 from .tasks.plan import plan
 from .tasks.provision import provision
+from .tasks.ps import ps
 from .tasks.releases import releases
+from .tasks.restart import restart
 from .tasks.restore import restore
 from .tasks.rollback import rollback
 from .tasks.run import run
+from .tasks.scale import scale
 from .tasks.shell import shell
 from .tasks.status import status
 from .tasks.unlock import unlock
@@ -87,13 +90,16 @@ __all__ = [
     "pending",
     "plan",
     "provision",
+    "ps",
     "recipes",
     "releases",
     "restore",
+    "restart",
     "role",
     "rollback",
     "run",
     "shell",
+    "scale",
     "status",
     "task",
     "unlock",

@@ -15,14 +15,17 @@ from .tasks.manage import manage
 from .tasks.pending import pending
 from .tasks.plan import plan
 from .tasks.provision import provision
+from .tasks.ps import ps
 from .tasks.releases import releases
+from .tasks.restart import restart
 from .tasks.restore import restore
 from .tasks.rollback import rollback
 from .tasks.run import run
 from .tasks.sandbox import ns as sandbox
+from .tasks.scale import scale
 from .tasks.secrets import ns as secrets
-from .tasks.shell import shell
 from .tasks.services import ns as services
+from .tasks.shell import shell
 from .tasks.status import status
 from .tasks.unlock import unlock
 
@@ -35,6 +38,9 @@ ns = Collection(
     plan,
     releases,
     status,
+    ps,
+    scale,
+    restart,
     doctor,
     hosts,
     run,

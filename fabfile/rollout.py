@@ -17,7 +17,7 @@ from .errors import FleetError, HostsmithError
 from .fleet import Fleet, Member
 from .outcome import Outcome
 from .recipes.haproxy import drained
-from .recipes.release import live, pruned, release_command, settled
+from .recipes.release import live, pruned, release_command, settled, singletons
 from .report import Report
 from .targets import Target, of_role, others_with_app, primary
 
@@ -183,6 +183,9 @@ class Rollout:
     def __init__(self, fleet: Fleet, release: str, batch: int, balancers: Fleet | None = None) -> None:
         self._fleet, self._release, self._balancers = fleet, release, balancers
         self._batch = batch if balancers is None else min(batch, max(1, len(fleet.members) // 2))
+        # The hosts with singletons of an earlier release, and those of which this one has some.
+        self._running: list[Member] = []
+        self._starting: list[Member] = []
 
     def run(self, settle: Callable[[Member], Sequence[Resource]]) -> None:
         """Switch all hosts, or none.
@@ -205,7 +208,20 @@ class Rollout:
         # From here on the release is there to stay: told to all hosts at once, so that none waits for another's work.
         fleet.each(lambda member: member.session.confirm())
         fleet.each(lambda member: member.converge("settle", settle(member)))
+        self._start_singletons()
         fleet.require("it is live, but not all was done")
+
+    def _start_singletons(self) -> None:
+        """Have those processes started of which there must never be two: when all that ran before have ended."""
+        if running := [member.label for member in self._running if not member.report.ok]:
+            for member in self._starting:
+                names = ", ".join(running)
+                member.report.error = f"its singletons are not started, since those of {names} may still run"
+            return
+        again = [member for member in self._starting if member.report.ok]
+        self._fleet.each(
+            lambda member: member.converge("singletons", [singletons(member.settings, self._release)]), again
+        )
 
     def _activate(self, member: Member) -> None:
         resource = live(member.settings, member.target.roles, self._release)
@@ -215,11 +231,15 @@ class Rollout:
     def _verify(self, member: Member) -> None:
         check = live(member.settings, member.target.roles, self._release)
         member.phase("verify")
-        problem = member.session.ask(
+        answer = member.session.ask(
             "verify", app=check.app, release=self._release, health=wire.dump(check.health), port=check.port
         )
-        if problem:
-            member.report.error = f"after the switch: {problem}"
+        if answer["problem"]:
+            member.report.error = f"after the switch: {answer['problem']}"
+        if answer["runs"]:
+            self._running.append(member)
+        if answer["starts"]:
+            self._starting.append(member)
 
     def _put_back(self) -> None:
         there = [member for member in self._fleet.members if member.report.verdict != "unreachable"]

@@ -18,6 +18,7 @@ from .roles import cli_hosts, connection_kwargs, hosts_for, roles_of
 
 if TYPE_CHECKING:
     from .settings import Settings
+    from .settings.processes import Process
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class Target:
         return ssh.label(self.connection)
 
     @property
-    def processes(self) -> dict[str, str]:
-        """The processes of the app that run on the host, with their commands."""
+    def processes(self) -> dict[str, Process]:
+        """The processes of the app that run on the host."""
         return processes(self.settings, self.roles)
 
 
@@ -84,7 +85,14 @@ def targets(c: Context, settings: Settings, limits: Limits = NO_LIMITS) -> list[
             "    roles:\n      web: [user@host]"
         )
     hosts = _given(given, settings) if given else hosts_for(settings)
-    return [_target(host, settings, _connection(host, settings, c)) for host in _within(limits, hosts, settings)]
+    # Of hosts that the settings do not know, the first runs what runs once.
+    others = [host for host in hosts if settings.entry(host) is None][1:]
+    once = [name for name, process in settings.processes.items() if process.singleton]
+    found = [_target(host, settings, _connection(host, settings, c)) for host in _within(limits, hosts, settings)]
+    return [
+        replace(target, settings=target.settings.running_once_elsewhere(once)) if target.host in others else target
+        for target in found
+    ]
 
 
 def with_app(found: Sequence[Target]) -> list[Target]:

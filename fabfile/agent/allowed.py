@@ -21,13 +21,16 @@ from ..resources.live import Live
 from ..resources.maintenance import Maintenance, NoMaintenance
 from ..resources.release import Pruned, ReleaseCode, ReleaseCopy, ReleaseRecord, ReleaseVenv
 from ..resources.release_command import ReleaseCommand
+from ..resources.restarted import Restarted
+from ..resources.scaled import Scaled
 from ..resources.secret import Secret
 from ..resources.settled import Settled
+from ..resources.singletons import Singletons
 from ..resources.validated import Validated
 from . import haproxy, wire
 from .checks import Check, all_of, anything, exactly, mapping, number, optional, size, text
 from .health import HTTPS_PORT, HealthCheck
-from .layout import Layout, Record
+from .layout import SINGLETONS_CONF, Layout, Record
 from .supervisor_config import is_of_release
 from .variables import Variable, Variables
 
@@ -95,6 +98,7 @@ class Allowed:
                 "given": mapping(name, self._is(Variable)),
                 "chosen": mapping(name, _is_secret),
                 "since": lambda value: value == "" or release(value),
+                "scale": mapping(process, _is_scale),
             },
             # These are read by the app's user alone, or by nobody but us.
             Environment: {"app": own, "release": release, "variables": self._is(Variables)},
@@ -130,6 +134,9 @@ class Allowed:
                 "drain_timeout": number(),
                 "retire": optional(line),
             },
+            Scaled: {"app": own, "release": release, "scale": mapping(process, _is_scale)},
+            Restarted: {"app": own, "release": release, "process": process},
+            Singletons: {"app": own, "release": release},
             Pruned: {"app": own, "keep": number(1)},
             # A page and names of empty files, which nginx gives to visitors, and does not read as configuration.
             Maintenance: {
@@ -168,6 +175,7 @@ class Allowed:
                 "since": all_of(list, commit),
                 "files": all_of(list, inside),
             },
+            "app_processes": {"app": own},
             "kept_variables": {"app": own},
             "services": {"app": own},
             "running_variables": {"app": own},
@@ -236,12 +244,15 @@ class Allowed:
         if found is None or type(file.path) is not str or type(file.content) is not str:
             return False
         place = (name, file.mode, file.owner, file.group)
-        if place == ("supervisor.conf", 0o644, None, None):
-            return is_of_release(file.content, self._layout, found)
+        groups = dict(zip(("supervisor.conf", SINGLETONS_CONF), self._layout.groups(found), strict=True))
+        if name in groups and place == (name, 0o644, None, None):
+            return is_of_release(file.content, self._layout, found, groups[name])
         # These are read and run by the app's user alone.
         return place in (
             ("gunicorn.conf.py", 0o644, None, None),
             ("start", 0o755, None, None),
+            ("cron.py", 0o644, None, None),
+            ("cron.json", 0o644, None, None),
         )
 
     def _is_sockets_folder(self, folder: Directory) -> bool:
@@ -281,13 +292,17 @@ def _is_whole(value: Any) -> bool:
     return type(value) is int and number(1)(value)
 
 
+def _is_scale(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= 100
+
+
 def _is_value(value: Any) -> bool:
     return word(value) or _is_secret(value)
 
 
 _RESOURCES = (
     *(ReleaseRecord, ReleaseCode, ReleaseCopy, ReleaseVenv, Validated, Environment, GeneratedValues, Assets),
-    *(Collected, DeployCheck, ReleaseCommand, Live, Settled, Pruned, Drained),
+    *(Collected, DeployCheck, ReleaseCommand, Live, Settled, Singletons, Scaled, Restarted, Pruned, Drained),
     *(Maintenance, NoMaintenance),
 )
 _KNOWN = frozenset(

@@ -88,3 +88,8 @@ def read(record: bytes) -> dict[str, Any]:
 def note(text: str) -> None:
     """Tell the user something that is neither a change nor an error."""
     emit("note", text=text)
+
+
+def at_work(text: str) -> None:
+    """Say what the resource that is worked on is at, for the live line; of no interest later."""
+    emit("start", index=0, resource=text)

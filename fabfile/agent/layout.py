@@ -12,6 +12,7 @@ from typing import Any, Literal
 from . import system
 
 _ID = re.compile(r"\d{8}-\d{6}-.")
+SINGLETONS_CONF = "singletons.conf"
 
 State = Literal["building", "proven", "failed", "bad"]
 
@@ -113,6 +114,11 @@ class Layout:
         return f"/etc/supervisor/conf.d/{self.app}.conf"
 
     @property
+    def singletons_boot_config(self) -> str:
+        """Likewise for the processes of which there must never be two; no app's own `boot_config`, as the next."""
+        return f"/etc/supervisor/conf.d/{self.app}.singletons.conf"
+
+    @property
     def candidate_config(self) -> str:
         """What supervisord reads of a release that is being tried; there for the moment of reading only.
 
@@ -133,6 +139,21 @@ class Layout:
     def group(self, release_id: str) -> str:
         """The supervisor group of a release's processes."""
         return f"{self.app}-{release_id}"
+
+    def singletons(self, release_id: str) -> str:
+        """The supervisor group of those processes of a release of which there must never be two.
+
+        No other group's, since no release has such an id.
+        """
+        return f"{self.group(release_id)}~singletons"
+
+    def singletons_config(self, release_id: str) -> str:
+        """What supervisord reads of them; not there in a release that has none."""
+        return f"{self.release(release_id)}/{SINGLETONS_CONF}"
+
+    def groups(self, release_id: str) -> tuple[str, str]:
+        """All supervisor groups that a release may have."""
+        return self.group(release_id), self.singletons(release_id)
 
     def log(self, release_id: str, process: str) -> str:
         return f"{self.logs}/{process}-{release_id}.log"

@@ -14,17 +14,18 @@ from pathlib import Path
 
 from ..resources.base import ResourceError
 
-# Seconds to end when asked, and when killed.
-_PATIENCE = ((signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
+# Seconds to end when asked, at least, and when killed.
+_ASKED, _KILLED = 2.0, 5.0
 
 
-def end(group: str) -> None:
+def end(group: str, patience: float = _ASKED) -> None:
     """End all that still runs of a group whose processes supervisord has stopped: first asked, then forced.
 
+    :param patience: seconds that they have left to finish what they are at.
     :raises ResourceError: it does not end.
     """
-    for signum, patience in _PATIENCE:
-        deadline = time.monotonic() + patience
+    for signum, seconds in ((signal.SIGTERM, max(patience, _ASKED)), (signal.SIGKILL, _KILLED)):
+        deadline = time.monotonic() + seconds
         asked: set[int] = set()
         while pids := _of(group):
             # One that was begotten meanwhile is asked, too.

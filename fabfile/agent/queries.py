@@ -7,12 +7,28 @@ import time
 from dataclasses import asdict
 from typing import Any
 
+from ..resources import singletons
 from ..resources.base import ResourceError
-from . import doctor, haproxy, lock, logs, maintenance, migrations, passwords, redact, supervisord, system, variables, wire
+from . import (
+    doctor,
+    haproxy,
+    lock,
+    logs,
+    maintenance,
+    migrations,
+    passwords,
+    redact,
+    running,
+    supervisord,
+    system,
+    variables,
+    wire,
+)
 from .git import Repository
 from .history import between
 from .journal import Journal
 from .layout import Layout
+from .supervisor_config import programs
 
 # Seconds that a check may take.
 _PATIENCE = 30
@@ -72,10 +88,12 @@ def status(app: str, health: Any) -> dict[str, Any]:
     found["cut_off"] = Journal().describe() if found["lock"] is None else ""
     try:
         found["servers"] = balancer(app)
-        found["processes"] = _processes(layout.group(live)) if live else []
+        found["processes"] = running.of_groups(layout.groups(live)) if live else []
         found["problem"] = _not_serving(found["processes"], found["servers"])
-        if live and not found["processes"]:
+        if live and not found["processes"] and _has_programs(layout, live):
             found["problem"] = "supervisord knows no process of the live release"
+        if live and not found["problem"]:
+            found["problem"] = singletons.problem(layout, live)
         check = wire.load(health)
         if live and check and not found["problem"]:
             found["problem"] = check.ask_socket(layout.socket(live))
@@ -85,16 +103,10 @@ def status(app: str, health: Any) -> dict[str, Any]:
     return found
 
 
-def _processes(group: str) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": process["name"],
-            "state": process["statename"].lower(),
-            "pid": process["pid"],
-            "uptime": max(0, int(time.time()) - process["start"]) if process["pid"] else 0,
-        }
-        for process in supervisord.processes(group)
-    ]
+def _has_programs(layout: Layout, release: str) -> bool:
+    """Whether a release has processes on this host, and not none of each by `fab scale`."""
+    text = system.read(f"{layout.release(release)}/supervisor.conf") or b""
+    return programs(text.decode()) > 0
 
 
 def _not_serving(processes: list[dict[str, Any]], servers: list[dict[str, Any]]) -> str | None:
@@ -122,21 +134,31 @@ def balancer(app: str) -> list[dict[str, Any]]:
     return [asdict(server) for server in haproxy.servers(app)] if os.path.exists(haproxy.SOCKET) else []
 
 
-def verify(app: str, release: str, health: Any, port: int | None) -> str | None:
-    """What is wrong with a release that has gone live; None when nothing is.
+def verify(app: str, release: str, health: Any, port: int | None) -> dict[str, Any]:
+    """What is wrong with a release that has gone live, and whether there are singletons to be seen to.
 
+    :returns: "problem", None when nothing is wrong; "runs", the groups of other releases' singletons that still run;
+        "starts", whether this release has some that are to be started.
     :param health: a HealthCheck as `wire.dump` gives it; None when the host runs no web process.
     :param port: port of nginx; None when there is none on the host.
     """
     layout = Layout(app)
+    problem = _not_live(layout, release, health, port)
+    return {
+        "problem": problem and redact.text(problem),
+        "runs": singletons.others(layout, release),
+        "starts": os.path.exists(layout.singletons_config(release)),
+    }
+
+
+def _not_live(layout: Layout, release: str, health: Any, port: int | None) -> str | None:
     if layout.live() != release:
         return f"{layout.live()} is live, expected {release}"
     for process in supervisord.processes(layout.group(release)):
         if process["statename"] not in ("RUNNING", "STARTING"):
             return f"process {process['name']} is {process['statename'].lower()}: {process['description']}"
     check = wire.load(health)
-    problem = check.ask_port(port) if check and port else None
-    return problem and redact.text(problem)
+    return check.ask_port(port) if check and port else None
 
 
 def log_lines(app: str, names: list[str], lines: int) -> dict[str, Any]:
@@ -176,6 +198,11 @@ def history(app: str, url: str, revision: str, since: list[str], files: list[str
         commit = repository.resolve(revision)
         found = {old: between(repository.git, old, commit, files) for old in since}
         return {"commit": commit, "since": {old: asdict(way) if way else None for old, way in found.items()}}
+
+
+def app_processes(app: str) -> list[dict[str, Any]]:
+    """All processes of an app, see `running.of_app`."""
+    return running.of_app(Layout(app))
 
 
 def kept_variables(app: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ _LINE = re.compile(
 )
 _PROCESS = r"[A-Za-z][A-Za-z0-9_-]*"
 _NUMBER, _FLAG = "[0-9]{1,9}", "true|false"
+_INSTANCES = "[0-9]{1,3}"
 # What one program may be told besides what must be.
 _OPTIONS = {
     "autostart": _FLAG,
@@ -29,12 +30,14 @@ _OPTIONS = {
 }
 
 
-def is_of_release(text: str, layout: Layout, release: str) -> bool:
-    """Whether a configuration has supervisord run processes of this release, as the app's user, and nothing else."""
+def is_of_release(text: str, layout: Layout, release: str, group: str) -> bool:
+    """Whether a configuration has supervisord run processes of this release, as the app's user, and nothing else.
+
+    :param group: the supervisor group that they must be.
+    """
     sections = _sections(text)
     if sections is None:
         return False
-    group = layout.group(release)
     for name, values in sections.items():
         kind, _, rest = name.partition(":")
         process = rest.removeprefix(f"{group}-")
@@ -66,8 +69,16 @@ def _sections(text: str) -> dict[str, dict[str, str]] | None:
 
 
 def _is_program(values: dict[str, str], layout: Layout, release: str, process: str) -> bool:
+    values = dict(values)
+    # Several of a program have a number each, which supervisord writes into their names.
+    numbers = {key: values.pop(key, None) for key in ("numprocs", "numprocs_start")}
+    several = numbers["numprocs"] is not None
+    if several and not (re.fullmatch(_INSTANCES, numbers["numprocs"] or "") and numbers["numprocs_start"] == "1"):
+        return False
+    if not several and numbers["numprocs_start"] is not None:
+        return False
     required = {
-        "process_name": process,
+        "process_name": f"{process}.%(process_num)d" if several else process,
         "command": f"{layout.release(release)}/start {process}",
         "user": layout.app,
         "stdout_logfile": layout.log(release, process),
@@ -81,3 +92,8 @@ def _is_program(values: dict[str, str], layout: Layout, release: str, process: s
 def _are_programs(values: dict[str, str], group: str) -> bool:
     names = values.get("programs", "").split(",")
     return set(values) == {"programs"} and all(re.fullmatch(rf"{re.escape(group)}-{_PROCESS}", name) for name in names)
+
+
+def programs(text: str) -> int:
+    """How many programs a configuration has of which there is to be one or more."""
+    return len(re.findall(r"^\[program:", text, re.MULTILINE)) - len(re.findall("^numprocs=0$", text, re.MULTILINE))

@@ -5,20 +5,23 @@ from __future__ import annotations
 import http.client
 import time
 import xmlrpc.client
+from collections.abc import Sequence
 from typing import Any
 
 from ..resources.base import ResourceError
-from . import orphans
+from . import events, orphans
 from .unix_http import UnixConnection
 
 SOCKET = "/var/run/supervisor.sock"
 # States of a process that is there; each ends by itself, the last one by SIGKILL after the program's stopwaitsecs.
 _ALIVE = frozenset({"STARTING", "RUNNING", "BACKOFF", "STOPPING"})
-# Seconds; far beyond any stopwaitsecs, for a process that the kernel holds.
-_STOP_LIMIT = 600.0
+# Seconds after which a process that was killed is one that the kernel holds.
+_KILLED_WITHIN = 60.0
+# Seconds after which people want to know what is waited for.
+_WORTH_TELLING = 1.0
 
 # Fault codes of supervisor.xmlrpc.Faults.
-ALREADY_ADDED, BAD_NAME = 90, 10
+ALREADY_ADDED, BAD_NAME, NOT_RUNNING = 90, 10, 70
 
 
 class _Transport(xmlrpc.client.Transport):
@@ -70,17 +73,74 @@ def read_configuration() -> None:
 
 
 def stop_group(group: str) -> None:
-    """Stop a group's processes, each with its own stop signal and time, and all that they have left; forget it."""
+    """As `stop_groups`, for a single one."""
+    stop_groups([group])
+
+
+def stop_groups(groups: Sequence[str]) -> None:
+    """Stop the processes of groups, each with its own stop signal and time, and all that they have left; forget them.
+
+    They are asked all at once, and have until the longest of their times to finish what they are at. A group that
+    supervisord does not know is passed over.
+    """
+    known = {process["group"] for process in processes()}
+    for group in groups:
+        # One whose programs have no process now is not listed, and has to be forgotten as well.
+        _ask(group, "stopProcessGroup", group, False)
+    begin = time.monotonic()
+    limit = max((longest(group, "stopwaitsecs") for group in groups if group in known), default=0.0)
+    _wait_for_the_end(groups, begin, limit)
+    for group in groups:
+        if group in known:
+            orphans.end(group, begin + limit - time.monotonic())
+        _ask(group, "removeProcessGroup", group)
+
+
+def stop_processes(group: str, names: Sequence[str]) -> None:
+    """Stop some processes of a group as `stop_groups` does, and keep the group."""
+    for name in names:
+        try:
+            call("stopProcess", f"{group}:{name}", False)
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode != NOT_RUNNING:
+                raise ResourceError(f"supervisord cannot stop {name}: {fault.faultString}") from fault
+    _wait_for_the_end([group], time.monotonic(), longest(group, "stopwaitsecs"), names)
+
+
+def _ask(group: str, method: str, *arguments: Any) -> None:
     try:
-        call("stopProcessGroup", group, False)
-        # supervisord notices that a process has ended when it looks next: once a second, or when somebody asks.
-        deadline = time.monotonic() + _STOP_LIMIT
-        while any(process["statename"] in _ALIVE for process in processes(group)):
-            if time.monotonic() > deadline:
-                raise ResourceError(f"the processes of {group} do not end, not even killed; see `supervisorctl status`")
-            time.sleep(0.02)
-        orphans.end(group)
-        call("removeProcessGroup", group)
+        call(method, *arguments)
     except xmlrpc.client.Fault as fault:
         if fault.faultCode != BAD_NAME:
             raise ResourceError(f"supervisord cannot stop the group {group}: {fault.faultString}") from fault
+
+
+def _wait_for_the_end(groups: Sequence[str], begin: float, limit: float, names: Sequence[str] | None = None) -> None:
+    """Wait for processes that were asked to end; supervisord kills them when their time is up.
+
+    It notices that one has ended when it looks next: once a second, or when somebody asks.
+
+    :param names: those of the groups that were asked; None for all.
+    """
+
+    def alive() -> list[str]:
+        found = [p["name"] for p in processes() if p["group"] in groups and p["statename"] in _ALIVE]
+        return [name for name in found if names is None or name in names]
+
+    told: list[str] = []
+    while left := alive():
+        waited = time.monotonic() - begin
+        if waited > limit + _KILLED_WITHIN:
+            raise ResourceError(f"{', '.join(left)} do not end, not even killed; see `supervisorctl status`")
+        if waited > _WORTH_TELLING and left != told:
+            events.at_work(f"{', '.join(left)} may finish, for {limit:g} s at most")
+            told = left
+        time.sleep(0.02)
+    if told and time.monotonic() - begin >= limit:
+        events.note(f"{', '.join(told)} did not end within {limit:g} s, and had to be killed")
+
+
+def longest(group: str, option: str) -> float:
+    """The largest value that an option, in seconds, has in the programs of a group."""
+    found: list[dict[str, Any]] = call("getAllConfigInfo")
+    return max((float(each[option]) for each in found if each["group"] == group), default=0.0)

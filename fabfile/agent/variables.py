@@ -42,12 +42,14 @@ class Variables:
 
     :param given: by the settings, when its code was deployed.
     :param chosen: by `fab config.set`, and stronger than those.
-    :param since: id of the release with which `chosen` changed last; empty when it never has.
+    :param since: id of the release with which `chosen` or `scale` changed last; empty when they never have.
+    :param scale: how many of some processes there are, by `fab scale`: no variables, but kept as those are.
     """
 
     given: Mapping[str, Variable] = field(default_factory=dict)
     chosen: Mapping[str, Secret] = field(default_factory=dict)
     since: str = ""
+    scale: Mapping[str, int] = field(default_factory=dict)
 
     def all(self) -> dict[str, Variable]:
         """Each variable with the value that counts."""
@@ -62,6 +64,7 @@ class Variables:
                 for name, each in self.given.items()
             },
             "chosen": {name: value.reveal() for name, value in self.chosen.items()},
+            **({"scale": dict(self.scale)} if self.scale else {}),
         }
 
     @classmethod
@@ -71,7 +74,8 @@ class Variables:
             name: Variable(each["value"] if each["shown"] else Secret(each["value"]), each["origin"])
             for name, each in data["given"].items()
         }
-        return cls(given, {name: Secret(value) for name, value in data["chosen"].items()}, data["since"])
+        chosen = {name: Secret(value) for name, value in data["chosen"].items()}
+        return cls(given, chosen, data["since"], data.get("scale", {}))
 
 
 def kept(layout: Layout, release: str) -> Variables:

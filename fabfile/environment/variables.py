@@ -148,11 +148,16 @@ def wanted(given: Given, kept: Sequence[Kept]) -> Wanted:
             made_up[name] = Secret("".join(secrets.choice(_ALPHABET) for _ in range(length)))
     known = {**given.known, **{name: Variable(made_up[name], GENERATED) for name in given.generated}}
     source = reference(kept)
-    chosen, since = (source.variables.chosen, source.variables.since) if source else ({}, "")
+    set_last = source.variables if source else Variables()
     remarks = [
         f"{host.label} had other values of config.set than {source.label}, and gets those: {', '.join(names)}"
         for host in kept
-        if source and host.live and (names := differing(host.variables.chosen, chosen))
+        if source and host.live and (names := differing(host.variables.chosen, set_last.chosen))
+    ]
+    remarks += [
+        f"{host.label} had other numbers of fab scale than {source.label}, and gets those: {', '.join(names)}"
+        for host in kept
+        if source and host.live and (names := differing(host.variables.scale, set_last.scale))
     ]
     remarks += [
         f"{host.label} had another value made up for {name} than {_first(kept, name)}, and gets that"
@@ -160,7 +165,7 @@ def wanted(given: Given, kept: Sequence[Kept]) -> Wanted:
         for name in given.generated
         if name in host.generated and host.generated[name] != made_up[name]
     ]
-    return Wanted(Variables(known, chosen, since), made_up, remarks)
+    return Wanted(replace(set_last, given=known), made_up, remarks)
 
 
 def reference(kept: Sequence[Kept]) -> Kept | None:

@@ -94,7 +94,7 @@ def site_file(settings: Settings, shown: tls.Shown | None = None) -> Template:
             "static": settings.static,
             "client_max_body_size": settings.client_max_body_size,
             "web_timeout": settings.web_timeout,
-            "websockets": servers.is_asgi(settings.processes.get("web", "")),
+            "websockets": "web" in settings.processes and servers.is_asgi(settings.processes["web"].command),
             "balancers": balancers(settings),
             "tls": shown,
             "issued": settings.tls.is_issued and not settings.is_balanced,

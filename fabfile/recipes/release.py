@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Container
-from typing import TYPE_CHECKING
+from collections.abc import Container, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from ..agent import cron
 from ..agent.health import HTTPS_PORT, HealthCheck
-from ..agent.layout import Layout, Record
+from ..agent.layout import SINGLETONS_CONF, Layout, Record
 from ..errors import SettingsError
-from ..resources import Directory, Resource, Validated
+from ..resources import Directory, File, Resource, Validated
 from ..resources.django import DeployCheck
 from ..resources.environment import Environment, GeneratedValues
 from ..resources.live import Live
 from ..resources.release import Pruned, ReleaseCode, ReleaseCopy, ReleaseRecord, ReleaseVenv
 from ..resources.release_command import ReleaseCommand
+from ..resources.scaled import Scaled
 from ..resources.settled import Settled
+from ..resources.singletons import Singletons
 from ..templating import Template
 from . import servers
-from .roles import processes
+from .roles import cron_entries, processes
 from .static import static
 
 if TYPE_CHECKING:
     from ..environment.variables import Wanted
     from ..settings import Settings
+    from ..settings.processes import Process
 
 _HTTP_PORT = 80
 # A command with one of these needs the shell to stay; any other replaces it, so that signals reach the program.
@@ -45,6 +51,7 @@ def prepared(
         code,
         virtualenv(settings, record.id),
         configuration(settings, roles, record.id),
+        *scaled(settings, roles, record.id, wanted),
         *environment(settings, record.id, wanted),
         *static(settings, record.id),
     ]
@@ -62,6 +69,7 @@ def reconfigured(
         ReleaseCopy(settings.app, record.id, live),
         virtualenv(settings, record.id),
         Validated("sockets", tuple(_sockets(settings, roles, record.id))),
+        *scaled(settings, roles, record.id, wanted),
         *environment(settings, record.id, wanted),
         *static(settings, record.id),
     ]
@@ -69,7 +77,7 @@ def reconfigured(
 
 def virtualenv(settings: Settings, release_id: str) -> Resource:
     """The virtualenv, with gunicorn in it when the web process wants it and the requirements do not bring it."""
-    tools = servers.packages(settings.processes["web"])
+    tools = servers.packages(settings.processes["web"].command)
     return ReleaseVenv(
         settings.app, release_id, settings.python, tuple(settings.requirements), tools, settings.build_timeout
     )
@@ -86,21 +94,53 @@ def configuration(settings: Settings, roles: Container[str], release_id: str) ->
         "folder": folder,
         "socket": layout.socket(release_id),
     }
-    commands = {name: _shell(name, command) for name, command in settings.processes.items()}
+    programs = [
+        {"name": name, "line": _shell(name, process.command), "through_shell": _needs_shell(process.command),
+         "memory": process.memory_kib}
+        for name, process in settings.processes.items()
+    ]  # fmt: skip
     gunicorn = {"workers": settings.workers, "threads": settings.threads, "web_timeout": settings.web_timeout}
-    supervisor = {
-        "group": layout.group(release_id),
-        "processes": {name: _needs_shell(command) for name, command in here.items()},
-        "logs": layout.logs,
-        "stop_seconds": settings.web_timeout + 5,
-    }
+    several = {name: process for name, process in here.items() if not process.singleton}
+    once = {name: process for name, process in here.items() if process.singleton}
+
+    def supervised(file: str, group: str, processes: Mapping[str, Process]) -> Template:
+        """What supervisord is told of a group of processes."""
+        told = [_program(settings, name, process) for name, process in processes.items()]
+        variables = {**common, "group": group, "processes": told, "logs": layout.logs}
+        return Template(f"{folder}/{file}", "supervisor/app.conf.j2", variables, mode=0o644)
+
     files: list[Resource] = [
         Template(f"{folder}/gunicorn.conf.py", "gunicorn/gunicorn.conf.py.j2", {**common, **gunicorn}, mode=0o644),
-        Template(f"{folder}/supervisor.conf", "supervisor/app.conf.j2", {**common, **supervisor}, mode=0o644),
-        Template(f"{folder}/start", "app/start.sh.j2", {**common, "processes": commands, "home": layout.shared,
+        supervised("supervisor.conf", layout.group(release_id), several),
+        *([supervised(SINGLETONS_CONF, layout.singletons(release_id), once)] if once else []),
+        Template(f"{folder}/start", "app/start.sh.j2", {**common, "processes": programs, "home": layout.shared,
                   "static": layout.static(release_id) if settings.is_django else None}, mode=0o755),
     ]  # fmt: skip
-    return Validated("configuration", (*files, *_sockets(settings, roles, release_id)))
+    return Validated("configuration", (*files, *_cron(settings, roles, folder), *_sockets(settings, roles, release_id)))
+
+
+def _cron(settings: Settings, roles: Container[str], folder: str) -> list[Resource]:
+    """The program that runs the cron entries, and the entries: in the release, so that they go live with it."""
+    if not settings.cron or "cron" not in processes(settings, roles):
+        return []
+    entries = {name: {"schedule": e.schedule, "command": e.command} for name, e in cron_entries(settings).items()}
+    return [
+        File(f"{folder}/cron.py", Path(cron.__file__).read_text(encoding="utf-8"), mode=0o644),
+        File(f"{folder}/cron.json", json.dumps(entries, indent=1) + "\n", mode=0o644),
+    ]
+
+
+def _program(settings: Settings, name: str, process: Process) -> dict[str, Any]:
+    """What supervisord is told of a process."""
+    return {
+        "name": name,
+        "scale": process.scale,
+        "start_seconds": process.start_timeout,
+        "stop_signal": process.stop_signal,
+        # gunicorn ends a request that takes longer than `web_timeout`.
+        "stop_seconds": process.stop_timeout or settings.web_timeout + 5,
+        "through_shell": _needs_shell(process.command),
+    }
 
 
 def _sockets(settings: Settings, roles: Container[str], release_id: str) -> list[Resource]:
@@ -117,6 +157,13 @@ def environment(settings: Settings, release_id: str, wanted: Wanted) -> list[Res
     return [*([GeneratedValues(settings.app, wanted.generated)] if wanted.generated else []), variables]
 
 
+def scaled(settings: Settings, roles: Container[str], release_id: str, wanted: Wanted) -> list[Resource]:
+    """That a release has as many of each process as `fab scale` has said, where it has said anything."""
+    here = processes(settings, roles)
+    scale = {name: number for name, number in wanted.variables.scale.items() if name in here}
+    return [Scaled(settings.app, release_id, scale)] if scale else []
+
+
 def release_command(settings: Settings, release_id: str) -> list[Resource]:
     """The `release` command of the Procfile: run once, as the app's user, before the release goes live.
 
@@ -126,7 +173,7 @@ def release_command(settings: Settings, release_id: str) -> list[Resource]:
         return []
     limit = settings.release_timeout
     checks = [DeployCheck(settings.app, release_id, limit)] if settings.is_django else []
-    label = f"release: {settings.processes['release']}"
+    label = f"release: {settings.processes['release'].command}"
     return [*checks, ReleaseCommand(settings.app, release_id, limit, label)]
 
 
@@ -149,6 +196,11 @@ def settled(settings: Settings, release_id: str, old: str | None, retire: str | 
     :param retire: why that one is marked bad; None when it is not.
     """
     return Settled(settings.app, release_id, old, settings.drain_timeout, retire)
+
+
+def singletons(settings: Settings, release_id: str) -> Singletons:
+    """That those processes of the live release run of which there must never be two."""
+    return Singletons(settings.app, release_id)
 
 
 def pruned(settings: Settings) -> Pruned:

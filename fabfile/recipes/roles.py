@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..errors import SettingsError
 from ..resources import Package, Resource
 from ..roles import ALL_ROLES
+from ..settings.procfile import role_of
 from .app import app
 from .deployers import deployers
 from .haproxy import haproxy
@@ -20,6 +21,8 @@ from .system import system
 
 if TYPE_CHECKING:
     from ..settings import Settings
+    from ..settings.cron import CronEntry
+    from ..settings.processes import Process
 
 
 def provision(settings: Settings, roles: Container[str]) -> list[Resource]:
@@ -57,17 +60,28 @@ def _both(settings: Settings) -> str:
     )
 
 
-def processes(settings: Settings, roles: Container[str]) -> dict[str, str]:
+def processes(settings: Settings, roles: Container[str]) -> dict[str, Process]:
     """The processes that run on a host of these roles.
 
     A process runs where the role of its own name is played; one that has no role of its name runs with `web`.
     `release` is no process: it runs once, before the switch.
     """
     return {
-        name: command
-        for name, command in settings.processes.items()
-        if name != "release" and (name if name in settings.roles else "web") in roles
+        name: process
+        for name, process in settings.processes.items()
+        if name != "release" and role_of(name, settings.roles) in roles and _runs_here(name, settings)
     }
+
+
+def _runs_here(process: str, settings: Settings) -> bool:
+    """Whether a process that may be a singleton is not left to another host."""
+    return process not in settings.elsewhere or (process == "cron" and bool(cron_entries(settings)))
+
+
+def cron_entries(settings: Settings) -> dict[str, CronEntry]:
+    """The cron entries that a host runs: all, or those that every host does."""
+    everything = "cron" not in settings.elsewhere
+    return {name: entry for name, entry in settings.cron.items() if everything or entry.every_host}
 
 
 def together(resources: Sequence[Resource]) -> list[Resource]:

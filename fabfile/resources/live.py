@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from dataclasses import dataclass
 
 from ..agent import redact, supervisord, system
 from ..agent.draining import drain
 from ..agent.health import HealthCheck
-from ..agent.layout import Layout
+from ..agent.layout import SINGLETONS_CONF, Layout
+from ..agent.starting import DEAD, Starting
 from .base import Change, PutBack, Resource, ResourceError
 
-_DEAD = frozenset({"BACKOFF", "EXITED", "FATAL", "STOPPED"})
 # The cause of a crash at import stands at the top of what was logged, with the same of each other worker below it;
 # that of a crash later on stands at the end.
 _FIRST_LINES, _LAST_LINES = 40, 20
@@ -59,12 +58,12 @@ class Live(Resource):
 
     def _well(self, layout: Layout, release: str) -> bool:
         processes = supervisord.processes(layout.group(release))
-        return bool(processes) and not any(process["statename"] in _DEAD for process in processes)
+        return bool(processes) and not any(process["statename"] in DEAD for process in processes)
 
     def _activate(self, layout: Layout) -> None:
         if not os.path.exists(f"{layout.release(self.release)}/venv/bin/python"):
             raise ResourceError(f"release {self.release} is not whole: its virtualenv is gone; deploy it again")
-        logs = _LogMarks(layout, self.release)
+        logs = LogMarks(layout, self.release)
         try:
             self._start(layout, self.release)
             self._wait_until_well(layout, self.release)
@@ -88,32 +87,15 @@ class Live(Resource):
             os.unlink(layout.candidate_config)
 
     def _wait_until_well(self, layout: Layout, release: str) -> None:
-        group = layout.group(release)
-        pids: dict[str, int] = {}
-
-        def alive() -> None:
-            for process in supervisord.processes(group):
-                # supervisord starts one that has ended again at once, so its state alone may not tell.
-                again = pids.setdefault(process["name"], process["pid"]) != process["pid"]
-                if again or process["statename"] in _DEAD:
-                    why = process["spawnerr"] or ("supervisord had to start it again" if again else "")
-                    why = why or process["description"]
-                    raise ResourceError(f"process {process['name']} ended while it was starting: {why}")
-
+        starting = Starting(layout.group(release))
         if self.health is not None:
             socket = layout.socket(release)
-            problem = self.health.wait(lambda: _socket_problem(socket) or self.health_problem(socket), alive)
-            if problem:
+            ask = lambda: _socket_problem(socket) or self.health_problem(socket)  # noqa: E731
+            if problem := self.health.wait(ask, starting.require_alive):
                 raise ResourceError(f"not healthy within {self.health.timeout:g} s: {problem}")
             # What answers must be what supervisord has started, and will stop: not a child that went off by itself.
-            alive()
-        deadline = time.monotonic() + (self.health.timeout if self.health else 60.0)
-        # supervisord calls a process running when it has lived for its startsecs.
-        while any(p["statename"] != "RUNNING" for p in supervisord.processes(group) if not _is_web(p)):
-            alive()
-            if time.monotonic() > deadline:
-                raise ResourceError("not all processes were running in time")
-            time.sleep(0.05)
+            starting.require_alive()
+        starting.wait(self.health.timeout if self.health else 60.0, passes_over="web")
 
     def health_problem(self, socket: str) -> str | None:
         """What is wrong with the release that listens on a socket; None when nothing is."""
@@ -124,6 +106,8 @@ class Live(Resource):
         if not os.path.islink(layout.boot_config):
             # Before the first release is live it points to nothing, which supervisord passes over.
             system.symlink_atomic(f"{layout.current}/supervisor.conf", layout.boot_config)
+        if os.path.exists(layout.singletons_config(self.release)) and not os.path.islink(layout.singletons_boot_config):
+            system.symlink_atomic(f"{layout.current}/{SINGLETONS_CONF}", layout.singletons_boot_config)
         system.symlink_atomic(f"releases/{self.release}", layout.current)
         if self.health is not None and self.port is not None:
             # Without a site of its own, another app's would answer for this one.
@@ -146,13 +130,14 @@ class Live(Resource):
         if layout.live() == self.release:
             if old is None:
                 os.unlink(layout.current)
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(layout.boot_config)
+                for path in (layout.boot_config, layout.singletons_boot_config):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(path)
             else:
                 self._revive(layout, old)
                 system.symlink_atomic(f"releases/{old}", layout.current)
                 drain(layout.socket(self.release), self.drain_timeout)
-        supervisord.stop_group(layout.group(self.release))
+        supervisord.stop_groups(layout.groups(self.release))
         if layout.record(self.release).state == "building":
             with contextlib.suppress(ResourceError):
                 layout.mark(self.release, "failed", "put back before it was confirmed")
@@ -201,7 +186,7 @@ class GoBack(PutBack):
         return [switch, f"r! {layout.candidate_config}"]
 
 
-class _LogMarks:
+class LogMarks:
     """Where a release's logs ended before it was started, to show what it wrote since."""
 
     def __init__(self, layout: Layout, release: str) -> None:
@@ -232,10 +217,6 @@ def _shortened(lines: list[str]) -> list[str]:
     if left_out <= 0:
         return lines
     return [*lines[:_FIRST_LINES], f"... ({left_out} lines) ...", *lines[-_LAST_LINES:]]
-
-
-def _is_web(process: dict[str, object]) -> bool:
-    return str(process["name"]) == "web"
 
 
 def _socket_problem(path: str) -> str | None:

@@ -12,11 +12,11 @@ from ..agent import assets, space, supervisord, system, venv
 from ..agent.builder import Builder
 from ..agent.events import note
 from ..agent.git import FETCH_TIMEOUT, Repository
-from ..agent.layout import Layout, Record
+from ..agent.layout import SINGLETONS_CONF, Layout, Record
 from .base import Change, Resource, ResourceError
 
 # The files that the recipe renders for a release.
-_CONFIGURATION = ("gunicorn.conf.py", "supervisor.conf", "start")
+_CONFIGURATION = ("gunicorn.conf.py", "supervisor.conf", SINGLETONS_CONF, "start", "cron.py", "cron.json")
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,11 @@ class ReleaseCopy(Resource):
         repository = Repository(layout.repository)
         repository.keep(repository.kept(self.source), self.release)
         for name in _CONFIGURATION:
+            content = system.read(f"{old}/{name}")
+            if content is None:
+                continue
             # They name their release in paths, and in nothing else that could be its id.
-            text = (system.read(f"{old}/{name}") or b"").replace(self.source.encode(), self.release.encode())
+            text = content.replace(self.source.encode(), self.release.encode())
             system.write_atomic(f"{new}/{name}", text, mode=stat.S_IMODE(os.stat(f"{old}/{name}").st_mode))
         shutil.copytree(f"{old}/code", f"{new}/code", symlinks=True)
         if os.path.isdir(layout.static(self.source)):
@@ -223,10 +226,8 @@ def _clear(layout: Layout) -> None:
 def _remove(layout: Layout, going: list[Record]) -> None:
     """Remove releases with their processes, logs and what was kept for them in the repository."""
     repository = Repository(layout.repository)
-    processes = {process["group"] for process in supervisord.processes()}
     for record in going:
-        if layout.group(record.id) in processes:
-            supervisord.stop_group(layout.group(record.id))
+        supervisord.stop_groups(layout.groups(record.id))
         shutil.rmtree(layout.release(record.id))
         repository.release(record.id)
         for name in os.listdir(layout.logs):

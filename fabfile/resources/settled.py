@@ -37,8 +37,8 @@ class Settled(Resource):
         others = self._others(layout)
         if not others and not self._retires():
             return None
-        names = ", ".join(others)
-        return Change(f"stopped {names}" if others else f"{self.old} marked bad", lambda: self._settle(layout))
+        summary = f"stopped {', '.join(others)}" if others else f"{self.old} marked bad"
+        return Change(summary, lambda: self._settle(layout))
 
     def _retires(self) -> bool:
         return self.retire is not None and self.old is not None and self.old != self.release
@@ -46,7 +46,7 @@ class Settled(Resource):
     def _others(self, layout: Layout) -> list[str]:
         running = {process["group"] for process in supervisord.processes()}
         ids = [record.id for record in layout.records()]
-        return [name for name in ids if name != self.release and layout.group(name) in running]
+        return [name for name in ids if name != self.release and not running.isdisjoint(layout.groups(name))]
 
     @system.uninterrupted()
     def _settle(self, layout: Layout) -> None:
@@ -57,7 +57,6 @@ class Settled(Resource):
                 left = drain(layout.socket(self.old), self.drain_timeout)
                 if left:
                     note(f"{left} connections to {self.old} were still open after {self.drain_timeout:g} s")
-            for name in self._others(layout):
-                supervisord.stop_group(layout.group(name))
+            supervisord.stop_groups([group for name in self._others(layout) for group in layout.groups(name)])
         except (ResourceError, OSError) as error:
             note(f"{self.release} is live, but the old release could not be retired: {error}")

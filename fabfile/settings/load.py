@@ -32,10 +32,13 @@ def load(c: Context) -> Settings:
     :raises SettingsError: all that is wrong, a line each.
     """
     found = _read(c.config)
+    from .processes import require_commands
+
     procfile, problems = _procfile(found)
     settings = _valid(found, problems).placed(found.project, procfile)
     if "web" not in settings.processes:
         raise SettingsError(_no_web(settings, found.whereabouts.default))
+    require_commands(settings.processes, found.whereabouts.of(["processes"]), _shown_procfile(settings))
     return settings
 
 
@@ -145,8 +148,12 @@ def _procfile(found: _Found) -> tuple[dict[str, str], list[str]]:
 
 
 def _no_web(settings: Settings, file: str) -> str:
-    folder = settings.source_folder if settings.source_is_local else settings.project
     return (
-        f"{file}: processes: found no process `web`, neither here nor in {shown(str(folder / 'Procfile'))}; "
+        f"{file}: processes: found no process `web`, neither here nor in {_shown_procfile(settings)}; "
         "expected the command that serves the site, such as `processes: {web: gunicorn app:app}`"
     )
+
+
+def _shown_procfile(settings: Settings) -> str:
+    folder = settings.source_folder if settings.source_is_local else settings.project
+    return shown(str(folder / "Procfile"))

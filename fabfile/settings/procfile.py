@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from pathlib import Path
 
 from ..errors import SettingsError
@@ -53,3 +54,11 @@ def load_procfile(folder: Path) -> dict[str, str]:
     if problems:
         raise SettingsError("\n".join(problems))
     return commands
+
+
+def role_of(process: str, roles: Container[str]) -> str:
+    """The role whose hosts run a process: that of its own name, or else `web`.
+
+    :param roles: those that there are.
+    """
+    return process if process in roles else "web"

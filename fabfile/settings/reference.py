@@ -10,8 +10,10 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from .cron import CronEntry
 from .entries import HostEntry
 from .environment import Key, kind_of, kinds, variable
+from .processes import Process
 from .schema import Settings
 
 EXAMPLE = """\
@@ -50,8 +52,13 @@ requirements: [requirements.txt, requirements/production.txt]
 
 processes:                                    # over and above those of the Procfile
   web: gunicorn blog.wsgi
-  worker: celery -A blog worker
+  worker: {command: celery -A blog worker, scale: 2, stop_timeout: 300, memory: 512m}
+  clock: {command: celery -A blog beat, singleton: true}
+  mailer: {command: python mailer.py, stop_signal: INT, start_timeout: 10}
   release: python manage.py migrate
+cron:
+  cleanup: {schedule: "0 3 * * *", command: python manage.py clearsessions}
+  tmp: {schedule: "@daily", command: rm -rf /tmp/blog, every_host: true}
 workers: 4
 threads: 2
 web_timeout: 30
@@ -154,15 +161,26 @@ two ways, such as `web1` and `root@web1:22`, or a name of the SSH configuration 
 same text twice in a role is an error.
 """
 
+_PROCESSES = """
+## A process
+
+A process is its command, or a mapping. A mapping without `command` is about a process of the `Procfile`. More about
+them is in [processes.md](processes.md).
+"""
+
 
 def render() -> str:
     """The whole page."""
     rows = ["| Key | What it is | Default | Meaning | Variable |", "| --- | --- | --- | --- | --- |"]
     rows += [_row(*_cells(".".join(key), phrase, info), f"`{variable(key)}`") for key, phrase, info in _fields()]
-    entry_rows = ["| Key | What it is | Default | Meaning |", "| --- | --- | --- | --- |"]
-    entry_rows += [_row(*_cells(name, kind_of(info).text, info)) for name, info in _entry_fields()]
     return "\n".join(
-        [_INTRODUCTION, *rows, _HOSTS, *entry_rows, "", "## A complete example", "", f"```yaml\n{EXAMPLE}```", ""]
+        [
+            *(_INTRODUCTION, *rows),
+            *(_HOSTS, *_table(HostEntry)),
+            *(_PROCESSES, *_table(Process)),
+            *("", "## A cron entry", "", *_table(CronEntry)),
+            *("", "## A complete example", "", f"```yaml\n{EXAMPLE}```", ""),
+        ]
     )
 
 
@@ -178,9 +196,11 @@ def _fields() -> Iterator[tuple[Key, str, FieldInfo]]:
             yield key, kind.text, info
 
 
-def _entry_fields() -> list[tuple[str, FieldInfo]]:
-    """The keys of a host in a role, those that are required first."""
-    return sorted(HostEntry.model_fields.items(), key=lambda field: not field[1].is_required())
+def _table(model: type[BaseModel]) -> list[str]:
+    """The keys of what there may be several of, those that are required first."""
+    fields = sorted(model.model_fields.items(), key=lambda field: not field[1].is_required())
+    rows = [_row(*_cells(name, kind_of(info).text, info)) for name, info in fields]
+    return ["| Key | What it is | Default | Meaning |", "| --- | --- | --- | --- |", *rows]
 
 
 def _cells(key: str, phrase: str, info: FieldInfo) -> tuple[str, ...]:
@@ -193,7 +213,7 @@ def _row(*cells: str) -> str:
 
 
 def _default(value: Any) -> str:
-    if value is None:
+    if value is None or value == "":
         return "see meaning"
     return f"`{value}`" if isinstance(value, str) else f"`{json.dumps(value)}`"
 

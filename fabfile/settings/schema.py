@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from ..printable import cut
 from ..sandbox import lookup
 from . import values as kind
 from .balancer import Balancer
+from .cron import Cron, with_scheduler
 from .deployers import Deployers
 from .entries import HostEntry, HostList, merged
 from .framework import DJANGO, Framework
@@ -22,6 +23,8 @@ from .hardening import Firewall, FirewallSetting, Hardening, HardeningSetting
 from .health import Health
 from .kinds import ListOf, MappingOf, Number, OneOrList, UnexpectedError
 from .model import Model
+from .processes import Processes, once_elsewhere
+from .processes import merged as with_procfile
 from .secrets import KeyPlace, VariableValue
 from .services import Services
 from .tls import EXPECTED as TLS_EXPECTED
@@ -110,13 +113,13 @@ class Settings(Model):
         default_factory=lambda: ["requirements.txt"],
         description="Files in the source that are given to `pip install -r`; `[]` for none.",
     )
-    processes: Annotated[
-        dict[kind.ProcessName, kind.ProcessCommand],
-        MappingOf("process names with their commands, such as {worker: python worker.py}"),
-    ] = Field(
+    processes: Processes = Field(
         default_factory=dict,
-        description="Command of each process, over and above those of the Procfile. `web` serves the site; "
-        "`release` is run once before a release goes live, to migrate the database for instance.",
+        description="Command of each process, or [a mapping](#a-process), over and above those of the Procfile. `web` "
+        "serves the site; `release` is run once before a release goes live, to migrate the database for instance.",
+    )
+    cron: Cron = Field(
+        default_factory=dict, description="Commands that are run at set times, each [a mapping](#a-cron-entry)."
     )
     workers: Annotated[Annotated[int, Field(ge=1)] | None, Number("a whole number, 1 or more")] = Field(
         None, description="Worker processes of gunicorn. Default: 2 for each CPU of the host, and 1."
@@ -204,6 +207,7 @@ class Settings(Model):
     _machine: Machines = PrivateAttr()
     _entries: dict[Machine, HostEntry] = PrivateAttr(default_factory=dict)
     _roles_of: dict[Machine, set[str]] = PrivateAttr(default_factory=dict)
+    _elsewhere: frozenset[str] = PrivateAttr(default=frozenset())
     _addresses: Mapping[Machine, Sequence[str]] = PrivateAttr(default_factory=dict)
 
     def model_post_init(self, context: Any) -> None:
@@ -295,7 +299,18 @@ class Settings(Model):
         values: dict[str, Any] = {key: own[key] for key in ("workers", "python") if key in own}
         if self.tls.is_issued and lookup(self._project, host.host):
             values["tls"] = self.tls.in_sandbox()
-        return self.model_copy(update=values)
+        return self.model_copy(update=values).running_once_elsewhere(once_elsewhere(self, host) if entry else ())
+
+    @property
+    def elsewhere(self) -> frozenset[str]:
+        """The processes that run on one host only, which is not the one that these settings are for."""
+        return self._elsewhere
+
+    def running_once_elsewhere(self, names: Iterable[str]) -> Settings:
+        """These settings for a host on which some processes do not run, since another one runs them for all."""
+        settings = self.model_copy()
+        settings._elsewhere = frozenset(names)
+        return settings
 
     def batch_of(self, hosts: int) -> int:
         """How many of so many hosts switch at the same time."""
@@ -320,7 +335,8 @@ class Settings(Model):
 
         :raises SettingsError: a file of the folder that they name cannot be read.
         """
-        processes = {**processes_of(self.framework), **procfile, **self.processes}
+        found = {**processes_of(self.framework), **procfile}
+        processes = with_scheduler(with_procfile(found, self.processes), self.cron)
         settings = self.model_copy(update={"processes": processes, "deployers": self.deployers.read(project)})
         settings._project = project
         return settings

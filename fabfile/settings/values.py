@@ -192,17 +192,19 @@ def share(value: Any) -> int | str:
 Share = Annotated[int | str, PlainValidator(share), Scalar(_SHARE)]
 
 ProcessName = Annotated[str, Text("a process name of letters, digits, - and _, such as web", PROCESS_NAME.pattern)]
-_COMMAND = "a command on one line, such as gunicorn app:app"
+COMMAND = "a command on one line, such as gunicorn app:app"
 
 
-def _command(value: str) -> str:
-    command = value.strip()
-    if not command or NO_COMMAND.search(command):
-        raise UnexpectedError(_COMMAND)
-    return command
+def command(value: str) -> str:
+    """A command as it can stand in a script.
 
+    :raises UnexpectedError: it cannot.
+    """
+    found = value.strip()
+    if not found or NO_COMMAND.search(found):
+        raise UnexpectedError(COMMAND)
+    return found
 
-ProcessCommand = Annotated[str, AfterValidator(_command), Text(_COMMAND)]
 
 _VARIABLE_NAME = "a variable name of letters, digits and _, such as DATABASE_URL"
 # What the start script of a release sets, and what the shell that runs it would take for its own.

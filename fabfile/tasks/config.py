@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from invoke.collection import Collection
 
-from ..agent.variables import Variables
-from ..connection.session import whoami
 from ..console import Console, print_json
 from ..environment import assignments, variables
 from ..environment.editor import edited
-from ..environment.variables import Kept, Wanted
-from ..errors import ReleaseError, UsageError
+from ..environment.variables import Kept
+from ..errors import UsageError
 from ..fleet import Fleet, Member
-from ..outcome import told
-from ..recipes.release import reconfigured
-from ..release import new_record
 from ..report import Report
 from ..resources.secret import Secret
-from ..rollout import Underway, underway
+from ..same_code import Live, SameCode
 from ..settings import load
-from ..source import Source
 from ..targets import Limits, targets, with_app
 from ..views.listing import alike
 from . import words
@@ -33,7 +27,6 @@ from .base import task
 if TYPE_CHECKING:
     from invoke.context import Context
 
-    from ..resources.base import Resource
     from ..settings import Settings
 
 words.adopt()
@@ -203,8 +196,7 @@ class _Change:
     """A change of the variables that are set: a new release of the code that is live, on all hosts or on none."""
 
     def __init__(self, c: Context, settings: Settings, limits: Limits, skip_unreachable: bool, json: bool) -> None:
-        self._c, self._settings, self._limits = c, settings, limits
-        self._skip_unreachable, self._console = skip_unreachable, Console(quiet=json)
+        self._task = SameCode(c, settings, limits, skip_unreachable, json)
 
     def run(self, what: str, change: Callable[[Chosen], Chosen]) -> list[Report]:
         """Make it.
@@ -213,64 +205,16 @@ class _Change:
         :param change: from the variables that were set to those that shall be.
         :raises FleetError: it failed on a host, and all have what they had.
         """
-        settings, console = self._settings, self._console
-        hosts = with_app(targets(self._c, settings, self._limits))
-        with (
-            told(console, what, release=None) as outcome,
-            underway(self._c, settings, hosts, console, outcome, skip_unreachable=self._skip_unreachable) as run,
-        ):
-            release = _reconfigure(run, what, change)
-            outcome.more["release"] = release
-        if release is None:
-            console.say(f"{settings.app}: nothing to change")
-        else:
-            console.say(f"{settings.app}: release {release} is live", style="bold green")
-        for report in run.left_out:
-            console.say(f"{report.host} was not reached and lags behind; the next deploy catches it up", style="yellow")
-        return outcome.reports
 
+        def work(live: Live) -> str | None:
+            before = live.variables
+            after = replace(before, chosen=change(before.chosen))
+            if live.has(after):
+                return None
+            names = variables.differing(before.chosen, after.chosen) or ["the hosts agree again"]
+            return live.again(f"{what} {', '.join(names)}", after)
 
-def _reconfigure(run: Underway, what: str, change: Callable[[Chosen], Chosen]) -> str | None:
-    """From hosts that are locked to a release of the same code that is live on all of them; None: nothing to do.
-
-    :raises ReleaseError: the hosts have different releases, or none.
-    """
-    fleet, app = run.fleet, run.settings.app
-    listings: dict[Member, Any] = fleet.each(lambda member: member.session.ask("releases", app=app))
-    kept = fleet.each(lambda member: variables.ask(member.session, app))
-    fleet.require("nothing has changed")
-    live = _live(list(kept.values()))
-    source = variables.reference(list(kept.values()))
-    before = source.variables.chosen if source else {}
-    after = change(before)
-    if all(host.variables.chosen == after for host in kept.values()):
-        return None
-    names = variables.differing(before, after) or ["the hosts agree again"]
-    record = new_record(
-        Source("", live.revision, f"{what} {', '.join(names)}"),
-        whoami(),
-        time.time(),
-        (record["id"] for listing in listings.values() for record in listing["records"]),
-    )
-
-    def prepare(member: Member) -> Sequence[Resource]:
-        wanted = Wanted(Variables(kept[member].variables.given, after, record.id), {})
-        return reconfigured(member.settings, member.target.roles, record, live.id, wanted)
-
-    run.put_out(record.id, prepare, dict.fromkeys(kept, live.id))
-    return record.id
-
-
-def _live(kept: Sequence[Kept]) -> Any:
-    """The release that is live on all hosts."""
-    releases = {host.label: host.live for host in kept}
-    if without := [label for label, live in releases.items() if live is None]:
-        raise ReleaseError(f"found no release on {', '.join(without)}, expected a live one; `fab deploy` first")
-    found = {live.id: live for live in releases.values() if live}
-    if len(found) > 1:
-        names = ", ".join(f"{label}: {live.id}" for label, live in releases.items() if live)
-        raise ReleaseError(f"found different releases, {names}, expected one; `fab deploy` brings them together")
-    return next(iter(found.values()))
+        return self._task.run(what, work)
 
 
 ns = Collection("config", config_set, config_get, config_unset, config_edit)

@@ -103,7 +103,7 @@ def _health(answer: Answer) -> str:
 
 
 def _disk(disk: Mapping[str, int]) -> str:
-    return f"{_percent(disk)}%, {_size(disk['free'])} free"
+    return f"{_percent(disk)}%, {size(disk['free'])} free"
 
 
 def _percent(disk: Mapping[str, int]) -> int:
@@ -112,7 +112,7 @@ def _percent(disk: Mapping[str, int]) -> int:
     return -(-disk["used"] * 100 // size) if size else 0
 
 
-def _size(count: float) -> str:
+def size(count: float) -> str:
     """A number of bytes in a unit that leaves it short."""
     for unit in ("B", "K", "M", "G"):
         if count < 1024:
@@ -143,11 +143,11 @@ def _runs(answer: Answer) -> str:
 
 def _process(process: Mapping[str, Any]) -> str:
     if process["state"] == "running":
-        return f"{process['name']} up {_ago(process['uptime'])}"
+        return f"{process['name']} up {ago(process['uptime'])}"
     return f"{process['name']} {process['state']}" if process["pid"] else f"{process['name']} down ({process['state']})"
 
 
-def _ago(seconds: int) -> str:
+def ago(seconds: int) -> str:
     """A length of time in its largest unit."""
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= size:

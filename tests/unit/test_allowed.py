@@ -41,7 +41,10 @@ from hostsmith.resources.live import Live
 from hostsmith.resources.maintenance import Maintenance, NoMaintenance
 from hostsmith.resources.release import Pruned, ReleaseCode, ReleaseCopy, ReleaseRecord, ReleaseVenv
 from hostsmith.resources.release_command import ReleaseCommand
+from hostsmith.resources.restarted import Restarted
+from hostsmith.resources.scaled import Scaled
 from hostsmith.resources.settled import Settled
+from hostsmith.resources.singletons import Singletons
 from hostsmith.roles import ALL_ROLES
 from hostsmith.settings.schema import Settings
 from hostsmith.templating import rendered
@@ -54,6 +57,7 @@ VARIABLES = Variables(
     {"A": Variable(Secret("two\nlines"), "secrets.enc.yaml"), "B": Variable("$(x) 'y' ☃", "settings")},
     {"C": Secret("chosen")},
     ID,
+    {"worker": 2},
 )
 HEALTH = HealthCheck("/healthz?x=1", "www.example.org", ((200, 299), (301, 301)), 60)
 
@@ -86,9 +90,17 @@ def sent(**values: Any) -> list[Resource]:
         recipe.live(found, ALL_ROLES, ID),
         recipe.settled(found, ID, None),
         recipe.settled(found, ID, "20261120-101500-dirty", "rolled back by ann@laptop"),
+        recipe.singletons(found, ID),
+        Restarted("shop", ID, "worker-1"),
         recipe.pruned(found),
     ]
     return rendered(resources, Path("/nowhere"), "web1")
+
+
+SEVERAL = {
+    **{"command": "w | x", "scale": 3, "stop_signal": "INT"},
+    **{"stop_timeout": 300, "memory": "1g", "start_timeout": 9},
+}
 
 
 @pytest.mark.parametrize(
@@ -97,6 +109,8 @@ def sent(**values: Any) -> list[Resource]:
         {},
         {"requirements": []},
         {"requirements": ["requirements/base.txt", "more.txt"], "python": "/opt/python3.13/bin/python"},
+        {"cron": {"tidy": {"schedule": "@daily", "command": "rm -rf /tmp/x; true"}}},
+        {"processes": {"web": "gunicorn a:b", "clock": {"command": "c", "singleton": True}, "w": SEVERAL}},
         {"processes": {"web": "uvicorn x:y --uds $SOCKET", "worker-1": "A=b celery -A x | tee y", "beat": "sleep 9"}},
         {"workers": 3, "web_timeout": 300},
         {"health": {"path": "/~up/%20?a=b", "host": "shop.example.org", "statuses": [200, "301-302"], "timeout": 3600}},
@@ -245,6 +259,7 @@ WRONG: list[tuple[Resource, dict[str, list[Any]]]] = [
             "release": IDS,
             "variables": [
                 None,
+                *(dataclasses.replace(VARIABLES, scale=each) for each in (None, {"worker": -1}, {"worker": "1"})),
                 *(dataclasses.replace(VARIABLES, since=name) for name in IDS if name != ""),
                 *(dataclasses.replace(VARIABLES, chosen=each) for each in (None, {"A;id": Secret("x")}, {"A": "x"})),
                 *(dataclasses.replace(VARIABLES, given=each) for each in (None, {"A": "x"}, {"A": Package("x")})),
@@ -290,6 +305,16 @@ WRONG: list[tuple[Resource, dict[str, list[Any]]]] = [
             ],
         },
     ),
+    (Singletons("shop", ID), {"app": ANOTHER, "release": IDS}),
+    (
+        Scaled("shop", ID, {"worker": 3}),
+        {
+            "app": ANOTHER,
+            "release": IDS,
+            "scale": [None, {"w": -1}, {"w": 101}, {"w": True}, {"w": "3"}, {"a\nb": 1}, {"../x": 1}],
+        },
+    ),
+    (Restarted("shop", ID, "worker"), {"app": ANOTHER, "release": IDS, "process": [None, "", "a:b", "a b", "../x"]}),
 ]  # fmt: skip
 
 
@@ -373,6 +398,7 @@ FRAMES: list[dict[str, Any]] = [
      "since": [COMMIT], "files": ["Procfile", "a/b.txt"]}},
     {"op": "ask", "query": "kept_variables", "arguments": {"app": "shop"}},
     {"op": "ask", "query": "services", "arguments": {"app": "shop"}},
+    {"op": "ask", "query": "app_processes", "arguments": {"app": "shop"}},
     {"op": "ask", "query": "running_variables", "arguments": {"app": "shop"}},
     {"op": "ask", "query": "lock_holder", "arguments": {}},
     {"op": "ask", "query": "break_lock", "arguments": {}},
@@ -439,8 +465,15 @@ def test_the_config_of_a_release_may_say_what_hostsmiths_template_says_and_no_mo
     )
     end = f"[group:{group}]\nprograms={group}-web\n"
     layout = Layout("shop")
-    assert is_of_release(f"; a comment\n{program}stopwaitsecs=35\n\n{end}", layout, ID)
+    assert is_of_release(f"; a comment\n{program}stopwaitsecs=35\n\n{end}", layout, ID, group)
+    several = program.replace("process_name=web", "process_name=web.%(process_num)d\nnumprocs=3\nnumprocs_start=1")
+    assert is_of_release(several + end, layout, ID, group)
     wrong = {
+        "another name for several": several.replace("web.%(process_num)d", "%(ENV_X)s"),
+        "no name for several": program + "numprocs=3\n",
+        "too many": several.replace("numprocs=3", "numprocs=3000"),
+        "another first number": several.replace("start=1", "start=%(x)s"),
+        "a first number alone": program + "numprocs_start=1\n",
         "another user": program.replace("user=shop", "user=root"),
         "another app's user": program.replace("user=shop", "user=shop-admin"),
         "no user": program.replace("user=shop\n", ""),
@@ -467,11 +500,11 @@ def test_the_config_of_a_release_may_say_what_hostsmiths_template_says_and_no_mo
         "a key without a section": "user=root\n" + program,
     }
     for what, text in wrong.items():
-        assert not is_of_release(text + end, layout, ID), what
+        assert not is_of_release(text + end, layout, ID, group), what
     for what, text in {
         "another group": end.replace(f"[group:{group}]", "[group:shop-admin]"),
         "another's program": end.replace("-web", "-web,shop-admin-20261121-101500-1f3c2ab-web"),
         "a group with more": end + "priority=1\n",
         "no programs": f"[group:{group}]\n",
     }.items():
-        assert not is_of_release(program + text, layout, ID), what
+        assert not is_of_release(program + text, layout, ID, group), what

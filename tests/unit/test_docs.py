@@ -20,6 +20,7 @@ from invoke.util import yaml
 from tests.docs import PAGES, ROOT, Block, blocks, matches, text_without_blocks
 
 README, GUIDE, SECRETS = ROOT / "README.md", ROOT / "docs" / "guide.md", ROOT / "docs" / "secrets.md"
+PROCESSES = ROOT / "docs" / "processes.md"
 GUARANTEES = ROOT / "docs" / "guarantees.md"
 
 _LONGEST_LINE = 120
@@ -153,9 +154,9 @@ def test_what_is_not_run_says_why_and_is_little() -> None:
 
 
 def test_only_the_pages_that_are_followed_have_commands_to_run() -> None:
-    """These are the pages that tests/hosts/test_docs.py runs."""
+    """These are the pages that tests/hosts/test_docs.py runs, and test_processes.py the last of them."""
     for page in PAGES:
-        if page not in (README, GUIDE, SECRETS):
+        if page not in (README, GUIDE, SECRETS, PROCESSES):
             assert all("not run" in block.marks for block in blocks(page) if block.language == "console"), page
 
 

@@ -1,0 +1,54 @@
+"""That a process which serves nobody at once, such as a worker, has been started anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..agent import supervisord
+from ..agent.layout import Layout
+from ..agent.starting import Starting
+from .base import Change, Resource, ResourceError
+from .live import LogMarks
+
+# Seconds beyond those that it has to stay up.
+_PATIENCE = 60.0
+
+
+@dataclass(frozen=True)
+class Restarted(Resource):
+    """All of one process of the live release: asked to end, given their time for it, and started again.
+
+    :param release: id of the live release.
+    :param process: its name, as the Procfile has it.
+    """
+
+    app: str
+    release: str
+    process: str
+
+    def describe(self) -> str:
+        return f"restart {self.process}"
+
+    def check(self) -> Change | None:
+        layout = Layout(self.app)
+        found = [each for each in supervisord.processes() if each["group"] in layout.groups(self.release)]
+        names = [each["name"] for each in found if process_of(each["name"]) == self.process]
+        if not names:
+            return None
+        (group,) = {each["group"] for each in found if each["name"] in names}
+        return Change("started again", lambda: self._restart(layout, group, names))
+
+    def _restart(self, layout: Layout, group: str, names: list[str]) -> None:
+        supervisord.stop_processes(group, names)
+        logs = LogMarks(layout, self.release)
+        for name in names:
+            supervisord.call("startProcess", f"{group}:{name}", False)
+        try:
+            Starting(group, names).wait(_PATIENCE)
+        except ResourceError as error:
+            raise ResourceError(f"{error}{logs.since()}") from error
+
+
+def process_of(name: str) -> str:
+    """The process that a program of supervisord is one of: `worker` for `worker.2`."""
+    return name.partition(".")[0]

@@ -1,0 +1,67 @@
+"""That the processes of which there must never be two run, once those of the release before have ended."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from ..agent import supervisord, system
+from ..agent.layout import Layout
+from ..agent.starting import Starting
+from ..agent.supervisor_config import programs
+from .base import Change, Resource, ResourceError
+from .live import LogMarks
+
+# Seconds beyond those that they have to stay up.
+_PATIENCE = 60.0
+
+
+@dataclass(frozen=True)
+class Singletons(Resource):
+    """The singletons of the live release run; for after the others of the app have been stopped on all hosts.
+
+    :param release: id of the live release.
+    """
+
+    app: str
+    release: str
+
+    def describe(self) -> str:
+        return f"singletons of {self.release}"
+
+    def check(self) -> Change | None:
+        layout = Layout(self.app)
+        group = layout.singletons(self.release)
+        found = supervisord.processes(group)
+        if not os.path.exists(layout.singletons_config(self.release)):
+            return None
+        if found and all(process["statename"] in ("RUNNING", "STARTING") for process in found):
+            return None
+        return Change("started", lambda: self._start(layout, group))
+
+    def _start(self, layout: Layout, group: str) -> None:
+        if running := others(layout, self.release):
+            raise ResourceError(f"{', '.join(running)} still run, expected none: there must never be two")
+        logs = LogMarks(layout, self.release)
+        supervisord.start_group(group)
+        try:
+            Starting(group).wait(_PATIENCE)
+        except ResourceError as error:
+            raise ResourceError(f"{error}{logs.since()}") from error
+
+
+def others(layout: Layout, release: str) -> list[str]:
+    """The groups of singletons of other releases that supervisord still has."""
+    known = {process["group"] for process in supervisord.processes()}
+    ids = [record.id for record in layout.records()]
+    return [group for each in ids if each != release and (group := layout.singletons(each)) in known]
+
+
+def problem(layout: Layout, release: str) -> str | None:
+    """What is wrong with the singletons of the live release, besides what supervisord says of their processes."""
+    text = (system.read(layout.singletons_config(release)) or b"").decode()
+    if not programs(text) or supervisord.processes(layout.singletons(release)):
+        return None
+    if running := others(layout, release):
+        return f"{', '.join(running)} still run, and not those of the live release; the next deploy ends that"
+    return "the singletons of the live release do not run; `fab restart` starts them"

@@ -1,0 +1,85 @@
+"""`fab restart`: the processes of the live release started anew, without a request or a job that is cut off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..console import Console
+from ..errors import UsageError
+from ..fleet import Member
+from ..outcome import told
+from ..report import Report
+from ..resources.restarted import Restarted
+from ..rollout import underway
+from ..same_code import Live, SameCode
+from ..settings import load
+from ..targets import Limits, targets
+from . import words as command_line
+from .base import task
+
+if TYPE_CHECKING:
+    from invoke.context import Context
+
+    from ..settings import Settings
+
+command_line.adopt()
+
+
+@task(
+    help={
+        "words": "Written without the flag: the process, such as worker; without it, all of the app.",
+        "skip-unreachable": "Go on without hosts that are away.",
+        "json": "Print one JSON document instead of lines.",
+    }
+)
+def restart(
+    c: Context,
+    words: str = "",
+    skip_unreachable: bool = False,
+    json: bool = False,
+    role: str | None = None,
+    host: str | None = None,
+    exclude: str | None = None,
+) -> list[Report]:
+    """Start the app anew beside itself and switch, or one of its other processes where it is."""
+    settings = load(c)
+    limits = Limits(role, host, exclude)
+    process = _process(command_line.split(words), settings)
+    if process is not None and process != "web":
+        return _in_place(c, settings, limits, process, skip_unreachable, json)
+
+    def work(live: Live) -> str:
+        return live.again("restart", live.variables)
+
+    return SameCode(c, settings, limits, skip_unreachable, json).run("restart", work)
+
+
+def _process(words: list[str], settings: Settings) -> str | None:
+    known = [name for name in settings.processes if name != "release"]
+    if len(words) > 1 or not set(words) <= set(known):
+        raise UsageError(f"found {' '.join(words)!r}, expected one process out of: {', '.join(known)}")
+    return words[0] if words else None
+
+
+def _in_place(
+    c: Context, settings: Settings, limits: Limits, process: str, skip_unreachable: bool, json: bool
+) -> list[Report]:
+    """Have a process that serves nobody end and start again where it runs."""
+    hosts = [target for target in targets(c, settings, limits) if process in target.processes]
+    if not hosts:
+        raise UsageError(f"found no host that runs {process}, expected one or more; see `fab hosts`")
+    console = Console(quiet=json)
+
+    def one(member: Member) -> None:
+        live = member.session.ask("live_release", app=settings.app)
+        if live is None:
+            raise UsageError("found no release, expected a live one; `fab deploy` first")
+        member.converge("restart", [Restarted(settings.app, live["id"], process)])
+
+    with (
+        told(console, "restart") as outcome,
+        underway(c, settings, hosts, console, outcome, skip_unreachable=skip_unreachable) as run,
+    ):
+        run.fleet.each(one)
+        run.fleet.require(f"{process} was not started again everywhere")
+    return outcome.reports
