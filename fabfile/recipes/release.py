@@ -50,8 +50,7 @@ def prepared(
         ReleaseRecord(settings.app, record),
         code,
         virtualenv(settings, record.id),
-        configuration(settings, roles, record.id),
-        *scaled(settings, roles, record.id, wanted),
+        configuration(settings.scaled(wanted.variables.scale), roles, record.id),
         *environment(settings, record.id, wanted),
         *static(settings, record.id),
     ]
@@ -158,7 +157,7 @@ def environment(settings: Settings, release_id: str, wanted: Wanted) -> list[Res
 
 
 def scaled(settings: Settings, roles: Container[str], release_id: str, wanted: Wanted) -> list[Resource]:
-    """That a release has as many of each process as `fab scale` has said, where it has said anything."""
+    """That the configuration of another release, once copied, has as many of each process as `fab scale` has said."""
     here = processes(settings, roles)
     scale = {name: number for name, number in wanted.variables.scale.items() if name in here}
     return [Scaled(settings.app, release_id, scale)] if scale else []

@@ -301,6 +301,14 @@ class Settings(Model):
             values["tls"] = self.tls.in_sandbox()
         return self.model_copy(update=values).running_once_elsewhere(once_elsewhere(self, host) if entry else ())
 
+    def scaled(self, scale: Mapping[str, int]) -> Settings:
+        """These settings with so many of some processes, as `fab scale` has said; for `web` workers of gunicorn."""
+        processes = {
+            name: process.model_copy(update={"scale": scale[name]}) if name in scale and name != "web" else process
+            for name, process in self.processes.items()
+        }
+        return self.model_copy(update={"processes": processes, "workers": scale.get("web", self.workers)})
+
     @property
     def elsewhere(self) -> frozenset[str]:
         """The processes that run on one host only, which is not the one that these settings are for."""

@@ -74,7 +74,8 @@ def _in_place(
         live = member.session.ask("live_release", app=settings.app)
         if live is None:
             raise UsageError("found no release, expected a live one; `fab deploy` first")
-        member.converge("restart", [Restarted(settings.app, live["id"], process)])
+        if member.converge("restart", [Restarted(settings.app, live["id"], process)]):
+            member.report.verdict = "restarted"
 
     with (
         told(console, "restart") as outcome,

@@ -113,8 +113,9 @@ def plan_of(member: Member, pending: Pending | None, given: Given) -> Plan:
     if pending is None or pending.release is None:
         return Plan(pending, (), Names(), starts, provision)
     # The files name the release that they are of, so they are planned as those of the live one.
-    configuration = _would(member, [recipes.release.configuration(settings, roles, pending.release)])
     kept = variables.ask(member.session, settings.app)
+    scaled = settings.scaled(kept.variables.scale)
+    configuration = _would(member, [recipes.release.configuration(scaled, roles, pending.release)])
     # Not what it was given, but what it has: somebody may have edited it.
     running = member.session.ask("running_variables", app=settings.app)
     wanted = variables.wanted(given, [kept]).variables.all()

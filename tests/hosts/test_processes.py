@@ -213,6 +213,7 @@ def test_a_scale_holds_over_deploys_and_goes_back_with_a_rollback(project: Proje
     assert processes(project) == {"web": "running", "worker": "running"}
     assert vps.run("pgrep -fc 'gunicorn hello:app'").strip() == "3"
     assert "nothing to change" in project.fab("scale", "worker=1").stdout
+    assert "nothing to do" in project.fab("plan").stdout
     project.fab("rollback")
     project.fab("rollback")
     assert processes(project) == dict.fromkeys(["web", "worker.1", "worker.2", "clock"], "running")

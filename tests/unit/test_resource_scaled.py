@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,10 @@ ID = "20261121-101500-1f3c2ab"
 CLOCK = {"command": "c", "singleton": True}
 
 
-def written(folder: Path, **values: Any) -> dict[str, str]:
+def written(folder: Path, scale: Mapping[str, int] | None = None, **values: Any) -> dict[str, str]:
     """The configuration that the settings give, in a folder that is a release's."""
     settings = Settings.model_validate({"app": "blog", **values}).placed(Path("/nowhere"), {})
-    group = release.configuration(settings, ("web",), ID)
+    group = release.configuration(settings.scaled(scale or {}), ("web",), ID)
     assert isinstance(group, Validated)
     files = [each for each in group.resources if isinstance(each, Template)]
     texts = {Path(file.path).name: render(Path("/nowhere"), file.template, file.variables) for file in files}
@@ -63,6 +64,12 @@ def test_it_writes_what_the_settings_would_have_given_and_takes_it_back(folder: 
     assert change.undo is not None
     change.undo()
     assert {name: (folder / name).read_text() for name in old} == old
+
+
+def test_a_deploy_renders_the_same(folder: Path) -> None:
+    scale = {"worker": 3, "clock": 0, "web": 4}
+    wanted = written(folder, processes=processes(3, 0), workers=4)
+    assert written(folder, scale, processes=processes(1, 1), workers=9) == wanted
 
 
 def test_workers_that_the_settings_leave_to_gunicorn(folder: Path) -> None:
