@@ -106,8 +106,8 @@ class Allowed:
             ReleaseVenv: {
                 "app": own,
                 "release": release,
-                "python": text(r"[A-Za-z][\w.+-]*|/[\w./+-]+"),
-                "requirements": all_of(tuple, inside),
+                "python": optional(text(r"[A-Za-z][\w.+-]*|/[\w./+-]+")),
+                "requirements": optional(all_of(tuple, inside)),
                 "tools": all_of(tuple, exactly("gunicorn", "uvicorn", "uvicorn-worker")),
                 "timeout": number(),
             },

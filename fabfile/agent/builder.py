@@ -9,7 +9,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ..resources.base import ResourceError
 from . import system
@@ -26,12 +26,13 @@ class Builder:
     door of the app's folder by its group, and come through no other app's.
 
     :param group: the app's group.
-    :param cache: pip's cache, which no other app's builds can reach, and so not poison.
+    :param cache: of pip and uv, which no other app's builds can reach, and so not poison.
     :param code: the folder of the code, in which pip builds what the requirements name of it.
     """
 
     def __init__(self, group: str, cache: str, code: str) -> None:
         self._group, self._cache, self.code = group, cache, code
+        self.uv_cache = f"{cache}/uv"
         if system.uid(NAME) is None:
             options = ["--system", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin"]
             system.run(["useradd", *options, "--", NAME])
@@ -39,10 +40,15 @@ class Builder:
         self._home = "/nonexistent"
 
     def run(
-        self, argv: Sequence[str], cwd: str = "/", timeout: float | None = None
+        self,
+        argv: Sequence[str],
+        cwd: str = "/",
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
         """Run a program to its end, as `system.run`."""
-        return system.run(self._as_builder(argv), env=self._env(), cwd=cwd, timeout=timeout, label=" ".join(argv))
+        own = {**self._env(), **(env or {})}
+        return system.run(self._as_builder(argv), env=own, cwd=cwd, timeout=timeout, label=" ".join(argv))
 
     def _env(self) -> dict[str, str]:
         return {

@@ -5,26 +5,18 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import re
 import shutil
-import subprocess
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 from ..resources.base import ResourceError
+from . import requirements as required
 from . import system
 from .builder import Builder
+from .filling import Filling, fill
+from .installers import Pip
+from .runner import Runner
 
 _MARKER = ".hostsmith-complete"
-_NESTED = re.compile(r"^\s*(?:-[rc]\s*|--(?:requirement|constraint)(?:\s*=\s*|\s+))(\S+)")
-_LOCAL = re.compile(r"^\s*(?:-e|--editable|\.|/|[\w.-]+/|(?:\S+\s*@\s*)?file:)")
-
-
-class Runner(Protocol):
-    """What runs the interpreter and pip: `system.run`, or one who does it as another user."""
-
-    def __call__(self, argv: Sequence[str], *, cwd: str = "/") -> subprocess.CompletedProcess[bytes]:
-        """Run a program to its end, and raise `CommandError` when it fails."""
 
 
 def python_version(python: str, run: Runner = system.run) -> str:
@@ -43,9 +35,9 @@ def python_version(python: str, run: Runner = system.run) -> str:
 def fingerprint(
     python: str, requirements: Sequence[str], tools: Sequence[str], local_key: str, run: Runner = system.run
 ) -> str:
-    """Hash of all that decides what a virtualenv holds: the interpreter, the requirement files and what they include.
+    """Hash of all that decides what a virtualenv holds: the interpreter, the files and what they include.
 
-    :param requirements: paths of requirement files.
+    :param requirements: paths of requirement files and locks.
     :param tools: packages that must be there besides.
     :param local_key: stands for the code itself, and counts when a requirement is a local folder of it.
     :raises ResourceError: a file is missing.
@@ -53,40 +45,13 @@ def fingerprint(
     digest = hashlib.sha256(python_version(python, run).encode())
     for tool in tools:
         digest.update(b"\0tool " + tool.encode())
-    for path in _with_included(requirements):
-        content = system.read(path)
-        if content is None:
-            raise ResourceError(
-                f"there is no {os.path.basename(path)} in the source ({path}); "
-                "name the file in `requirements`, or set it to [] when the app needs none"
-            )
+    for path, content in required.parts(requirements):
         digest.update(b"\0file " + content)
-        if _is_local(content):
+        if not required.is_list(path):
+            digest.update(b"\0name " + os.path.basename(path).encode())
+        if required.is_local(path, content):
             digest.update(b"\0local " + local_key.encode())
     return digest.hexdigest()[:16]
-
-
-def has_local(requirements: Sequence[str]) -> bool:
-    """Whether a requirement is a local folder, such as a part of the code, in which pip then builds it."""
-    return any(_is_local(system.read(path) or b"") for path in _with_included(requirements))
-
-
-def _is_local(content: bytes) -> bool:
-    return any(_LOCAL.match(line) for line in content.decode("utf-8", "replace").splitlines())
-
-
-def _with_included(paths: Sequence[str]) -> Iterator[str]:
-    """The files, and those that they include by -r or -c, each once."""
-    queue, seen = list(paths), set()
-    while queue:
-        path = os.path.normpath(queue.pop(0))
-        if path in seen:
-            continue
-        seen.add(path)
-        yield path
-        text = (system.read(path) or b"").decode("utf-8", "replace")
-        found = [match.group(1) for line in text.splitlines() if (match := _NESTED.match(line))]
-        queue += [os.path.join(os.path.dirname(path), name) for name in found if "://" not in name]
 
 
 def complete(path: str, key: str) -> bool:
@@ -112,34 +77,16 @@ def build(
 
     It is built in its place, because the scripts of a virtualenv hold its path.
 
-    :param timeout: seconds that a single command of pip may take.
-    :param builder: who runs pip, and with it whatever the requirements bring; None: whoever runs this.
-    :raises ResourceError: venv or pip failed, with pip's own last lines.
+    :param timeout: seconds that a single command may take.
+    :param builder: who runs uv or pip, and with it whatever the requirements bring; None: whoever runs this.
+    :raises ResourceError: a program failed, with its own last lines.
     """
     shutil.rmtree(path, ignore_errors=True)
     os.mkdir(path, 0o755)
     if builder is None:
-        _install(path, python, requirements, tools, functools.partial(system.run, timeout=timeout))
+        run = functools.partial(system.run, timeout=timeout)
+        run([python, "-m", "venv", path])
+        fill(path, requirements, tools, Pip(run))
     else:
-        with builder.owning(path, *([builder.code] if has_local(requirements) else [])):
-            _install(path, python, requirements, tools, functools.partial(builder.run, timeout=timeout))
+        Filling(path, python, requirements, tools, timeout, builder).make()
     system.write_atomic(f"{path}/{_MARKER}", key.encode(), mode=0o644)
-
-
-def _install(path: str, python: str, requirements: Sequence[str], tools: Sequence[str], run: Runner) -> None:
-    run([python, "-m", "venv", path])
-    pip = [
-        f"{path}/bin/python",
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-input",
-        "--disable-pip-version-check",
-    ]
-    for file in requirements:
-        # Relative paths in a requirement file are relative to where pip runs.
-        run([*pip, "-r", file], cwd=os.path.dirname(file))
-    if tools:
-        # What a requirement brought is left as it is, whatever its version.
-        run([*pip, "--", *tools])

@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 
 
 def python(settings: Settings) -> list[Resource]:
-    """The packages of the interpreter that `python` names; one named by its path is the project's own business."""
-    name = settings.python
+    """The packages of the interpreter that `python` names, or of the host's own.
+
+    One named by its path is the project's own business, and so is one that the code asks for.
+    """
+    name = settings.python or "python3"
     if not re.fullmatch(r"python3(\.\d+)?", name):
         return []
     return [Package(name, f"{name}-venv")]

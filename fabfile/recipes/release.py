@@ -77,9 +77,8 @@ def reconfigured(
 def virtualenv(settings: Settings, release_id: str) -> Resource:
     """The virtualenv, with gunicorn in it when the web process wants it and the requirements do not bring it."""
     tools = servers.packages(settings.processes["web"].command)
-    return ReleaseVenv(
-        settings.app, release_id, settings.python, tuple(settings.requirements), tools, settings.build_timeout
-    )
+    files = None if settings.requirements is None else tuple(settings.requirements)
+    return ReleaseVenv(settings.app, release_id, settings.python, files, tools, settings.build_timeout)
 
 
 def configuration(settings: Settings, roles: Container[str], release_id: str) -> Resource:

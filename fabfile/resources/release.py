@@ -8,11 +8,13 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..agent import assets, space, supervisord, system, venv
+from ..agent import assets, interpreters, space, supervisord, system, venv
 from ..agent.builder import Builder
 from ..agent.events import note
 from ..agent.git import FETCH_TIMEOUT, Repository
 from ..agent.layout import SINGLETONS_CONF, Layout, Record
+from ..agent.requirements import LOCKS, chosen
+from ..agent.tools import Tools
 from .base import Change, Resource, ResourceError
 
 # The files that the recipe renders for a release.
@@ -139,15 +141,16 @@ class ReleaseCopy(Resource):
 class ReleaseVenv(Resource):
     """A release's virtualenv: one per fingerprint of interpreter and requirements, shared by the releases that agree.
 
-    :param requirements: requirement files, relative to the code.
+    :param python: name or path of the interpreter; None for the one that the code asks for.
+    :param requirements: requirement files and locks, relative to the code; None for what is there.
     :param tools: packages that are installed unless a requirement brought them.
-    :param timeout: seconds that a single command of pip may take.
+    :param timeout: seconds that a single command of the build may take.
     """
 
     app: str
     release: str
-    python: str
-    requirements: tuple[str, ...]
+    python: str | None
+    requirements: tuple[str, ...] | None
     tools: tuple[str, ...] = ()
     timeout: float = 1800
 
@@ -173,20 +176,33 @@ class ReleaseVenv(Resource):
 
     def _build(self, layout: Layout, link: str) -> None:
         code = f"{layout.release(self.release)}/code"
-        files = [f"{code}/{name}" for name in self.requirements]
+        there = chosen(code) if self.requirements is None else self.requirements
+        files = [f"{code}/{name}" for name in (there[:1] if self.requirements is None else there)]
         builder = Builder(self.app, layout.cache, code)
-        key = venv.fingerprint(self.python, files, self.tools, local_key=self.release, run=builder.run)
+        tools = Tools(builder, self.timeout)
+        python = self.python or interpreters.choose(
+            code, lambda asked: tools.interpreter(asked.request, interpreters.DEFAULT)
+        )
+        key = venv.fingerprint(python, files, self.tools, local_key=self.release, run=builder.run)
         path = f"{layout.venvs}/{key}"
         if not venv.complete(path, key):
-            note(f"building a virtualenv: {', '.join(self.requirements) or 'no requirements'}")
+            note(f"building a virtualenv: {self._made_of(there)}")
             os.makedirs(layout.venvs, mode=0o755, exist_ok=True)
             _prune_venvs(layout)
             try:
-                venv.build(path, key, self.python, files, self.tools, self.timeout, builder)
+                venv.build(path, key, python, files, self.tools, self.timeout, builder)
             except system.TimedOutError as error:
                 hint = "is the package index away? `build_timeout` of the settings says how long it may take"
                 raise ResourceError(f"{error}\n{hint}") from error
         system.symlink_atomic(f"../../venvs/{key}", link)
+
+    def _made_of(self, there: tuple[str, ...]) -> str:
+        if self.requirements is not None:
+            return ", ".join(there) or "no requirements"
+        first, *others = there
+        # Of two that belong together, the one that was made of the other needs no reason.
+        beaten = [name for name in others if name != LOCKS.get(first)]
+        return f"{first}, which comes before {', '.join(beaten)}" if beaten else first
 
 
 @dataclass(frozen=True)

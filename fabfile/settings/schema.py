@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
+from ..agent.requirements import ORDER as REQUIREMENT_FILES
 from ..errors import UsageError
 from ..host import Host, Machine, Machines, machine_as_written
 from ..printable import cut
@@ -101,17 +102,22 @@ class Settings(Model):
         description="Hosts that switch to a new release at the same time: a number, or a percentage of the hosts "
         "that are deployed to, rounded down and at least one.",
     )
-    python: kind.Interpreter = Field(
-        "python3",
-        description="Interpreter on the host that makes the virtualenv: a name or an absolute path.",
+    python: kind.Interpreter | None = Field(
+        None,
+        description="Interpreter on the host that makes the virtualenv: a name or an absolute path. Default: the one "
+        "that the code [asks for](requirements.md#the-version-of-python), or `python3`.",
     )
-    requirements: Annotated[
-        list[kind.SourcePath],
-        AfterValidator(kind.once_each("each file once")),
-        OneOrList("a requirements file in the source, or a list of them"),
-    ] = Field(
-        default_factory=lambda: ["requirements.txt"],
-        description="Files in the source that are given to `pip install -r`; `[]` for none.",
+    requirements: (
+        Annotated[
+            list[kind.SourcePath],
+            AfterValidator(kind.once_each("each file once")),
+            OneOrList("a requirements file or lock in the source, or a list of them"),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="Files in the source that say what is installed: for `pip install -r`, or "
+        "[a lock](requirements.md); `[]` for none. Default: what is there.",
     )
     processes: Processes = Field(
         default_factory=dict,
@@ -250,6 +256,11 @@ class Settings(Model):
     def is_django(self) -> bool:
         """Whether a deploy does what a Django project wants."""
         return self.framework == DJANGO
+
+    @property
+    def requirement_files(self) -> list[str]:
+        """The files in the source that may say what is installed."""
+        return list(REQUIREMENT_FILES) if self.requirements is None else self.requirements
 
     @property
     def is_balanced(self) -> bool:

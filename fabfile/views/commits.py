@@ -104,7 +104,7 @@ def _from_here(
 ) -> dict[Member, Pending]:
     @functools.cache
     def difference(revision: str) -> Difference | None:
-        return local.since(revision, settings.requirements)
+        return local.since(revision, settings.requirement_files)
 
     def pending(record: dict[str, Any] | None) -> Pending:
         wanted = local.source.revision
@@ -137,7 +137,7 @@ def _from_afar(
             url=settings.source,
             revision=wanted,
             since=since,
-            files=settings.requirements,
+            files=settings.requirement_files,
         ),
         [first],
     )

@@ -169,8 +169,8 @@ WRONG: list[tuple[Resource, dict[str, list[Any]]]] = [
         {
             "app": ANOTHER,
             "release": IDS,
-            "python": ["-c", "python3 -c id", "../evil", "", None],
-            "requirements": [("../../etc/shadow",), ("/etc/shadow",), ("a/../b",), ("..",), ("a\nb",), "x", [""], None],
+            "python": ["-c", "python3 -c id", "../evil", "", 3],
+            "requirements": [("../../etc/shadow",), ("/etc/shadow",), ("a/../b",), ("..",), ("a\nb",), "x", [""]],
             "tools": [("--index-url=http://x",), ("evil",), ["gunicorn"]],
             "timeout": [-1, 1e9, "30", None],
         },

@@ -502,7 +502,7 @@ class TestRelease:
     def test_gunicorn_is_installed_when_the_web_process_wants_it(self) -> None:
         for command in ("gunicorn blog:app", "python -m gunicorn blog:app", "/opt/bin/gunicorn blog:app"):
             found = release.virtualenv(settings(processes={"web": command}), ID)
-            assert found == ReleaseVenv("blog", ID, "python3", ("requirements.txt",), ("gunicorn",)), command
+            assert found == ReleaseVenv("blog", ID, None, None, ("gunicorn",)), command
         for command in ("uvicorn a:app --uds $SOCKET", "gunicornish --on $SOCKET"):
             assert release.virtualenv(settings(processes={"web": command}), ID).tools == ()
 

@@ -19,7 +19,8 @@ def make(**keys: Any) -> Settings:
 def test_only_the_name_is_required() -> None:
     settings = Settings(app="blog")
     assert settings.source_is_local
-    assert settings.requirements == ["requirements.txt"]
+    assert settings.requirements is None
+    assert "requirements.txt" in settings.requirement_files
     assert settings.keep_releases == 5
     assert settings.workers is None
 

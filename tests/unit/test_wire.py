@@ -72,6 +72,7 @@ RESOURCES: list[Resource] = [
     DeployCheck("a", "1", 30),
     ReleaseCommand("a", "1", 30, "release: x"),
     Assets("a", "1", {"/static/": "code/static"}),
+    ReleaseVenv("a", "1", None, None),
     Pruned("a", 5),
     Live("a", "1", HealthCheck("/", "localhost", ((200, 299),), 60.0), 80, 30.0),
     Half("/a", notify=Append("/b")),
