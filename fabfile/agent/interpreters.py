@@ -15,6 +15,7 @@ from .events import note
 Version = tuple[int, ...]
 
 DEFAULT = "python3"
+PINNED, PIPFILE = ".python-version", "Pipfile"
 _VERSION = "import sys; print('.'.join(map(str, sys.version_info[:3])))"
 _TESTS: dict[str, Callable[[Version, Version], bool]] = {
     ">=": lambda found, wanted: found >= wanted,
@@ -23,11 +24,11 @@ _TESTS: dict[str, Callable[[Version, Version], bool]] = {
     "<": lambda found, wanted: found < wanted,
 }
 # The one string that a key of a table has; more of TOML is not needed for a version.
-_KEY = r"^\s*\[\s*{table}\s*\](?:\n(?!\s*\[).*)*?\n\s*{key}\s*=\s*[\"']([^\"'\n]*)[\"']"
+_KEY = r"^[ \t]*\[\s*{table}\s*\](?:\n(?![ \t]*\[).*)*?\n[ \t]*{key}[ \t]*=[ \t]*[\"']([^\"'\n]*)[\"']"
 _SOURCES = (
     ("pyproject.toml", "requires-python", _KEY.format(table="project", key="requires-python")),
     ("pyproject.toml", "python", _KEY.format(table=r"tool\.poetry\.dependencies", key="python")),
-    ("Pipfile", "python_version", _KEY.format(table="requires", key="python_(?:full_)?version")),
+    (PIPFILE, "python_version", _KEY.format(table="requires", key="python_(?:full_)?version")),
 )
 
 
@@ -60,7 +61,7 @@ class Wanted:
 
         :raises ResourceError: it cannot be told.
         """
-        if self.file == ".python-version":
+        if self.file == PINNED:
             # A patch release is what its author had; the host's distribution mends the same minor version.
             return _admits(".".join(self.text.split(".")[:2]) + ".*", version)
         try:
@@ -74,13 +75,13 @@ class Wanted:
 
 def wanted(code: str) -> Wanted | None:
     """The version that some code asks for; None when it asks for none."""
-    pinned = (system.read(f"{code}/.python-version") or b"").decode("utf-8", "replace")
+    pinned = (system.read(f"{code}/{PINNED}") or b"").decode("utf-8", "replace")
     for line in pinned.split("\n"):
         if found := re.fullmatch(r"\s*(?:cpython-|python-?)?(3(?:\.\d+){0,2})\s*(?:#.*)?", line):
-            return Wanted(found[1], ".python-version")
+            return Wanted(found[1], PINNED)
         if line.strip() and not line.lstrip().startswith("#"):
             raise ResourceError(
-                f"found {line.strip()!r} in .python-version, expected a version of CPython such as 3.12; "
+                f"found {line.strip()!r} in {PINNED}, expected a version of CPython such as 3.12; "
                 "or set `python` in the settings"
             )
     for file, _, pattern in _SOURCES:

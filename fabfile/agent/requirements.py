@@ -56,6 +56,19 @@ def _is_there(code: str, name: str) -> bool:
     return name not in LOCKS or os.path.exists(f"{code}/{LOCKS[name]}")
 
 
+def require_inside(code: str, names: Sequence[str]) -> None:
+    """See that what root reads of some code, and may quote, is of that code: a link could lead anywhere on the host.
+
+    :raises ResourceError: one leads out of it.
+    """
+    root = os.path.realpath(code)
+    beside = [os.path.join(os.path.dirname(name), LOCKS.get(os.path.basename(name), "")) for name in names]
+    for name in (*names, *beside):
+        real = os.path.realpath(os.path.join(code, name))
+        if os.path.commonpath([root, real]) != root:
+            raise ResourceError(f"{name} of the source leads out of it, to {real}; commit the file itself")
+
+
 def parts(paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     """All files that decide, each once, with their content: these, what a lock was made from, what `-r` includes.
 

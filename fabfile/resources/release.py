@@ -13,7 +13,7 @@ from ..agent.builder import Builder
 from ..agent.events import note
 from ..agent.git import FETCH_TIMEOUT, Repository
 from ..agent.layout import SINGLETONS_CONF, Layout, Record
-from ..agent.requirements import LOCKS, chosen
+from ..agent.requirements import chosen, LOCKS, ORDER, require_inside
 from ..agent.tools import Tools
 from .base import Change, Resource, ResourceError
 
@@ -176,6 +176,7 @@ class ReleaseVenv(Resource):
 
     def _build(self, layout: Layout, link: str) -> None:
         code = f"{layout.release(self.release)}/code"
+        require_inside(code, (*ORDER, *(self.requirements or ()), interpreters.PINNED, interpreters.PIPFILE))
         there = chosen(code) if self.requirements is None else self.requirements
         files = [f"{code}/{name}" for name in (there[:1] if self.requirements is None else there)]
         builder = Builder(self.app, layout.cache, code)
