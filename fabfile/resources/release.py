@@ -13,7 +13,7 @@ from ..agent.builder import Builder
 from ..agent.events import note
 from ..agent.git import FETCH_TIMEOUT, Repository
 from ..agent.layout import SINGLETONS_CONF, Layout, Record
-from ..agent.requirements import chosen, LOCKS, ORDER, require_inside
+from ..agent.requirements import LOCKS, ORDER, chosen, require_inside
 from ..agent.tools import Tools
 from .base import Change, Resource, ResourceError
 
