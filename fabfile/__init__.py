@@ -34,6 +34,7 @@ from .tasks.base import own_task as task
 from .tasks.deploy import deploy
 from .tasks.doctor import doctor
 from .tasks.hosts import hosts
+from .tasks.init import init
 from .tasks.logs import logs
 from .tasks.manage import manage
 from .tasks.pending import pending
@@ -83,6 +84,7 @@ __all__ = [
     "errors",
     "hosts",
     "hosts_for",
+    "init",
     "load",
     "logs",
     "manage",

@@ -9,6 +9,7 @@ from .tasks.config import ns as config
 from .tasks.deploy import deploy
 from .tasks.doctor import doctor
 from .tasks.hosts import hosts
+from .tasks.init import init
 from .tasks.logs import logs
 from .tasks.maintenance import ns as maintenance
 from .tasks.manage import manage
@@ -31,6 +32,7 @@ from .tasks.unlock import unlock
 
 ns = Collection(
     "hostsmith",
+    init,
     provision,
     deploy,
     rollback,

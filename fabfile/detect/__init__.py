@@ -36,11 +36,13 @@ def detect(folder: Path) -> Project:
     says = declared(tree, found[0].folder if found else "")
     found = _in_order(found, says)
     app, others = (found[0], tuple(found[1:])) if found else (None, ())
+    processes = _processes(tree, folder, app, says)
     return Project(
         says.name or Finding(folder.absolute().name, "the folder is called so"),
         app,
         others,
-        _processes(tree, folder, app, says),
+        processes,
+        "web" in processes and tree.has("Procfile") and "web" not in load_procfile(folder),
         (says.requirements,) if says.requirements else (),
         health(tree, app),
         static(tree, app),

@@ -15,7 +15,7 @@ UVICORN = "uvicorn_worker.UvicornWorker"
 class Finding:
     """Something that was found out.
 
-    :param reason: where it is seen, to be read after "because".
+    :param reason: where it is seen, to be read after "because"; empty when somebody has said it.
     """
 
     value: str
@@ -65,7 +65,8 @@ class Project:
 
     :param app: the app to serve; None when there is none, or none that can be imported.
     :param others: apps that it could be as well, the likelier first.
-    :param processes: commands of the Procfile by their names, as far as they are clear.
+    :param processes: commands by the names of their processes, as far as they are clear.
+    :param lacks_web: whether there is a Procfile in which the process that serves the site is not.
     :param requirements: requirement files.
     :param health: a page that tells whether the app is well; None: the start page.
     :param static: the folder of the static files, as the app knows it.
@@ -76,6 +77,7 @@ class Project:
     app: App | None
     others: tuple[App, ...] = ()
     processes: dict[str, Finding] = field(default_factory=dict)
+    lacks_web: bool = False
     requirements: tuple[Finding, ...] = ()
     health: Finding | None = None
     static: Finding | None = None

@@ -7,41 +7,12 @@ from pathlib import Path
 import pytest
 from hostsmith.detect import Project, detect
 from hostsmith.errors import SettingsError
-
-UVICORN = "gunicorn -k uvicorn_worker.UvicornWorker"
-FLASK = "from flask import Flask\napp = Flask(__name__)\n"
-FACTORY = "import flask\n\ndef create_app(config=None):\n    app = flask.Flask(__name__)\n    return app\n"
-MANAGE = (
-    "import os\n"
-    "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.settings')\n"
-    "from django.core.management import execute_from_command_line\n"
-)
-DJANGO = {
-    "manage.py": MANAGE,
-    "mysite/__init__.py": "",
-    "mysite/settings.py": "DEBUG = True\n",
-    "mysite/wsgi.py": "from django.core.wsgi import get_wsgi_application\n\napplication = get_wsgi_application()\n",
-    "mysite/asgi.py": "from django.core.asgi import get_asgi_application\n\napplication = get_asgi_application()\n",
-    "requirements.txt": "django\n",
-}
-PRODUCTION_INI = """\
-[app:main]
-use = egg:guestbook
-pyramid.reload_templates = false
-greeting = %(here)s says hi
-
-[server:main]
-use = egg:waitress#main
-listen = localhost:6543
-"""
+from trees import DJANGO, FACTORY, FLASK, MANAGE, PRODUCTION_INI, UVICORN, Files, plant
 
 
-def found(folder: Path, files: dict[str, str | bytes]) -> Project:
+def found(folder: Path, files: Files) -> Project:
     """What is found out about a folder with these files."""
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    plant(folder, files)
     return detect(folder)
 
 
@@ -117,7 +88,7 @@ def web(project: Project) -> str:
     ],
 )  # fmt: skip
 def test_the_app_the_command_that_serves_it_and_the_reason(
-    tmp_path: Path, files: dict[str, str | bytes], framework: str, command: str, reason: str
+    tmp_path: Path, files: Files, framework: str, command: str, reason: str
 ) -> None:
     project = found(tmp_path, files)
     assert project.app is not None
@@ -144,7 +115,7 @@ class TestOddProjects:
         assert detect(tmp_path / "nothing").name.value == "nothing"
 
     def test_a_folder_of_several_projects_takes_one_as_it_is_run_in_its_own(self, tmp_path: Path) -> None:
-        files: dict[str, str | bytes] = {
+        files: Files = {
             "api/main.py": "from fastapi import FastAPI\napp = FastAPI()\n",
             "api/requirements.txt": "fastapi\n",
             "web/manage.py": MANAGE,
@@ -157,7 +128,7 @@ class TestOddProjects:
         assert f"{UVICORN} --chdir api main:app" in [app.command for app in project.others]
 
     def test_a_script_beside_its_modules_is_run_in_its_folder(self, tmp_path: Path) -> None:
-        files: dict[str, str | bytes] = {"server/app.py": "import models\n" + FLASK, "server/models.py": ""}
+        files: Files = {"server/app.py": "import models\n" + FLASK, "server/models.py": ""}
         assert web(found(tmp_path, files)) == "gunicorn --chdir server app:app"
 
     def test_a_file_with_a_mistake_is_told_and_the_others_are_read(self, tmp_path: Path) -> None:
@@ -167,7 +138,7 @@ class TestOddProjects:
 
     def test_files_that_are_huge_or_no_text(self, tmp_path: Path) -> None:
         deep = b"import flask\n" + b"x = " + b"(" * 5000 + b")" * 5000
-        files: dict[str, str | bytes] = {
+        files: Files = {
             "app.py": b"# -*- coding: latin-1 -*-\n# caf\xe9\n" + FLASK.encode(),
             "data.py": b"flask = 1\n" * 200_000,
             "latin.py": b"import flask\nx = 'caf\xe9'\n",
@@ -185,7 +156,7 @@ class TestOddProjects:
             assert name in told
 
     def test_virtualenvs_tests_and_hidden_folders_are_passed_over(self, tmp_path: Path) -> None:
-        files: dict[str, str | bytes] = {
+        files: Files = {
             f"{folder}/app.py": FLASK for folder in (".tox", "tests", "node_modules/x", "docs", "myenv/lib")
         }
         assert found(tmp_path, {**files, "myenv/pyvenv.cfg": ""}).app is None
@@ -230,12 +201,12 @@ class TestDeclared:
             ({}, "project"),
         ],
     )
-    def test_the_name(self, tmp_path: Path, files: dict[str, str | bytes], name: str) -> None:
+    def test_the_name(self, tmp_path: Path, files: Files, name: str) -> None:
         (tmp_path / "project").mkdir()
         assert found(tmp_path / "project", files).name.value == name
 
     def test_the_requirement_file_for_a_server(self, tmp_path: Path) -> None:
-        files: dict[str, str | bytes] = {
+        files: Files = {
             "app.py": FLASK,
             "requirements/dev.txt": "pytest\n",
             "requirements/production.txt": "-r base.txt\n",
@@ -293,7 +264,7 @@ class TestProcesses:
         ],
     )
     def test_what_runs_beside_the_site(
-        self, tmp_path: Path, files: dict[str, str | bytes], name: str, command: str, reason: str
+        self, tmp_path: Path, files: Files, name: str, command: str, reason: str
     ) -> None:
         process = found(tmp_path, files).processes[name]
         assert process.value == command
@@ -316,9 +287,7 @@ class TestPages:
             ({"app.py": "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/')\ndef i(): ...\n"}, None),
         ],
     )
-    def test_the_page_that_tells_whether_the_app_is_well(
-        self, tmp_path: Path, files: dict[str, str | bytes], path: str | None
-    ) -> None:
+    def test_the_page_that_tells_whether_the_app_is_well(self, tmp_path: Path, files: Files, path: str | None) -> None:
         health = found(tmp_path, files).health
         assert (health and health.value) == path
 
