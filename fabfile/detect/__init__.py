@@ -10,7 +10,7 @@ from .code import apps
 from .declared import Declared, declared
 from .model import App, Finding, Project
 from .pages import health, static
-from .paste import paste_apps
+from .paste import needs_itself, paste_apps
 from .processes import beside, manage
 from .tree import Tree
 
@@ -74,6 +74,11 @@ def _remarks(tree: Tree, app: App | None, says: Declared) -> list[str]:
         return found
     if says.requirements is None:
         found.append("no requirement file was found, such as requirements.txt: nothing is installed but the server")
+    elif needs_itself(tree, app, says.requirements.value):
+        found.append(
+            f"{app.file} asks for a package that is the project itself: add a line `.` to {says.requirements.value}, "
+            "so that it is installed"
+        )
     speaks_websocket = any(name in says.packages for name in _WEBSOCKET_PACKAGES)
     if app.interface == "asgi" and not speaks_websocket and tree.modules(_WEBSOCKET):
         found.append("the app has websockets: add `uvicorn[standard]` to the requirements, which can speak them")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 
 from .model import App
 from .tree import Tree
@@ -23,6 +24,20 @@ def paste_apps(tree: Tree) -> list[App]:
             framework = "Pyramid" if "pyramid" in tree.text(path).lower() else "PasteDeploy"
             found.append(App(framework, "paste", path[len(folder) :].lstrip("/"), folder, path, "", reason))
     return sorted(found, key=_likelihood)
+
+
+def needs_itself(tree: Tree, app: App, requirements: str) -> bool:
+    """Whether an app is asked for as a package that is the project itself, and no requirement installs that.
+
+    :param requirements: the requirement file; empty when there is none.
+    """
+    found = _section(tree, app.file) if app.interface == "paste" else None
+    used = re.match(r"egg:([\w.-]+)", found[1]) if found else None
+    if not used:
+        return False
+    package = f"{app.folder}/{used[1]}".lstrip("/").replace("-", "_")
+    is_here = tree.has(f"{package}/__init__.py") or tree.has(f"src/{package}/__init__.py")
+    return is_here and not re.search(r"^\s*(-e\s*|--editable[\s=])?\.", tree.text(requirements), re.MULTILINE)
 
 
 def _likelihood(app: App) -> tuple[bool, bool, int, str]:

@@ -183,6 +183,16 @@ class TestOddProjects:
         assert project.app is None
         assert "`create_app` makes an app, but has to be told `config`" in project.remarks[0]
 
+    @pytest.mark.parametrize(
+        ("requirements", "told"), [("pyramid\n", True), ("pyramid\n-e .\n", False), (".\n", False)]
+    )
+    def test_a_project_that_has_to_be_installed_itself_is_told(
+        self, tmp_path: Path, requirements: str, told: bool
+    ) -> None:
+        files: Files = {"production.ini": PRODUCTION_INI, "guestbook/__init__.py": "", "requirements.txt": requirements}
+        remarks = found(tmp_path, files).remarks
+        assert any("add a line `.` to requirements.txt" in remark for remark in remarks) == told
+
     def test_a_method_or_a_function_inside_another_is_no_app(self, tmp_path: Path) -> None:
         text = (
             "class A:\n    def app(environ, start_response): ...\ndef f():\n    def app(environ, start_response): ...\n"
