@@ -100,7 +100,7 @@ def test_a_fastapi_app_whose_websockets_may_be_silent_for_longer_than_a_request(
     start.write("main.py", FASTAPI)
     start.write("requirements.txt", "fastapi\nwebsockets\n")
     said = init(start)
-    assert "health  /openapi.json" in said
+    assert "/openapi.json" in said
     start.write("fabric.yaml", (start.folder / "fabric.yaml").read_text() + "web_timeout: 3\nworkers: 2\n")
     start.commit("Deploy with hostsmith")
     start.fab("provision", "deploy")

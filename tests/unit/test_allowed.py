@@ -112,6 +112,8 @@ SEVERAL = {
         {"cron": {"tidy": {"schedule": "@daily", "command": "rm -rf /tmp/x; true"}}},
         {"processes": {"web": "gunicorn a:b", "clock": {"command": "c", "singleton": True}, "w": SEVERAL}},
         {"processes": {"web": "uvicorn x:y --uds $SOCKET", "worker-1": "A=b celery -A x | tee y", "beat": "sleep 9"}},
+        {"processes": {"web": "gunicorn -k uvicorn_worker.UvicornWorker shop:app"}},
+        {"processes": {"web": "gunicorn -k uvicorn.workers.UvicornWorker 'shop:create_app()'"}},
         {"workers": 3, "web_timeout": 300},
         {"health": {"path": "/~up/%20?a=b", "host": "shop.example.org", "statuses": [200, "301-302"], "timeout": 3600}},
         {"keep_releases": 1, "drain_timeout": 0, "release_timeout": 7200},
