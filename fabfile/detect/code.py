@@ -39,7 +39,6 @@ _USUAL_FILES = ("app.py", "application.py", "main.py", "__init__.py", "server.py
 _USUAL_NAMES = ("app", "application")
 # Of a folder that has one of these, the modules are imported from there.
 _PROJECT_FILES = ("manage.py", "requirements.txt", "pyproject.toml", "setup.py", "Pipfile")
-_LONGEST = 60
 
 
 @dataclass(frozen=True)
@@ -129,8 +128,8 @@ class _Reader:
                 for inner in ast.walk(statement):
                     if isinstance(inner, ast.Assign) and self._made(inner.value):
                         yield (
-                            f"{self._place(inner)}: `{_source(inner)}` is done only when the file is run as a script; "
-                            'above `if __name__ == "__main__"` it could be served'
+                            f"{self._place(inner)}: `{self.module.line(inner)}` is done only when the file is run as "
+                            'a script; above `if __name__ == "__main__"` it could be served'
                         )
 
     def _functions(self) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -171,9 +170,11 @@ class _Reader:
 
     def _full_name(self, node: ast.expr) -> str:
         """The name of a function as it would be without imports, such as `flask.Flask`."""
-        if isinstance(node, ast.Attribute):
-            return f"{self._full_name(node.value)}.{node.attr}"
-        return self.names.get(node.id, node.id) if isinstance(node, ast.Name) else ""
+        attributes: list[str] = []
+        while isinstance(node, ast.Attribute):
+            attributes.insert(0, node.attr)
+            node = node.value
+        return ".".join([self.names.get(node.id, node.id), *attributes]) if isinstance(node, ast.Name) else ""
 
     def _app(self, made: _Made, called: str, name: str, node: ast.stmt) -> App:
         return App(
@@ -183,7 +184,7 @@ class _Reader:
             self.folder,
             self.module.path,
             name,
-            f"{self._place(node)} has `{_source(node)}`",
+            f"{self._place(node)} has `{self.module.line(node)}`",
         )
 
     def _place(self, node: ast.stmt) -> str:
@@ -275,10 +276,3 @@ def _required(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     required = positional[: len(positional) - len(arguments.defaults)]
     required += [one for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if not default]
     return required[0].arg if required else ""
-
-
-def _source(node: ast.stmt) -> str:
-    """The statement in one line, as short as it can be told apart."""
-    text = ast.unparse(node).strip().splitlines()
-    line = next(row for row in text if not row.startswith("@")).rstrip(":")
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."

@@ -11,8 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..printable import cut
+
 _LARGEST = 1_000_000  # bytes; no module that is written by hand has as many
 _MOST_FILES = 5_000
+_LONGEST_SHOWN = 60  # characters of a line
 _DEEPEST = 6
 # Folders whose modules are not the app's own, or that do not serve a site.
 _PASSED_OVER = frozenset(
@@ -30,6 +33,7 @@ class Module:
 
     path: str
     syntax: ast.Module
+    lines: tuple[str, ...]
 
     @property
     def folder(self) -> str:
@@ -38,6 +42,11 @@ class Module:
     @property
     def file(self) -> str:
         return self.path.rpartition("/")[2]
+
+    def line(self, node: ast.stmt) -> str:
+        """The line on which a statement begins, no longer than it needs to be told apart."""
+        line = self.lines[node.lineno - 1] if node.lineno <= len(self.lines) else ""
+        return cut(line.strip().removesuffix(":"), _LONGEST_SHOWN)
 
 
 @dataclass
@@ -116,7 +125,8 @@ class Tree:
             with warnings.catch_warnings():
                 # What Python has to say of the app's own style is not for here.
                 warnings.simplefilter("ignore")
-                return Module(path, ast.parse(content))
+                syntax = ast.parse(content)
+            return Module(path, syntax, tuple(content.decode("utf-8", "replace").split("\n")))
         except SyntaxError as error:
             self.unread[path] = f"line {error.lineno} is no valid Python" if error.lineno else "it is no valid Python"
         except (ValueError, RecursionError, MemoryError):

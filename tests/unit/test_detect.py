@@ -139,6 +139,7 @@ class TestOddProjects:
     def test_files_that_are_huge_or_no_text(self, tmp_path: Path) -> None:
         deep = b"import flask\n" + b"x = " + b"(" * 5000 + b")" * 5000
         files: Files = {
+            "chain.py": b"import flask\nx = a" + b".b" * 2500 + b"()\napp2 = flask.Flask('a'" + b"+'a'" * 2500 + b")\n",
             "app.py": b"# -*- coding: latin-1 -*-\n# caf\xe9\n" + FLASK.encode(),
             "data.py": b"flask = 1\n" * 200_000,
             "latin.py": b"import flask\nx = 'caf\xe9'\n",
