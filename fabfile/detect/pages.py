@@ -10,22 +10,31 @@ from .model import App, Finding
 from .tree import Module, Tree
 
 _HEALTH = re.compile(r"\^?/?((?:_|api/)?(?:healthz?|healthcheck|livez|readyz|up|ping)/?)\$?")
-_MENTIONED = re.compile(rb"health|livez|readyz|\bup\b|\bping\b|[\"']/?[\"']")
+_MENTIONED = re.compile(rb"\burlpatterns\b|health|livez|readyz|\bup\b|\bping\b|[\"']/?[\"']")
 # Methods and functions whose first text is the path of a page: Flask, FastAPI, Starlette, Pyramid, Django.
 _ROUTES = frozenset(
     {"route", "get", "api_route", "add_url_rule", "add_api_route", "Route", "path", "re_path", "add_route"}
 )
-_ROOTS = ("/", "")
+_ROOTS = ("/", "", "^$", r"^\Z")
 
 
 def health(tree: Tree, app: App | None) -> Finding | None:
     """A page for the health check, where the start page is not the one to ask."""
-    routes = [route for module in tree.modules(_MENTIONED) for route in _routes(module)]
+    modules = tree.modules(_MENTIONED)
+    if app and app.framework == "Django":
+        # Those of its parts are anywhere below.
+        modules = [module for module in modules if module.path == f"{app.file.rpartition('/')[0]}/urls.py"]
+    routes = [route for module in modules for route in _routes(module)]
     for path, place in routes:
         if found := _HEALTH.fullmatch(path):
             return Finding(f"/{found[1]}", f"{place} has a page of this name")
-    if app and app.framework == "FastAPI" and not any(path in _ROOTS for path, _ in routes):
+    paths = [path for path, _ in routes]
+    if app is None or any(root in paths for root in _ROOTS):
+        return None
+    if app.framework == "FastAPI" and "openapi_url" not in tree.text(app.file):
         return Finding("/openapi.json", "no page of the app is at /, and FastAPI answers here")
+    if app.framework == "Django" and "admin/" in paths:
+        return Finding("/admin/login/", "no page of the project is at /, and its admin answers here")
     return None
 
 

@@ -289,6 +289,10 @@ class TestPages:
             ({"app.py": FLASK + "@app.get('/healthz')\ndef ok(): ...\n"}, "/healthz"),
             ({"app.py": FLASK + "@app.route(\n    '/up')\ndef ok(): ...\n"}, "/up"),
             ({**DJANGO, "mysite/urls.py": "urlpatterns = [path('health/', ok)]\n"}, "/health/"),
+            ({**DJANGO, "mysite/urls.py": "urlpatterns = [path('admin/', admin.site.urls)]\n"}, "/admin/login/"),
+            ({**DJANGO, "mysite/urls.py": "urlpatterns = [path('', home), path('admin/', a)]\n"}, None),
+            ({**DJANGO, "polls/urls.py": "urlpatterns = [path('up', ok)]\n", "mysite/urls.py": ""}, None),
+            ({"app.py": "from fastapi import FastAPI\napp = FastAPI(openapi_url=None)\n"}, None),
             ({"app.py": FLASK + "@part.get('/healthz')\ndef ok(): ...\n"}, None),
             ({"app.py": FLASK + "open('/healthz')\n"}, None),
             (
