@@ -70,11 +70,10 @@ def count(project: Project, service: str) -> int:
 
 @pytest.mark.parametrize("service", KINDS)
 def test_the_app_writes_and_reads_by_what_its_environment_says(own: Project, service: str) -> None:
-    assert own.vps.http(f"/{service}").body.split()[1:] in (
-        ["at", "127.0.0.1"],
-        ["at", "/srv/hello/shared/files"],
-    )
-    assert count(own, service) == count(own, service) - 1
+    place = "/srv/hello/shared/files" if service == "files" else "127.0.0.1"
+    assert own.vps.http(f"/{service}").body.endswith(f" at {place}")
+    before = count(own, service)
+    assert count(own, service) == before + 1
 
 
 def test_data_and_passwords_outlive_a_deploy_and_a_provision_which_changes_nothing(own: Project) -> None:
@@ -86,17 +85,15 @@ def test_data_and_passwords_outlive_a_deploy_and_a_provision_which_changes_nothi
     assert len(set(before)) == len(KINDS)
 
 
-def test_a_command_has_the_environment_of_the_app(own: Project) -> None:
-    done = own.fab("run", "--", "python", "-c", "import hello; print(hello.postgres(), hello.redis())")
-    assert done.stdout.count("at 127.0.0.1") == 2
-
-
-def test_no_password_is_told(own: Project) -> None:
+def test_a_command_has_the_variables_of_the_app_and_no_password_is_told(own: Project) -> None:
     # Set anew, since that could tell it.
     own.vps.run("runuser -u postgres -- psql -c \"ALTER ROLE hello PASSWORD 'other-word'\"")
-    told = own.fab("provision").stdout + own.fab("deploy").stdout + own.fab("run", "--", "env").stdout
+    told = own.fab("provision").stdout + own.fab("deploy").stdout
+    use = "env && python -c 'import hello; print(hello.postgres(), hello.redis())'"
+    told += own.fab("run", "--", use).stdout
+    assert told.count("at 127.0.0.1") == 2
     told += own.fab("plan").stdout + own.vps.run("cat /var/log/postgresql/*.log; journalctl --no-pager")
-    assert "CONFIG_PG_PASSWORD=***" in told
+    assert "CONFIG_PG_PASSWORD=***" in told and "DATABASE_URL=***" in told
     assert not [password for password in passwords(own.vps) if password in told]
     assert count(own, "postgres")
     assert own.vps.run(f"stat -c '%a %U' {KEPT}") == "600 root\n"
@@ -172,7 +169,7 @@ def fleet(
     provisioned_image: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Fleet]:
-    app, services, other = boot(provisioned_image), boot(image), boot(provisioned_image)
+    app, services, other = boot(provisioned_image), boot(image), boot(image)
     kinds = [kind for kind in KINDS if kind != "files"]
     project = with_app(make_project(tmp_path_factory.mktemp("fleet"), app))
     roles = {"web": [app.spec], "db": [services.spec], "cache": [services.spec]}
@@ -183,9 +180,18 @@ def fleet(
         sandbox.destroy(vps.name)
 
 
-def reaches(vps: Vps, address: str, port: int) -> bool:
-    code = f"import socket; socket.create_connection(('{address}', {port}), timeout=2)"
-    return "yes" in vps.run(f'python3 -c "{code}" 2>/dev/null && echo yes || echo no')
+def reached(vps: Vps, address: str) -> list[int]:
+    """The ports of the services that a host reaches at an address."""
+    code = f"""
+import socket
+for port in {sorted(PORTS.values())}:
+    try:
+        socket.create_connection(("{address}", port), timeout=1)
+        print(port)
+    except OSError:
+        pass
+"""
+    return [int(port) for port in vps.run("python3 -", stdin=code).split()]
 
 
 def test_an_app_uses_services_on_a_host_of_their_own(fleet: Fleet) -> None:
@@ -195,16 +201,14 @@ def test_an_app_uses_services_on_a_host_of_their_own(fleet: Fleet) -> None:
 
 
 def test_a_host_that_is_none_of_the_apps_does_not_reach_them(fleet: Fleet) -> None:
-    for port in PORTS.values():
-        assert reaches(fleet.app, fleet.services.address, port)
-        assert not reaches(fleet.other, fleet.services.address, port)
+    assert reached(fleet.app, fleet.services.address) == sorted(PORTS.values())
+    assert reached(fleet.other, fleet.services.address) == []
 
 
 def test_without_the_firewall_a_database_still_refuses_other_hosts(fleet: Fleet) -> None:
     fleet.services.run("nft delete table inet hostsmith")
     try:
         url = f"postgresql://hello:{passwords(fleet.services)[0]}@{fleet.services.address}/hello"
-        fleet.other.run("apt-get -qq install --no-install-recommends postgresql-client >/dev/null")
         assert "no pg_hba.conf entry" in fleet.other.run(f"psql '{url}' -c 'SELECT 1' 2>&1", ok=False)
     finally:
         fleet.services.run("nft -f /etc/hostsmith/firewall.nft")
@@ -225,7 +229,6 @@ def test_deployers_deploy_an_app_whose_database_is_on_a_host_of_its_own(fleet: F
     project = fleet.project
     key = Path(f"{fleet.app.target.key_filename}.pub").read_text().strip()
     deployers = {"user": "deploy", "keys": [key]}
-    hosts = [fleet.app, fleet.services]
     roles = {"web": [fleet.app.spec], "db": [fleet.services.spec], "cache": [fleet.services.spec]}
     services = [kind for kind in KINDS if kind != "files"]
     project.settings(roles=roles, services=services, deployers=deployers)
@@ -235,8 +238,6 @@ def test_deployers_deploy_an_app_whose_database_is_on_a_host_of_its_own(fleet: F
     project.commit("by the gate")
     project.fab("deploy")
     assert fleet.app.http("/postgres").status == 200
-    assert "changed" not in project.fab("provision", status=1).stdout
-    assert [vps.run("id -un deploy").strip() for vps in hosts] == ["deploy", "deploy"]
 
 
 def test_a_service_of_the_projects_own_as_the_docs_have_it(own: Project) -> None:
@@ -249,9 +250,15 @@ def test_a_service_of_the_projects_own_as_the_docs_have_it(own: Project) -> None
     assert own.json("provision")["hosts"][0]["counts"]["changed"] == 0
     environment = own.fab("run", "--", "env").stdout
     assert "QUEUE_URL=beanstalk://127.0.0.1:11300" in environment
-    assert reaches(own.vps, "127.0.0.1", 11300)
-    assert "well" in own.fab("doctor", status=1).stdout
+    assert "beanstalk" not in own.fab("doctor").stdout
     own.vps.run("systemctl stop beanstalkd")
-    assert "beanstalk" in own.fab("doctor", status=1).stdout
+    assert "-1: beanstalk: beanstalk: exit status 3" in own.fab("doctor", status=1).stdout
     own.fab("services.clear", "beanstalk", "--yes")
-    assert "beanstalk answers" not in own.fab("services.clear", "nothing", "--yes", status=2).stderr
+    assert "beanstalk" not in own.fab("doctor").stdout
+
+
+def test_a_service_that_is_not_asked_for_cannot_be_emptied(own: Project) -> None:
+    told = own.fab("services.clear", "oracle", status=2).stderr
+    assert "found oracle, expected one of the services that the settings ask for: postgres" in told
+    # There is nobody to ask here.
+    assert "say --yes" in own.fab("services.clear", "redis", status=2).stderr
