@@ -35,7 +35,7 @@ class Report:
     :param dry_run: whether results tell what would have happened.
     :param error: why the run as a whole failed, besides a failed result; empty when it did not.
     :param verdict: what has become of the host in a deploy or rollback: "switched"; "kept": it has the release that
-        it had; "reverted": it had switched, and went back; "unreachable".
+        it had; "reverted": it had switched, and went back; "unreachable"; "restarted".
     :param seconds: from the first byte sent to the last event.
     """
 

@@ -17,7 +17,7 @@ from .errors import FleetError, HostsmithError
 from .fleet import Fleet, Member
 from .outcome import Outcome
 from .recipes.haproxy import drained
-from .recipes.release import live, pruned, release_command, settled, singletons
+from .recipes.release import live, pruned, release_command, settled, singletons, singletons_ended
 from .report import Report
 from .targets import Target, of_role, others_with_app, primary
 
@@ -207,21 +207,29 @@ class Rollout:
             raise
         # From here on the release is there to stay: told to all hosts at once, so that none waits for another's work.
         fleet.each(lambda member: member.session.confirm())
-        fleet.each(lambda member: member.converge("settle", settle(member)))
-        self._start_singletons()
+        well = fleet.well
+        self._hand_over_singletons()
+        fleet.each(lambda member: member.converge("settle", settle(member)), well)
         fleet.require("it is live, but not all was done")
 
-    def _start_singletons(self) -> None:
-        """Have those processes started of which there must never be two: when all that ran before have ended."""
-        if running := [member.label for member in self._running if not member.report.ok]:
+    def _hand_over_singletons(self) -> None:
+        """Have the old ones of those processes end of which there must never be two, and then the new ones start.
+
+        That is before workers are given their time to finish, which may be long.
+        """
+        self._fleet.each(self._end_singletons, self._running)
+        if left := [member.label for member in self._running if not member.report.ok]:
             for member in self._starting:
-                names = ", ".join(running)
+                names = ", ".join(left)
                 member.report.error = f"its singletons are not started, since those of {names} may still run"
             return
-        again = [member for member in self._starting if member.report.ok]
-        self._fleet.each(
-            lambda member: member.converge("singletons", [singletons(member.settings, self._release)]), again
-        )
+        self._fleet.each(self._start_singletons, self._starting)
+
+    def _end_singletons(self, member: Member) -> None:
+        member.converge("singletons", [singletons_ended(member.settings, self._release)])
+
+    def _start_singletons(self, member: Member) -> None:
+        member.converge("singletons", [singletons(member.settings, self._release)])
 
     def _activate(self, member: Member) -> None:
         resource = live(member.settings, member.target.roles, self._release)

@@ -25,7 +25,7 @@ from ..resources.restarted import Restarted
 from ..resources.scaled import Scaled
 from ..resources.secret import Secret
 from ..resources.settled import Settled
-from ..resources.singletons import Singletons
+from ..resources.singletons import Singletons, SingletonsEnded
 from ..resources.validated import Validated
 from . import haproxy, wire
 from .checks import Check, all_of, anything, exactly, mapping, number, optional, size, text
@@ -136,6 +136,7 @@ class Allowed:
             },
             Scaled: {"app": own, "release": release, "scale": mapping(process, _is_scale)},
             Restarted: {"app": own, "release": release, "process": process},
+            SingletonsEnded: {"app": own, "release": release},
             Singletons: {"app": own, "release": release},
             Pruned: {"app": own, "keep": number(1)},
             # A page and names of empty files, which nginx gives to visitors, and does not read as configuration.
@@ -302,8 +303,8 @@ def _is_value(value: Any) -> bool:
 
 _RESOURCES = (
     *(ReleaseRecord, ReleaseCode, ReleaseCopy, ReleaseVenv, Validated, Environment, GeneratedValues, Assets),
-    *(Collected, DeployCheck, ReleaseCommand, Live, Settled, Singletons, Scaled, Restarted, Pruned, Drained),
-    *(Maintenance, NoMaintenance),
+    *(Collected, DeployCheck, ReleaseCommand, Live, Settled, SingletonsEnded, Singletons, Scaled, Restarted),
+    *(Pruned, Drained, Maintenance, NoMaintenance),
 )
 _KNOWN = frozenset(
     wire.type_name(cls) for cls in (*_RESOURCES, File, Directory, Record, HealthCheck, Variable, Variables)

@@ -20,7 +20,7 @@ from ..resources.release import Pruned, ReleaseCode, ReleaseCopy, ReleaseRecord,
 from ..resources.release_command import ReleaseCommand
 from ..resources.scaled import Scaled
 from ..resources.settled import Settled
-from ..resources.singletons import Singletons
+from ..resources.singletons import Singletons, SingletonsEnded
 from ..templating import Template
 from . import servers
 from .roles import cron_entries, processes
@@ -199,6 +199,11 @@ def settled(settings: Settings, release_id: str, old: str | None, retire: str | 
 def singletons(settings: Settings, release_id: str) -> Singletons:
     """That those processes of the live release run of which there must never be two."""
     return Singletons(settings.app, release_id)
+
+
+def singletons_ended(settings: Settings, release_id: str) -> SingletonsEnded:
+    """That none of other releases run any more."""
+    return SingletonsEnded(settings.app, release_id)
 
 
 def pruned(settings: Settings) -> Pruned:

@@ -17,6 +17,28 @@ _PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
+class SingletonsEnded(Resource):
+    """The singletons of all releases but the live one have ended, in their time.
+
+    :param release: id of the live release.
+    """
+
+    app: str
+    release: str
+
+    def describe(self) -> str:
+        return "singletons of earlier releases"
+
+    def check(self) -> Change | None:
+        groups = others(Layout(self.app), self.release)
+        return Change("stopped", lambda: self._stop(groups)) if groups else None
+
+    @system.uninterrupted()
+    def _stop(self, groups: list[str]) -> None:
+        supervisord.stop_groups(groups)
+
+
+@dataclass(frozen=True)
 class Singletons(Resource):
     """The singletons of the live release run; for after the others of the app have been stopped on all hosts.
 

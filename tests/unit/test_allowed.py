@@ -44,7 +44,7 @@ from hostsmith.resources.release_command import ReleaseCommand
 from hostsmith.resources.restarted import Restarted
 from hostsmith.resources.scaled import Scaled
 from hostsmith.resources.settled import Settled
-from hostsmith.resources.singletons import Singletons
+from hostsmith.resources.singletons import Singletons, SingletonsEnded
 from hostsmith.roles import ALL_ROLES
 from hostsmith.settings.schema import Settings
 from hostsmith.templating import rendered
@@ -90,6 +90,7 @@ def sent(**values: Any) -> list[Resource]:
         recipe.live(found, ALL_ROLES, ID),
         recipe.settled(found, ID, None),
         recipe.settled(found, ID, "20261120-101500-dirty", "rolled back by ann@laptop"),
+        recipe.singletons_ended(found, ID),
         recipe.singletons(found, ID),
         Restarted("shop", ID, "worker-1"),
         recipe.pruned(found),
@@ -308,6 +309,7 @@ WRONG: list[tuple[Resource, dict[str, list[Any]]]] = [
         },
     ),
     (Singletons("shop", ID), {"app": ANOTHER, "release": IDS}),
+    (SingletonsEnded("shop", ID), {"app": ANOTHER, "release": IDS}),
     (
         Scaled("shop", ID, {"worker": 3}),
         {
