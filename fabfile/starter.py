@@ -55,6 +55,14 @@ def _paragraphs(project: Project, app: Finding, host: str | None) -> Iterator[st
         yield _setting(
             f"Files that nginx serves itself. {_because(project.static)}", f"static: {_text(project.static.value)}"
         )
+    if project.services:
+        # Only a hint: it may have its database elsewhere.
+        asks = "; ".join(one.reason for one in project.services)
+        names = ", ".join(one.value for one in project.services)
+        yield _setting(
+            f"Services that `fab provision` is to set up for the app, which learns of them by its environment: {asks}.",
+            f"# services: [{names}]",
+        )
     if project.lacks_web:
         web = project.processes["web"]
         yield _setting(f"The Procfile has no process `web`. {_because(web)}", f"processes:\n  web: {_text(web.value)}")

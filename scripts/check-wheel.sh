@@ -9,7 +9,10 @@ python3 -m venv "$work/venv"
 "$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$work"/dist/*.whl
 mkdir "$work/empty"
 cd "$work/empty"
-echo 'from hostsmith import ns' >fabfile.py
+# The program that a project begins with; `fab` takes over from there.
+"$work/venv/bin/hostsmith" init >"$work/log"
+grep -q 'from hostsmith import ns' fabfile.py
+rm fabric.yaml
 # Not `grep -q`: it would close the pipe before fab has printed all.
 "$work/venv/bin/fab" --list | grep provision >"$work/log"
 "$work/venv/bin/python" - <<'PYTHON'

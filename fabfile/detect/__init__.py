@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..settings.procfile import load_procfile
 from .code import apps
-from .declared import Declared, declared
+from .declared import Declared, declared, services
 from .model import App, Finding, Project
 from .pages import health, static
 from .paste import needs_itself, paste_apps
@@ -46,6 +46,7 @@ def detect(folder: Path) -> Project:
         (says.requirements,) if says.requirements else (),
         health(tree, app),
         static(tree, app),
+        services(says),
         (*remarks, *says.remarks, *_remarks(tree, app, says)),
     )
 

@@ -27,6 +27,13 @@ _REQUIREMENTS = (
     "requirements/base.txt",
     "requirements/requirements.txt",
 )
+# Packages that speak to a service, by the service's name in the settings.
+_SERVICES = {
+    "postgres": ("psycopg", "psycopg2", "psycopg2-binary", "asyncpg", "pg8000"),
+    "mysql": ("mysqlclient", "pymysql", "aiomysql", "mysql-connector-python"),
+    "redis": ("redis", "django-redis", "rq", "django-rq", "flask-redis"),
+    "memcached": ("pymemcache", "pylibmc", "python-memcached"),
+}
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _INCLUDED = re.compile(r"\s*(?:-r|--requirement)[\s=]\s*(\S+)")
 
@@ -68,6 +75,15 @@ def declared(tree: Tree, folder: str = "") -> Declared:
         Finding(requirements, "it is there") if requirements else None,
         tuple(remarks),
     )
+
+
+def services(says: Declared) -> tuple[Finding, ...]:
+    """The services that the packages of a project speak to."""
+    found = ((service, name) for service, names in _SERVICES.items() for name in names if name in says.packages)
+    by_service: dict[str, str] = {}
+    for service, name in found:
+        by_service.setdefault(service, name)
+    return tuple(Finding(service, f"{says.packages[name]} asks for {name}") for service, name in by_service.items())
 
 
 def _toml_name(path: str, table: Mapping[str, Any]) -> Finding | None:

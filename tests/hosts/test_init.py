@@ -95,6 +95,16 @@ def test_a_pyramid_app_with_a_pastedeploy_file(start: Project) -> None:
     assert start.vps.http("/").body == "Welcome, whoever you are!\n"
     assert start.vps.http("/nowhere").status == 404
 
+    # The server that the file itself names, on the socket of the release.
+    ini = (start.folder / "production.ini").read_text()
+    socket_lines = "unix_socket = %(socket)s\nunix_socket_perms = 666"
+    start.write("production.ini", ini.replace("listen = localhost:6543", socket_lines).replace("whoever", "wherever"))
+    start.write("requirements.txt", "pyramid>=2,<3\nwaitress\n")
+    start.write("Procfile", "web: PYTHONPATH=. pserve production.ini socket=$SOCKET\n")
+    start.commit("pserve")
+    start.fab("deploy")
+    assert start.vps.http("/").body == "Welcome, wherever you are!\n"
+
 
 def test_a_fastapi_app_whose_websockets_may_be_silent_for_longer_than_a_request(start: Project) -> None:
     start.write("main.py", FASTAPI)

@@ -98,6 +98,14 @@ def test_only_keys_that_are_needed_are_written(start: Start) -> None:
     assert yaml.safe_load(start.read()) == {"app": "blog", "roles": {"web": ["web1"]}}
 
 
+def test_services_that_it_seems_to_need_are_a_hint_and_are_not_asked_for(start: Start) -> None:
+    plant(start.folder, {"app.py": FLASK, "requirements.txt": "flask\npsycopg[binary]>=3\nrq\nredis\n"})
+    start.init()
+    assert "# services: [postgres, redis]\n" in start.read()
+    assert "requirements.txt asks for psycopg; requirements.txt asks for redis" in " ".join(start.read().split("\n# "))
+    assert not start.settings().services
+
+
 def test_apps_that_it_could_be_as_well_are_told(start: Start) -> None:
     plant(start.folder, {"app.py": FLASK, "admin.py": FLASK})
     said = start.init()
