@@ -181,7 +181,7 @@ def choose(code: str, install: Callable[[Wanted], str]) -> str:
             return interpreter.program
         found.append(interpreter)
     try:
-        return install(asked)
+        path = install(asked)
     except ResourceError as error:
         there = ", ".join(map(str, found)) or "none that can make virtualenvs"
         raise ResourceError(
@@ -189,3 +189,5 @@ def choose(code: str, install: Callable[[Wanted], str]) -> str:
             f"Install one with its venv module, such as by `packages` in the settings, or have {asked.file} say what "
             "there is, or set `python` in the settings, which comes before it"
         ) from error
+    note(f"{path}, because {asked.file} asks for {asked.text}")
+    return path

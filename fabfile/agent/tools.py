@@ -93,7 +93,7 @@ class Tools:
         pip = self._kept("pip", [run([base, "-VV"]).stdout.decode()], lambda folder: run([base, "-m", "venv", folder]))
         uv = self.uv(f"{pip}/bin/python")
         folder = self._kept(f"python-{name}", [request], install)
-        found = glob.glob(f"{folder}/*/bin/python3")
+        found = sorted(glob.glob(f"{folder}/*/bin/python3"))
         if not found:
             raise ResourceError(f"found no interpreter in {folder}, where uv was to install Python {request}")
         return found[0]

@@ -23,6 +23,25 @@ def app(environ, start_response):
 """
 
 
+# uv's builds of Python cannot be reached from everywhere: the host's own, packed like one of them, stands in for 3.12.
+STAND_IN = """
+set -e
+mkdir -p /opt/stand-in/python/bin /opt/stand-in/python/lib/python3.12 /etc/uv
+cd /opt/stand-in/python
+cp -L /usr/bin/python3 bin/python3.12
+ln -s python3.12 bin/python3
+cp -rL /usr/lib/python3.[0-9]* lib/
+cp lib/python3.[0-9]*/_sysconfigdata__x86_64-linux-gnu.py lib/python3.12/_sysconfigdata__linux_x86_64-linux-gnu.py
+tar -C .. -czf ../python.tar.gz python
+cat > ../python.json <<JSON
+{"cpython-3.12.99-linux-x86_64-gnu": {"name": "cpython", "arch": {"family": "x86_64", "variant": null}, "os": "linux",
+ "libc": "gnu", "major": 3, "minor": 12, "patch": 99, "prerelease": "", "variant": null, "build": "1", "sha256": null,
+ "url": "file:///opt/stand-in/python.tar.gz"}}
+JSON
+echo 'python-downloads-json-url = "file:///opt/stand-in/python.json"' > /etc/uv/uv.toml
+"""
+
+
 @pytest.fixture(scope="module")
 def project(
     boot: Callable[..., Vps], provisioned_image: str, tmp_path_factory: pytest.TempPathFactory
@@ -126,17 +145,30 @@ def test_pip_installs_the_same_when_uv_cannot_be_had(project: Project) -> None:
         vps.run("mv /opt/pip.conf /etc/pip.conf; [ ! -e /opt/uv ] || mv /opt/uv /opt/hostsmith/uv")
 
 
-def test_a_version_of_python_that_the_host_lacks_and_uv_cannot_reach_is_told(project: Project) -> None:
-    project.settings(static={}, build_timeout=20)
+def test_a_version_of_python_that_the_host_lacks_is_told_or_installed_by_uv(project: Project) -> None:
+    project.settings(static={}, build_timeout=60)
     requires(project, "pipenv", **{"_python-version": "3.12\n"})
-    before = project.vps.run("readlink /srv/hello/current || true")
+    vps = project.vps
+    before = vps.run("readlink /srv/hello/current || true")
+    # Nowhere that uv could find one.
+    vps.run("mkdir -p /etc/uv && echo 'python-downloads-json-url = \"file:///none\"' > /etc/uv/uv.toml")
+    done = project.fab("deploy", status=1)
+    assert "found python3 (3." in done.stdout
+    assert "expected Python 3.12 by .python-version, and uv cannot install it: " in done.stdout
+    assert "or set `python` in the settings" in done.stdout
+    assert vps.run("readlink /srv/hello/current || true") == before
+    vps.run("sh -s", stdin=STAND_IN)
     try:
-        done = project.fab("deploy", status=1)
+        project.write("Pipfile", (project.folder / "Pipfile").read_text() + "# with another Python\n")
+        project.commit("built anew")
+        done = project.fab("deploy")
+        assert "/opt/hostsmith/python-3.12/" in done.stdout
+        assert "because .python-version asks for 3.12" in done.stdout
+        ask = "/srv/hello/current/venv/bin/python -c 'import sys; print(sys.base_prefix)'"
+        assert vps.run(ask).startswith("/opt/hostsmith/python-3.12/")
+        assert vps.run("find /opt/hostsmith -not -user root") == ""
+        assert vps.http("/").body == VERSION
     finally:
         (project.folder / ".python-version").unlink()
         project.settings(static={})
         project.commit("the host's own")
-    assert "found python3 (3." in done.stdout
-    assert "expected Python 3.12 by .python-version, and uv cannot install it: " in done.stdout
-    assert "or set `python` in the settings" in done.stdout
-    assert project.vps.run("readlink /srv/hello/current || true") == before
