@@ -30,6 +30,7 @@ from .resources.virtualenv import Virtualenv
 from .roles import hosts_for, role
 from .settings import load
 from .tasks.backup import backup
+from .tasks.backups import backups
 from .tasks.base import own_task as task
 from .tasks.deploy import deploy
 from .tasks.doctor import doctor
@@ -78,6 +79,7 @@ __all__ = [
     "Virtualenv",
     "__version__",
     "backup",
+    "backups",
     "converge",
     "deploy",
     "doctor",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from invoke.collection import Collection
 
 from .tasks.backup import backup
+from .tasks.backups import backups
 from .tasks.config import ns as config
 from .tasks.deploy import deploy
 from .tasks.doctor import doctor
@@ -51,6 +52,7 @@ ns = Collection(
     logs,
     unlock,
     backup,
+    backups,
     restore,
 )
 ns.add_collection(config, name="config")

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 from . import migrations
 from .agent import wire
+from .archive.parts import parts
+from .archive.places import beside
 from .console import Console
 from .environment import variables
 from .environment.services import of_services
 from .errors import FleetError, HostsmithError
 from .fleet import Fleet, Member
 from .outcome import Outcome
+from .recipes.backup import backed_up
 from .recipes.haproxy import drained
 from .recipes.release import live, pruned, release_command, settled, singletons, singletons_ended
 from .report import Report
@@ -128,6 +131,28 @@ def release_variables(c: Context, run: Underway, given: Given) -> Wanted:
     for remark in wanted.remarks:
         run.console.say(remark, style="yellow")
     return wanted
+
+
+def back_up(c: Context, run: Underway) -> None:
+    """Have the hosts back up what a release command may change, if the settings ask for that.
+
+    :raises FleetError: one could not.
+    """
+    settings = run.settings
+    if not settings.backup.before_migrate or "release" not in settings.processes:
+        return
+    wanted = [backed_up(settings)]
+    run.fleet.each(lambda member: member.converge("backup", wanted))
+    run.fleet.require("the backup failed, and nothing has changed")
+    others = beside(c, settings, [member.target for member in run.fleet.members], parts(settings))
+    with Fleet(others, Console(quiet=True), settings.concurrency, None) as fleet:
+        fleet.each(lambda member: member.converge("backup", wanted))
+        for member in fleet.members:
+            for note in member.report.notes:
+                run.console.say(f"{member.label}: {note}")
+            if not member.report.ok:
+                run.first.report.error = f"{member.label}: {member.report.problem()}"
+    run.fleet.require("the backup failed, and nothing has changed")
 
 
 def _kept_by_others(c: Context, run: Underway) -> list[Kept]:

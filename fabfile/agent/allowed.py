@@ -11,6 +11,7 @@ from dataclasses import fields
 from typing import Any
 
 from ..resources.assets import Assets
+from ..resources.backed_up import BackedUp
 from ..resources.base import ResourceError
 from ..resources.directory import Directory
 from ..resources.django import Collected, DeployCheck
@@ -152,6 +153,8 @@ class Allowed:
                 "base": exactly(Maintenance.base),
             },
             NoMaintenance: {"app": own, "base": exactly(NoMaintenance.base)},
+            # It does what the timer does; the folder is looked into for the name of the newest archive of this app.
+            BackedUp: {"app": own, "folder": text("/[A-Za-z0-9._/-]+")},
             Drained: {
                 "app": own,
                 "server": text("[A-Za-z0-9._:-]{1,300}"),
@@ -303,8 +306,8 @@ def _is_value(value: Any) -> bool:
 
 _RESOURCES = (
     *(ReleaseRecord, ReleaseCode, ReleaseCopy, ReleaseVenv, Validated, Environment, GeneratedValues, Assets),
-    *(Collected, DeployCheck, ReleaseCommand, Live, Settled, SingletonsEnded, Singletons, Scaled, Restarted),
-    *(Pruned, Drained, Maintenance, NoMaintenance),
+    *(Collected, DeployCheck, BackedUp, ReleaseCommand, Live, Settled, SingletonsEnded, Singletons, Scaled),
+    *(Restarted, Pruned, Drained, Maintenance, NoMaintenance),
 )
 _KNOWN = frozenset(
     wire.type_name(cls) for cls in (*_RESOURCES, File, Directory, Record, HealthCheck, Variable, Variables)

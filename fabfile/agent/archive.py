@@ -13,7 +13,7 @@ import os
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -35,6 +35,28 @@ class ArchiveError(ResourceError):
 def file_name(app: str, created: float) -> str:
     """The name of an archive; those of an app sort by time."""
     return f"{app}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(created))}.tar"
+
+
+def header(
+    app: str, created: float, live: Mapping[str, Any] | None, contents: Sequence[str], hostsmith: str, key: str | None
+) -> dict[str, Any]:
+    """What a manifest says besides its parts.
+
+    :param created: when, in seconds since 1970.
+    :param live: the record of the live release; None when there is none.
+    :param contents: names of the parts.
+    :param hostsmith: its version.
+    :param key: id of the key that the parts are encrypted with; None when they are not.
+    """
+    return {
+        "app": app,
+        "created": time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(created)),
+        "release": (live or {}).get("id", ""),
+        "revision": (live or {}).get("revision", ""),
+        "versions": {"hostsmith": hostsmith},
+        "contents": list(contents),
+        "key": key,
+    }
 
 
 class PartWriter:

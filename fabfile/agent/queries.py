@@ -19,8 +19,10 @@ from . import (
     passwords,
     redact,
     running,
+    stored,
     supervisord,
     system,
+    systemd,
     variables,
     wire,
 )
@@ -223,6 +225,14 @@ def kept_variables(app: str) -> dict[str, Any]:
 def services(app: str) -> dict[str, str]:
     """The password of each service of an app that is set up here; for the controller's memory alone."""
     return {name: password.reveal() for name, password in passwords.kept(app).items()}
+
+
+def backups(app: str, folder: str) -> dict[str, Any]:
+    """The archives of an app in a folder of this host, oldest first, and what is wrong with its making of them."""
+    unit = stored.unit(app)
+    failed = systemd.properties(unit, "ActiveState").get("ActiveState") == "failed"
+    problem = f"the last one failed; `journalctl -u {unit}` says why" if failed else ""
+    return {"archives": stored.listed(app, folder), "problem": problem}
 
 
 def examine(services: list[str], open_ports: list[str], firewall: bool) -> list[dict[str, str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
-from ..agent.archive import ENCRYPTED, ArchiveError, Writer, file_name
+from ..agent.archive import ENCRYPTED, ArchiveError, Writer, file_name, header
 from ..agent.pipes import packed
 from ..errors import BackupError
 from .parts import ENVIRONMENT, Part
@@ -33,14 +33,14 @@ def made(app: str, folder: Path, places: Sequence[tuple[Part, Member]], main: Me
     main.phase(ENVIRONMENT)
     kept = main.session.ask("kept_variables", app=app)
     names = [ENVIRONMENT, *(part.name for part, _ in places)]
-    header = _header(app, created, kept["live"] or {}, names, key)
+    said = header(app, created, kept["live"], names, __version__, key.id if key else None)
     path = folder / file_name(app, created)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.exists():
             raise BackupError(f"{path} is there already, expected a new name; try again in a second")
-        with Writer(str(path), header) as writer:
-            _Parts(writer, header, key).write_all(kept, places)
+        with Writer(str(path), said) as writer:
+            _Parts(writer, said, key).write_all(kept, places)
             writer.finish()
     except ArchiveError as error:
         raise BackupError(str(error)) from None
@@ -49,23 +49,11 @@ def made(app: str, folder: Path, places: Sequence[tuple[Part, Member]], main: Me
     return path
 
 
-def _header(app: str, created: float, live: Mapping[str, Any], names: list[str], key: Key | None) -> dict[str, Any]:
-    return {
-        "app": app,
-        "created": time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(created)),
-        "release": live.get("id", ""),
-        "revision": live.get("revision", ""),
-        "versions": {"hostsmith": __version__},
-        "contents": names,
-        "key": key.id if key else None,
-    }
-
-
 class _Parts:
     """The parts of an archive, encrypted when there is a key."""
 
-    def __init__(self, writer: Writer, header: Mapping[str, Any], key: Key | None) -> None:
-        self._writer, self._header, self._key = writer, header, key
+    def __init__(self, writer: Writer, said: Mapping[str, Any], key: Key | None) -> None:
+        self._writer, self._header, self._key = writer, said, key
 
     def write_all(self, kept: Mapping[str, Any], places: Sequence[tuple[Part, Member]]) -> None:
         """The environment, and what the hosts dump."""

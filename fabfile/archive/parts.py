@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..agent import shared_files
 from ..agent.layout import Layout
+from ..recipes.roles import processes
 
 if TYPE_CHECKING:
     from ..services import Argv, Restore
@@ -43,6 +45,12 @@ def parts(settings: Settings) -> list[Part]:
         if name != FILES and (dump := service.backup()):
             found.append(Part(name, service.home if settings.roles.get(service.home) else "", dump, service.restore()))
     return found
+
+
+def parts_on(settings: Settings, roles: Container[str]) -> tuple[list[Part], bool]:
+    """The parts that are on a host of these roles, and whether it has an environment: those that run the app."""
+    has_app = bool(processes(settings, roles))
+    return [part for part in parts(settings) if (part.role in roles if part.role else has_app)], has_app
 
 
 def fresh_files(app: str) -> str:

@@ -38,6 +38,17 @@ from {CANONICAL}.agent.gate import main
 main(code)
 """
 
+# What a timer of systemd's starts on a host that makes backups by itself.
+BACKUP = "/usr/local/sbin/hostsmith-backup"
+BACKUP_SCRIPT = f"""\
+#!/usr/bin/python3 -I
+# Written by hostsmith: backs up what a plan names; its argument is the plan's path.
+import sys
+sys.path.insert(0, "{GATE_CODE}")
+from {CANONICAL}.agent.scheduled import main
+main(sys.argv[1])
+"""
+
 _BOOTSTRAP = f"""\
 import sys
 if sys.version_info < (3, 10):

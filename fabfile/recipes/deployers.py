@@ -44,11 +44,15 @@ def deployers(settings: Settings) -> list[Resource]:
 
 def gate() -> list[Resource]:
     """The gate: the agent on the host, and the command that starts it; all apps have the same."""
+    return [*installed_agent(), File(pack.GATE, pack.GATE_SCRIPT, mode=0o755, owner="root", group="root")]
+
+
+def installed_agent() -> list[Resource]:
+    """The agent on the host, for what starts there without us."""
     folder = pack.GATE_CODE.rpartition("/")[0]
     return [
         Directory(folder, mode=0o755, owner="root", group="root"),
         File(pack.GATE_CODE, pack.agent_zip(zipfile.ZIP_STORED), mode=0o644, owner="root", group="root"),
-        File(pack.GATE, pack.GATE_SCRIPT, mode=0o755, owner="root", group="root"),
     ]
 
 

@@ -30,6 +30,9 @@ def provision(settings: Settings, roles: Container[str]) -> list[Resource]:
 
     :raises SettingsError: the roles of the host, or of the fleet, do not go together.
     """
+    # It asks this module where processes run.
+    from .backup import backups
+
     resources = [*system(settings)]
     if processes(settings, roles):
         resources += [*python(settings), *supervisor(settings), *app(settings)]
@@ -43,6 +46,7 @@ def provision(settings: Settings, roles: Container[str]) -> list[Resource]:
     resources += its_services
     if processes(settings, roles) or balances(settings, roles) or its_services:
         resources += deployers(settings)
+    resources += backups(settings, roles)
     resources += hardening(settings, roles)
     return together(resources)
 

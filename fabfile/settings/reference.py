@@ -72,6 +72,11 @@ health:
   timeout: 60
   statuses: [200-299, 301]
 
+backup:
+  schedule: 15 3 * * *
+  keep: 7
+  to: /var/backups/blog
+  before_migrate: true
 balancer:
   algorithm: leastconn
   drain: true

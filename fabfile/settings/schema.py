@@ -14,6 +14,8 @@ from ..host import Host, Machine, Machines, machine_as_written
 from ..printable import cut
 from ..sandbox import lookup
 from . import values as kind
+from .backup import EXPECTED as BACKUP_EXPECTED
+from .backup import Backup
 from .balancer import Balancer
 from .cron import Cron, with_scheduler
 from .deployers import Deployers
@@ -145,6 +147,10 @@ class Settings(Model):
     deployers: Annotated[Deployers, MappingOf("a mapping such as {user: deploy, keys: [keys/alice.pub]}")] = Field(
         default_factory=Deployers,
         description="Who may deploy the app and do nothing else on its hosts.",
+    )
+    backup: Annotated[Backup, MappingOf(BACKUP_EXPECTED)] = Field(
+        default_factory=Backup,
+        description="Backups that the hosts make by themselves. See [backups](backup.md).",
     )
     services: Services = Field(
         default_factory=dict,

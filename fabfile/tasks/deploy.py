@@ -19,7 +19,7 @@ from ..recipes.release import prepared
 from ..release import new_record
 from ..report import Report
 from ..resources.release import ReleaseCode
-from ..rollout import Underway, release_variables, underway
+from ..rollout import Underway, back_up, release_variables, underway
 from ..settings import load
 from ..source import LocalSource, Source
 from ..targets import Limits, targets, with_app
@@ -117,6 +117,7 @@ def _deploy(c: Context, run: Underway, origin: _Origin, given: Given) -> Record:
     fleet.require("nothing has changed")
     source = origin.resolve(settings, run.first.session)
     wanted = release_variables(c, run, given)
+    back_up(c, run)
     record = new_record(source, whoami(), time.time(), (name for host in found.values() for name in host["releases"]))
 
     def prepare(member: Member) -> list[Resource]:

@@ -18,6 +18,7 @@ from ..report import Report
 from ..rollout import underway
 from ..settings import load
 from ..targets import Limits, Target, targets, with_app
+from . import words
 from .base import task
 
 if TYPE_CHECKING:
@@ -26,16 +27,19 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
 
+words.adopt()
+
+
 @task(
     help={
-        "archive": "The file that `fab backup` wrote.",
+        "words": "Written without the flag: the file that `fab backup` wrote.",
         "yes": "Do not ask.",
         "json": "Print one JSON document instead of lines.",
     }
 )
 def restore(
     c: Context,
-    archive: str,
+    words: str = "",
     yes: bool = False,
     json: bool = False,
     role: str | None = None,
@@ -46,7 +50,7 @@ def restore(
     settings = load(c)
     console = Console(quiet=json)
     known = parts(settings)
-    found = readable(archive, settings, known)
+    found = readable(_archive(words), settings, known)
     hosts = with_app(targets(c, settings, Limits(role, host, exclude)))
     wanted = [part for part in known if part.name in found.names]
     others = beside(c, settings, hosts, wanted)
@@ -68,6 +72,15 @@ def restore(
         outcome.more["release"] = record.id
     console.say(f"{settings.app}: release {record.id} is live with {', '.join(found.names)}", style="bold green")
     return outcome.reports
+
+
+def _archive(given: str) -> str:
+    found = words.split(given)
+    if len(found) != 1:
+        raise UsageError(
+            f"found {' '.join(found) or 'no archive'}, expected one: `fab restore hello-20261121-031500.tar`"
+        )
+    return found[0]
 
 
 def _ask(found: Readable, hosts: Sequence[Target]) -> None:

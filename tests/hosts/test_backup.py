@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import shlex
 import tarfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from invoke.util import yaml
 
+from tests.docs import ROOT, blocks
 from tests.hosts.conftest import Project, Vps, make_project
 
 # An app that has data: rows in SQLite, files, and variables of which one was made up.
@@ -39,7 +44,7 @@ def project(
     project.fab("deploy")
     project.fab("config.set", "COLOUR=green")
     project.fab("run", "--", "python3", "-c", _ROWS)
-    project.fab("run", "--", "echo hello > ~/note; chmod 604 ~/note; mkdir ~/uploads; echo 1 > '~/uploads/a b'")
+    project.fab("run", "--", "echo hello > ~/note; chmod 604 ~/note; mkdir ~/uploads; echo 1 > ~/uploads/'a b'")
     yield project
     vps.sandbox.destroy(vps.name)
 
@@ -116,14 +121,9 @@ def test_an_archive_that_is_damaged_or_another_apps_touches_nothing(project: Pro
 def test_data_that_cannot_be_loaded_leaves_the_app_as_it_was(project: Project) -> None:
     archive = _backup(project)
     before, live = _data(project), project.vps.live()
-    project.vps.run(
-        "mv /usr/bin/tar /usr/bin/tar.away && printf '#!/bin/sh\nexit 9\n' > /usr/bin/tar && chmod +x /usr/bin/tar"
-    )
-    try:
+    with _failing(project.vps, "/usr/bin/tar"):
         failed = project.fab("restore", str(archive), "--yes", status=1)
-        assert "files could not be loaded, and nothing has changed" in failed.stderr
-    finally:
-        project.vps.run("mv /usr/bin/tar.away /usr/bin/tar")
+    assert "files could not be loaded, and nothing has changed" in failed.stderr
     assert (_data(project), project.vps.live()) == (before, live)
     assert project.vps.run("ls /srv/hello | grep shared") == "shared\n"
 
@@ -153,3 +153,85 @@ def test_a_connection_that_breaks_leaves_no_archive_and_nothing_running(project:
         "for i in $(seq 300); do pgrep -u hello -f 'SQLite format' >/dev/null || exit 0; sleep 0.1; done; exit 1"
     )
     project.fab("run", "--", "rm ~/large")
+
+
+_PAGE = ROOT / "docs" / "backup.md"
+
+
+def test_the_commands_and_settings_of_the_page_on_backups_do_what_it_says(project: Project) -> None:
+    before = _data(project)
+    for block in blocks(_PAGE):
+        if block.language == "yaml":
+            project.settings(**_SETTINGS, **yaml.safe_load(block.text))
+            project.fab("provision")
+        for command in block.commands() if block.language == "console" else []:
+            archive = next(iter(sorted((project.folder / "backups").glob("*.tar"), reverse=True)), "")
+            text = command.text.replace("backups/hello-20261121-031500.tar", str(archive))
+            project.fab(*shlex.split(text)[1:])
+    assert _data(project) == before
+
+
+def test_a_host_backs_up_by_its_timer_keeps_so_many_and_tells_when_it_fails(project: Project) -> None:
+    vps = project.vps
+    project.settings(**_SETTINGS, backup={"schedule": "15 3 * * *", "keep": 2})
+    project.fab("provision")
+    assert project.fab("provision", "--check").stdout.count("0 changed") == 1
+    timer = vps.run("systemctl show --property=TimersCalendar,ActiveState hostsmith-backup-hello.timer")
+    assert "OnCalendar=*-*-* 03:15:00" in timer
+    assert "ActiveState=active" in timer
+    for _ in range(3):
+        vps.run("systemctl start hostsmith-backup-hello.service; sleep 1")
+    (found,) = project.json("backups").values()
+    assert [each["parts"] for each in found["archives"]] == [["environment", "files"]] * 2
+    listing = vps.run("stat -c '%a %U' /var/backups/hello /var/backups/hello/*").splitlines()
+    assert listing == ["700 root", "600 root", "600 root"]
+    # What the host wrote is what `fab restore` takes.
+    copy = project.folder / "copied.tar"
+    copy.write_bytes(base64.b64decode(vps.run("base64 /var/backups/hello/$(ls /var/backups/hello | tail -1)")))
+    before = _data(project)
+    _lose(project)
+    project.fab("restore", str(copy), "--yes")
+    assert _data(project) == before
+    with _failing(vps, "/usr/sbin/runuser"):
+        vps.run("systemctl start hostsmith-backup-hello.service", ok=False)
+        assert "the last one failed" in project.fab("backups", status=1).stderr
+        assert "hostsmith-backup-hello.service" in project.fab("doctor", status=1).stdout
+        assert "no backup of hello: runuser: ended with status 9" in vps.run(
+            "journalctl -u hostsmith-backup-hello -o cat"
+        )
+    assert len(vps.run("ls -A /var/backups/hello").splitlines()) == 2
+    vps.run("systemctl start hostsmith-backup-hello.service")
+    project.fab("backups")
+
+
+def test_a_deploy_backs_up_before_its_release_command_or_does_not_begin(project: Project) -> None:
+    vps = project.vps
+    project.settings(**_SETTINGS, backup={"before_migrate": True, "to": "/var/backups/before"})
+    project.write("Procfile", "web: gunicorn hello:app\nrelease: touch ~/migrated\n")
+    project.commit("a release command")
+    project.fab("provision")
+    live, releases = vps.live(), vps.run("ls /srv/hello/releases")
+    with _failing(vps, "/usr/sbin/runuser"):
+        failed = project.fab("deploy", status=1)
+    assert "the backup failed, and nothing has changed" in failed.stderr
+    assert (vps.live(), vps.run("ls /srv/hello/releases")) == (live, releases)
+    assert "migrated" not in vps.run(f"ls {_WHERE}")
+    vps.run("rm -f /var/backups/before/*")
+    done = project.fab("deploy")
+    (made,) = vps.run("ls -d /var/backups/before/*").splitlines()
+    assert f"backup: {made}" in done.stdout
+    # It is from before the migration.
+    assert "migrated" not in vps.run(f"tar xOf {made} files.gz | tar tz")
+    assert "migrated" in vps.run(f"ls {_WHERE}")
+    project.settings(**_SETTINGS)
+
+
+@contextmanager
+def _failing(vps: Vps, program: str) -> Iterator[None]:
+    """While this lasts, a program of the host ends with status 9."""
+    vps.run(f"mv {program} {program}.away")
+    vps.run(f"cat > {program} && chmod +x {program}", stdin="#!/bin/sh\nexit 9\n")
+    try:
+        yield
+    finally:
+        vps.run(f"mv {program}.away {program}")

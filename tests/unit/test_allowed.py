@@ -34,6 +34,7 @@ from hostsmith.resources import (
     Validated,
 )  # fmt: skip
 from hostsmith.resources.assets import Assets
+from hostsmith.resources.backed_up import BackedUp
 from hostsmith.resources.django import Collected, DeployCheck
 from hostsmith.resources.drained import Drained
 from hostsmith.resources.environment import Environment, GeneratedValues
@@ -216,6 +217,10 @@ WRONG: list[tuple[Resource, dict[str, list[Any]]]] = [
             "drain_timeout": [-1, 1e9, "30", None, True],
             "retire": ["\x1b[2J", 3],
         },
+    ),
+    (
+        BackedUp("shop", "/var/backups/shop"),
+        {"app": ANOTHER, "folder": ["", "backups", "/x\n", "/var/back ups", None, ["/x"]]},
     ),
     (Pruned("shop", 5), {"app": ANOTHER, "keep": [0, -1, "5", None, True]}),
     (

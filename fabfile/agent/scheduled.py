@@ -1,0 +1,61 @@
+"""A backup that the host makes of its own part of an app: what systemd starts, from the agent as it is installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ..resources.base import ResourceError
+from . import pipes, queries, stored
+from .archive import Writer, file_name, header
+
+
+def main(path: str) -> None:
+    """Make one, and remove the oldest when there are more than are to be kept.
+
+    :param path: of the plan that `fab provision` has written.
+    """
+    with open(path, encoding="utf-8") as file:
+        plan = json.load(file)
+    os.umask(0o077)
+    try:
+        made = make(plan, time.time())
+        rotate(plan["app"], plan["to"], plan["keep"])
+    except (ResourceError, OSError) as error:
+        sys.exit(f"no backup of {plan['app']}: {error}")
+    sys.stdout.write(f"{made}: {os.path.getsize(made)} bytes\n")
+
+
+def make(plan: Mapping[str, Any], now: float) -> str:
+    """Write an archive; returns its path.
+
+    :raises ResourceError: a part could not be had; there is no archive then.
+    """
+    app, folder = plan["app"], plan["to"]
+    # systemd runs one at a time: what is unfinished was cut off.
+    for name in stored.unfinished(app, folder):
+        os.unlink(f"{folder}/{name}")
+    kept = queries.kept_variables(app)
+    contents = [*(["environment"] if plan["environment"] else []), *(name for name, _ in plan["parts"])]
+    path = f"{folder}/{file_name(app, now)}"
+    with Writer(path, header(app, now, kept["live"], contents, plan["hostsmith"], None)) as writer:
+        if plan["environment"]:
+            data = json.dumps(kept).encode()
+            with writer.part("environment") as part:
+                part.write(pipes.packed(data))
+                part.plain = len(data)
+        for name, argv in plan["parts"]:
+            with writer.part(name) as part:
+                part.plain = pipes.dump(argv, part.write)
+        writer.finish()
+    return path
+
+
+def rotate(app: str, folder: str, keep: int) -> None:
+    """Remove the oldest archives, so that no more than `keep` are left."""
+    for name in stored.names(app, folder)[:-keep]:
+        os.unlink(f"{folder}/{name}")

@@ -1,0 +1,70 @@
+"""Backups that a host makes by itself: a timer of systemd's, and the agent as it is installed to do it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Container
+from typing import TYPE_CHECKING
+
+from .._version import __version__
+from ..agent import stored
+from ..archive.parts import parts_on
+from ..connection import pack
+from ..resources import Absent, Directory, File, Resource, Restart, Service
+from ..resources.backed_up import BackedUp
+from ..settings.backup import calendar
+from ..templating import Template
+from .deployers import installed_agent
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+
+_FOLDER = "/etc/hostsmith"
+
+
+def folder(settings: Settings) -> str:
+    """Where on a host its archives are."""
+    return settings.backup.to or f"/var/backups/{settings.app}"
+
+
+def backed_up(settings: Settings) -> BackedUp:
+    """That there is a fresh one."""
+    return BackedUp(settings.app, folder(settings))
+
+
+def backups(settings: Settings, roles: Container[str]) -> list[Resource]:
+    """What makes them, on a host that has a part of the app's data; nothing when the settings do not ask for any."""
+    parts, environment = parts_on(settings, roles)
+    if not settings.backup.is_on_host or not (parts or environment):
+        return []
+    plan, unit = f"{_FOLDER}/backup-{settings.app}.json", stored.unit(settings.app)
+    data = {
+        "app": settings.app,
+        "to": folder(settings),
+        "keep": settings.backup.keep,
+        "environment": environment,
+        "parts": [[part.name, part.dump] for part in parts],
+        "hostsmith": __version__,
+    }
+    variables = {"app": settings.app, "command": f"{pack.BACKUP} {plan}"}
+    return [
+        *installed_agent(),
+        File(pack.BACKUP, pack.BACKUP_SCRIPT, mode=0o755, owner="root", group="root"),
+        Directory(_FOLDER, mode=0o755, owner="root", group="root"),
+        File(plan, json.dumps(data, indent=1) + "\n", mode=0o600, owner="root", group="root"),
+        Directory(folder(settings), mode=0o700, owner="root", group="root"),
+        Template(f"/etc/systemd/system/{unit}", "backup/backup.service.j2", variables, mode=0o644),
+        *_timer(settings, unit),
+    ]
+
+
+def _timer(settings: Settings, unit: str) -> list[Resource]:
+    timer = f"{unit.removesuffix('.service')}.timer"
+    path = f"/etc/systemd/system/{timer}"
+    if settings.backup.schedule is None:
+        return [Service(timer, running=False, enabled=False), Absent(path)]
+    variables = {"app": settings.app, "calendar": calendar(settings.backup.schedule)}
+    return [
+        Template(path, "backup/backup.timer.j2", variables, mode=0o644, notify=Restart(timer)),
+        Service(timer),
+    ]
