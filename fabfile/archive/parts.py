@@ -36,14 +36,14 @@ class Part:
 def parts(settings: Settings) -> list[Part]:
     """The parts of an app: its services, as far as they keep anything, and its files."""
     # They load pydantic, and `fab --list` does without.
-    from ..services.registry import known
+    from ..services.placement import services
 
     found = [files(settings.app)]
-    for name, options in settings.services.items():
-        service = known()[name](settings, options)
+    for service in services(settings):
         # What lies below the app's shared folder is in the files.
-        if name != FILES and (dump := service.backup()):
-            found.append(Part(name, service.home if settings.roles.get(service.home) else "", dump, service.restore()))
+        if service.name != FILES and (dump := service.backup()):
+            role = service.home if settings.roles.get(service.home) else ""
+            found.append(Part(service.name, role, dump, service.restore()))
     return found
 
 

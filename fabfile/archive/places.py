@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from ..roles import ALL_ROLES
 from ..targets import of_role, primary
 from .parts import Part
 
@@ -30,6 +31,9 @@ def main_host(hosts: Sequence[Target]) -> Target:
 
 def beside(c: Context, settings: Settings, hosts: Sequence[Target], wanted: Sequence[Part]) -> list[Target]:
     """The hosts of the parts that are on none of these hosts: the first of each role."""
+    if hosts[0].roles is ALL_ROLES:
+        # One that is given with -H has services of its own.
+        return []
     there = {settings.machine(target.host) for target in hosts}
     found = {}
     for role in dict.fromkeys(part.role for part in wanted if part.role):
@@ -47,7 +51,8 @@ def placed(
     :param members: all hosts.
     :param main: see `main_host`.
     """
-    return [(part, _member(settings, part, members) if part.role else main) for part in wanted]
+    here = main.target.roles is ALL_ROLES
+    return [(part, main if here or not part.role else _member(settings, part, members)) for part in wanted]
 
 
 def _member(settings: Settings, part: Part, members: Sequence[Member]) -> Member:

@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hostsmith.sandbox import Sandbox
 from invoke.util import yaml
 
 from tests.docs import ROOT, blocks
 from tests.hosts.conftest import Project, Vps, make_project
 
-# An app that has data: rows in SQLite, files, and variables of which one was made up.
-_SETTINGS = {"environment": {"SECRET": {"generate": 30}}, "drain_timeout": 1}
+# An app that has data: rows in PostgreSQL and in SQLite, files, and variables of which one was made up.
+_SETTINGS = {"services": ["postgres"], "environment": {"SECRET": {"generate": 30}}, "drain_timeout": 1}
 _ROWS = (
     "import sqlite3; c = sqlite3.connect('/srv/hello/shared/app.db');"
     " c.execute('create table if not exists t (x)');"
@@ -30,20 +31,37 @@ _WHERE = "/srv/hello/shared"
 
 
 @pytest.fixture(scope="module")
-def project(
-    boot: Callable[..., Vps], deployed_image: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Project]:
-    """A project whose host has data to lose."""
-    vps = boot(deployed_image)
-    vps.wait_for_site()
+def image(
+    boot: Callable[..., Vps], sandbox: Sandbox, provisioned_image: str, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """An image of a host that is provisioned for an app with PostgreSQL."""
+    vps = boot(provisioned_image)
+    project = make_project(tmp_path_factory.mktemp("image"), vps)
+    project.settings(**_SETTINGS)
+    project.fab("provision")
+    sandbox.snapshot(vps.name, "backup")
+    sandbox.destroy(vps.name)
+    return "backup"
+
+
+def _booted(boot: Callable[..., Vps], image: str) -> Vps:
+    vps = boot(image)
     # A folder of the image itself cannot be renamed on the overlay that a test's host is; on a server it can.
-    vps.run(f"cp -a {_WHERE} {_WHERE}.own && rm -r {_WHERE} && mv {_WHERE}.own {_WHERE}")
+    vps.run(f"rm -r {_WHERE} && install -d -o hello -g hello -m 750 {_WHERE}")
+    return vps
+
+
+@pytest.fixture(scope="module")
+def project(boot: Callable[..., Vps], image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project whose host has data to lose."""
+    vps = _booted(boot, image)
     project = make_project(tmp_path_factory.mktemp("backup"), vps)
     project.settings(**_SETTINGS)
     project.commit("variables")
     project.fab("deploy")
     project.fab("config.set", "COLOUR=green")
     project.fab("run", "--", "python3", "-c", _ROWS)
+    project.fab("run", "--", _sql("create table t (x int); insert into t select generate_series(1, 5000)"))
     project.fab("run", "--", "echo hello > ~/note; chmod 604 ~/note; mkdir ~/uploads; echo 1 > ~/uploads/'a b'")
     yield project
     vps.sandbox.destroy(vps.name)
@@ -55,18 +73,25 @@ def _backup(project: Project, *flags: str) -> Path:
 
 def _data(project: Project) -> list[str]:
     """What the app has: its rows, its files and its variables."""
-    look = f'python3 -c "{_COUNT}"; cat ~/note; stat -c %a ~/note; ls ~; echo $COLOUR $SECRET'
+    files = "cat ~/note; stat -c %a ~/note; ls ~; echo $COLOUR $SECRET"
+    look = f'{_sql("select count(*), sum(x) from t")}; python3 -c "{_COUNT}"; {files}'
     return project.fab("run", "--", look).stdout.splitlines()
 
 
+def _sql(statement: str) -> str:
+    """A command of the app's that asks its database, as its environment says."""
+    return f'psql -XqAt "$DATABASE_URL" -c "{statement}"'
+
+
 def _lose(project: Project) -> None:
+    project.fab("run", "--", _sql("delete from t where x % 3 = 0; create table later (x int)"))
     project.fab("run", "--", "rm -r ~/*; echo other > ~/other")
     project.fab("config.set", "COLOUR=red")
 
 
 def test_a_restore_puts_back_rows_files_and_variables_and_the_app_serves(project: Project) -> None:
     before = _data(project)
-    assert before[0] == "(1000,)"
+    assert before[:2] == ["5000|12502500", "(1000,)"]
     archive = _backup(project)
     assert archive.stat().st_mode & 0o777 == 0o600
     _lose(project)
@@ -79,15 +104,20 @@ def test_a_restore_puts_back_rows_files_and_variables_and_the_app_serves(project
 
 
 def test_a_new_host_has_it_all_after_provision_deploy_and_an_encrypted_archive(
-    project: Project, boot: Callable[..., Vps], tmp_path: Path, provisioned_image: str
+    project: Project, boot: Callable[..., Vps], tmp_path: Path, image: str
 ) -> None:
     project.fab("secrets.init")
     archive = _backup(project, "--encrypt")
     with tarfile.open(archive) as members:
-        assert members.getnames() == ["environment.gz.enc", "files.gz.enc", "manifest.json", "SHA256SUMS"]
+        assert members.getnames() == [
+            "environment.gz.enc",
+            "files.gz.enc",
+            "postgres.gz.enc",
+            "manifest.json",
+            "SHA256SUMS",
+        ]
     before = _data(project)
-    vps = boot(provisioned_image)
-    vps.run(f"rm -r {_WHERE} && install -d -o hello -g hello -m 750 {_WHERE}")
+    vps = _booted(boot, image)
     new = make_project(tmp_path, vps)
     new.settings(**_SETTINGS)
     new.commit("variables")
@@ -182,7 +212,7 @@ def test_a_host_backs_up_by_its_timer_keeps_so_many_and_tells_when_it_fails(proj
     for _ in range(3):
         vps.run("systemctl start hostsmith-backup-hello.service; sleep 1")
     (found,) = project.json("backups").values()
-    assert [each["parts"] for each in found["archives"]] == [["environment", "files"]] * 2
+    assert [each["parts"] for each in found["archives"]] == [["environment", "files", "postgres"]] * 2
     listing = vps.run("stat -c '%a %U' /var/backups/hello /var/backups/hello/*").splitlines()
     assert listing == ["700 root", "600 root", "600 root"]
     # What the host wrote is what `fab restore` takes.
