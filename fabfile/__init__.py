@@ -48,6 +48,7 @@ from .tasks.restore import restore
 from .tasks.rollback import rollback
 from .tasks.run import run
 from .tasks.scale import scale
+from .tasks.serve import serve
 from .tasks.shell import shell
 from .tasks.status import status
 from .tasks.unlock import unlock
@@ -102,6 +103,7 @@ __all__ = [
     "role",
     "rollback",
     "run",
+    "serve",
     "shell",
     "scale",
     "status",

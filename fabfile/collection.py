@@ -27,6 +27,7 @@ from .tasks.sandbox import ns as sandbox
 from .tasks.scale import scale
 from .tasks.secrets import ns as secrets
 from .tasks.services import ns as services
+from .tasks.serve import serve
 from .tasks.shell import shell
 from .tasks.status import status
 from .tasks.unlock import unlock
@@ -54,6 +55,7 @@ ns = Collection(
     backup,
     backups,
     restore,
+    serve,
 )
 ns.add_collection(config, name="config")
 ns.add_collection(secrets, name="secrets")

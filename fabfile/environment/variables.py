@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -51,19 +51,21 @@ class Given:
         return replace(self, known={**beneath, **self.known})
 
 
-def given(settings: Settings) -> Given:
+def given(settings: Settings, without: Container[str] = ()) -> Given:
     """Read the encrypted file and have the commands tell their secrets.
 
     To be called before anything is locked, since a command may ask for a password.
 
+    :param without: variables that are not asked for.
     :raises SecretsError: there is no key, or a command fails.
     """
     known: dict[str, Variable] = {}
     lengths: dict[str, int] = {}
     file = secret_file(settings)
-    encrypted = file.read(find_key(settings)) if file.exists else {}
+    needed = file.exists and not (without and all(name in without for name in file.names()))
+    encrypted = file.read(find_key(settings)) if needed else {}
     for name, value in settings.environment.items():
-        if name in encrypted and not _is_of_shell(name):
+        if name in without or (name in encrypted and not _is_of_shell(name)):
             continue
         if isinstance(value, Generated):
             lengths[name] = value.length
@@ -75,7 +77,7 @@ def given(settings: Settings) -> Given:
     if settings.is_django:
         own = {*known, *lengths}
         known.update({n: Variable(v, "django") for n, v in django.variables(settings).items() if n not in own})
-        if django.SECRET_KEY not in own:
+        if django.SECRET_KEY not in own and django.SECRET_KEY not in without:
             lengths[django.SECRET_KEY] = django.SECRET_KEY_LENGTH
     return Given(known, lengths)
 
@@ -145,7 +147,7 @@ def wanted(given: Given, kept: Sequence[Kept]) -> Wanted:
     made_up = _made_up(kept)
     for name, length in given.generated.items():
         if name not in made_up:
-            made_up[name] = Secret("".join(secrets.choice(_ALPHABET) for _ in range(length)))
+            made_up[name] = make_up(length)
     known = {**given.known, **{name: Variable(made_up[name], GENERATED) for name in given.generated}}
     source = reference(kept)
     set_last = source.variables if source else Variables()
@@ -166,6 +168,11 @@ def wanted(given: Given, kept: Sequence[Kept]) -> Wanted:
         if name in host.generated and host.generated[name] != made_up[name]
     ]
     return Wanted(replace(set_last, given=known), made_up, remarks)
+
+
+def make_up(length: int) -> Secret:
+    """A value of so many letters and digits that nobody has."""
+    return Secret("".join(secrets.choice(_ALPHABET) for _ in range(length)))
 
 
 def reference(kept: Sequence[Kept]) -> Kept | None:

@@ -1,0 +1,138 @@
+"""Processes on this machine, side by side: what they print is passed on, and they end together, with their children."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import pwd
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import UsageError
+
+_PIECE = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Command:
+    """How a process is started and ended.
+
+    :param name: what it is called in what it prints.
+    :param stdin: what it can read.
+    :param user: who runs it; None for who runs us.
+    :param stop_signal: asks it and its children to end.
+    :param stop_timeout: seconds that it has to do so; then they are killed.
+    """
+
+    name: str
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    cwd: Path
+    stdin: bytes = field(default=b"", repr=False)
+    user: str | None = None
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_timeout: float = 10
+
+
+class Process:
+    """One of them, which runs in a session of its own: a Ctrl-C on the terminal is for us, who tell it to end.
+
+    :param show: called with what it prints, as it comes.
+    :raises UsageError: it cannot be started.
+    """
+
+    def __init__(self, command: Command, show: Callable[[bytes], None]) -> None:
+        self.command = command
+        try:
+            with tempfile.TemporaryFile() as stdin:
+                stdin.write(command.stdin)
+                stdin.seek(0)
+                self._process = subprocess.Popen(
+                    command.argv,
+                    env=dict(command.env),
+                    cwd=command.cwd,
+                    stdin=stdin,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    user=command.user,
+                    group=None if command.user is None else pwd.getpwnam(command.user).pw_gid,
+                    extra_groups=None if command.user is None else [],
+                )
+        except OSError as error:
+            raise UsageError(f"{command.name}: {error.filename}: {error.strerror}") from None
+        loop = asyncio.get_running_loop()
+        self._status: asyncio.Future[int] = loop.create_future()
+        # asyncio's own would, in some versions of Python, wait for children, too, who have the other end of the pipe.
+        threading.Thread(target=self._wait, args=[loop], daemon=True).start()
+        self._printing = asyncio.create_task(self._pass_on(show))
+
+    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        status = self._process.wait()
+        # Who does not wait for it any more may have gone.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._status.set_result, status)
+
+    async def _pass_on(self, show: Callable[[bytes], None]) -> None:
+        assert self._process.stdout is not None
+        reader = asyncio.StreamReader()
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), self._process.stdout)
+        try:
+            while data := await reader.read(_PIECE):
+                show(data)
+        finally:
+            transport.close()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self._status.done()
+
+    async def ended(self) -> int:
+        """Wait for its end; returns its exit status as a shell tells it."""
+        status = await asyncio.shield(self._status)
+        return status if status >= 0 else 128 - status
+
+    async def stop(self) -> None:
+        """Ask it and its children to end, and kill those that have not in time."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, self.command.stop_signal)
+        # A shell ends at once, and what it has started may have more to do: until then it has the pipe.
+        with contextlib.suppress(asyncio.TimeoutError):
+            over = asyncio.gather(asyncio.shield(self._status), asyncio.shield(self._printing), return_exceptions=True)
+            await asyncio.wait_for(over, self.command.stop_timeout)
+        self.kill()
+        await self._status
+        # Whoever has it now has gone off to a session of its own.
+        await asyncio.wait([self._printing], timeout=1)
+        self._printing.cancel()
+
+    def kill(self) -> None:
+        """Kill what is left of it and its children."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+
+async def first_end(processes: Sequence[Process]) -> tuple[Process, int]:
+    """Wait until one of them ends; returns it with its exit status."""
+    waiting = {asyncio.create_task(process.ended()): process for process in processes}
+    try:
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+    task = next(task for task in waiting if task in done)
+    return waiting[task], task.result()
+
+
+async def stop_all(processes: Sequence[Process]) -> None:
+    """Have all of them end, side by side."""
+    await asyncio.gather(*(process.stop() for process in processes))

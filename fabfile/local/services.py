@@ -1,0 +1,276 @@
+"""The services that the app asks for, on this machine: each an own instance in `.hostsmith/`, on a port of loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import glob
+import os
+import pwd
+import shutil
+import socket
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGINT, SIGTERM, Signals
+from typing import TYPE_CHECKING, ClassVar
+
+from ..agent import system
+from ..environment.variables import make_up
+from ..errors import UsageError
+from ..resources.secret import Secret
+from ..services import Access, known
+from .folder import folder, keep, kept
+from .processes import Command, Process
+
+if TYPE_CHECKING:
+    from ..services import Service
+    from ..settings import Settings
+
+ADDRESS = "127.0.0.1"
+_PASSWORD_LENGTH = 32
+# Seconds that a service may take until it can be used.
+_PATIENCE = 60
+Show = Callable[[bytes], None]
+
+
+@dataclass(frozen=True)
+class Instance(ABC):
+    """One service here.
+
+    :param programs: the paths of its programs, by their names.
+    :param access: how the app reaches it.
+    :param folder: its own.
+    :param user: who runs it; None for who runs us.
+    """
+
+    service: Service
+    programs: Mapping[str, str]
+    access: Access
+    folder: Path
+    user: str | None
+
+    needs: ClassVar[Sequence[str]]
+    package: ClassVar[str]
+    stop_signal: ClassVar[Signals] = SIGTERM
+
+    @abstractmethod
+    def argv(self) -> list[str]:
+        """The program that serves."""
+
+    @abstractmethod
+    async def prepare(self, show: Show) -> None:
+        """Make what it needs before it is started.
+
+        :param show: called with what programs print.
+        :raises UsageError: it cannot be made.
+        """
+
+    def is_ready(self) -> bool:
+        """Whether it can be used."""
+        with socket.socket() as connection:
+            return connection.connect_ex((ADDRESS, self.access.port or 0)) == 0
+
+    async def start(self, show: Show) -> Process:
+        """Start it, and wait until it can be used.
+
+        :raises UsageError: it does not come up.
+        """
+        await self.prepare(show)
+        process = Process(self._command(self.argv()), show)
+        try:
+            for _ in range(_PATIENCE * 20):
+                if process.is_over or self.is_ready():
+                    break
+                await asyncio.sleep(0.05)
+            if process.is_over or not self.is_ready():
+                raise UsageError(f"{self.service.name} does not come up; see what it says above")
+        except BaseException:
+            process.kill()
+            raise
+        return process
+
+    async def run(self, argv: Sequence[str], show: Show, stdin: str = "") -> str:
+        """Run a program of it to its end; returns what it printed.
+
+        :raises UsageError: it failed.
+        """
+        printed: list[bytes] = []
+        process = Process(self._command(argv, stdin), printed.append)
+        try:
+            status = await process.ended()
+        finally:
+            await process.stop()
+        text = b"".join(printed).decode("utf-8", "replace")
+        if status or "ERROR:" in text:
+            show(text.encode())
+            who = f"; it was run as the user {self.user}, since it refuses to be root's" if self.user else ""
+            raise UsageError(f"{self.service.name}: {Path(argv[0]).name} failed in {self.folder}{who}")
+        return text
+
+    def _command(self, argv: Sequence[str], stdin: str = "") -> Command:
+        env = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "TZ": "UTC"}
+        return Command(
+            self.service.name, argv, env, self.folder, stdin.encode(), self.user, self.stop_signal, stop_timeout=20
+        )
+
+    def write(self, name: str, text: str) -> str:
+        """A file in its folder that nobody else can read; returns its path."""
+        path = str(self.folder / name)
+        uid = pwd.getpwnam(self.user).pw_uid if self.user else None
+        system.write_atomic(path, text.encode(), mode=0o600, uid=uid)
+        return path
+
+
+class Postgres(Instance):
+    """PostgreSQL; the app's user is its superuser, so that it can add extensions."""
+
+    needs = ("initdb", "postgres")
+    package = "postgresql"
+    # Ends the connections that are left; on TERM it would wait for them.
+    stop_signal = SIGINT
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    def argv(self) -> list[str]:
+        options = [f"listen_addresses={ADDRESS}", f"port={self.access.port}", "unix_socket_directories="]
+        return [self.programs["postgres"], "-D", str(self._data), *(word for each in options for word in ("-c", each))]
+
+    async def prepare(self, show: Show) -> None:
+        if not self._data.exists():
+            await self._make(show)
+        extensions = getattr(self.service.options, "extensions", [])
+        statements = "".join(f'CREATE EXTENSION IF NOT EXISTS "{name}" CASCADE;\n' for name in extensions)
+        if statements:
+            await self._alone(self._data, self.access.name, statements, show)
+
+    async def _make(self, show: Show) -> None:
+        # Only what is whole gets the name that it is looked for by.
+        begun = self.folder / "begun"
+        shutil.rmtree(begun, ignore_errors=True)
+        password = self.write("password", self.access.password.reveal())
+        locale = "C.UTF-8" if sys.platform == "linux" else "C"
+        options = [f"--username={self.access.user}", f"--pwfile={password}", "--auth=scram-sha-256", "--encoding=UTF8"]
+        await self.run([self.programs["initdb"], "-D", str(begun), *options, f"--locale={locale}"], show)
+        os.unlink(password)
+        if self.access.name != "postgres":
+            await self._alone(begun, "postgres", f'CREATE DATABASE "{self.access.name}";\n', show)
+        begun.rename(self._data)
+
+    async def _alone(self, data: Path, database: str, statements: str, show: Show) -> None:
+        """Have statements done while it does not serve; so no client program is needed."""
+        await self.run([self.programs["postgres"], "--single", "-D", str(data), database], show, statements)
+
+    def is_ready(self) -> bool:
+        # It says so in its eighth line; a connection alone would be answered before, too.
+        lines = (system.read(str(self._data / "postmaster.pid")) or b"").split(b"\n")
+        return len(lines) > 7 and lines[7].strip() == b"ready"
+
+
+class Redis(Instance):
+    """Redis, with a password as on the hosts."""
+
+    needs = ("redis-server",)
+    package = "redis-server"
+
+    def argv(self) -> list[str]:
+        return [self.programs["redis-server"], str(self.folder / "redis.conf")]
+
+    async def prepare(self, show: Show) -> None:
+        lines = [f"bind {ADDRESS}", f"port {self.access.port}", f"requirepass {self.access.password.reveal()}"]
+        self.write("redis.conf", "\n".join([*lines, f'dir "{self.folder}"', ""]))
+
+
+class Memcached(Instance):
+    """memcached, which refuses to be root's, too."""
+
+    needs = ("memcached",)
+    package = "memcached"
+
+    async def prepare(self, show: Show) -> None:
+        """It keeps nothing."""
+
+    def argv(self) -> list[str]:
+        return [self.programs["memcached"], "-l", ADDRESS, "-p", str(self.access.port)]
+
+
+_KINDS: Mapping[str, type[Instance]] = {"postgres": Postgres, "redis": Redis, "memcached": Memcached}
+
+
+def instances(settings: Settings, own: Container[str]) -> list[Instance]:
+    """The services that are to be started here: those whose variables `local.env` does not give.
+
+    :param own: the names of the variables that it gives.
+    :raises UsageError: one can neither be started, nor is it given.
+    """
+    found = []
+    for name, options in settings.services.items():
+        service = known()[name](settings, options)
+        names = list(service.env(_access(service, 1, Secret(""))))
+        if not any(variable in own for variable in names):
+            found.append(_instance(service, names))
+    return found
+
+
+def _instance(service: Service, variables: Sequence[str]) -> Instance:
+    kind = _KINDS.get(service.name)
+    otherwise = f"set {' or '.join(variables[:1])} in local.env, or use --no-services"
+    if kind is None:
+        raise UsageError(f"{service.name}: cannot be started here; {otherwise}")
+    programs = {name: path for name in kind.needs if (path := _program(name))}
+    if missing := [name for name in kind.needs if name not in programs]:
+        raise UsageError(
+            f"{service.name}: found no {' and no '.join(missing)} on this machine; install it (on Debian: "
+            f"`apt install {kind.package}`), {otherwise}"
+        )
+    root = folder(service.settings.project)
+    texts = kept(root / "services.json")
+    port, password = texts.get(f"{service.name}.port", ""), texts.get(f"{service.name}.password", "")
+    if not password or not _is_free(port):
+        port, password = str(_free_port()), password or make_up(_PASSWORD_LENGTH).reveal()
+        keep(root / "services.json", {**texts, f"{service.name}.port": port, f"{service.name}.password": password})
+    access = _access(service, int(port), Secret(password))
+    place, user = root / service.name, _unprivileged(service.name)
+    place.mkdir(mode=0o700, exist_ok=True)
+    if user:
+        # Only its own folder is to be read by it, but it has to come there.
+        root.chmod(0o711)
+        shutil.chown(place, user)
+    return kind(service, programs, access, place, user)
+
+
+def _access(service: Service, port: int, password: Secret) -> Access:
+    return Access(ADDRESS, port, service.database, service.database, password)
+
+
+def _program(name: str) -> str | None:
+    """The path of a program; Debian keeps PostgreSQL's where no shell looks for them."""
+    found = shutil.which(name)
+    return found or next(iter(sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"), reverse=True)), None)
+
+
+def _unprivileged(name: str) -> str | None:
+    """Who runs a service when we are root; None when we are not."""
+    if os.geteuid() != 0:
+        return None
+    users = {entry.pw_name for entry in pwd.getpwall()}
+    return name if name in users else "nobody"
+
+
+def _is_free(port: str) -> bool:
+    with socket.socket() as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind((ADDRESS, int(port)))
+        except (OSError, ValueError, OverflowError):
+            return False
+        return True
+
+
+def _free_port() -> int:
+    with socket.socket() as attempt:
+        attempt.bind((ADDRESS, 0))
+        return int(attempt.getsockname()[1])

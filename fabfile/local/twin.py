@@ -1,0 +1,186 @@
+"""The app on this machine as one: its services, its processes in the environment of the hosts, and the way to it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invoke.exceptions import Exit
+
+from ..errors import UsageError
+from ..recipes.servers import is_gunicorn
+from ..resources.secret import Secret
+from .front import ADDRESS, Front
+from .processes import Command, Process, first_end, stop_all
+from .variables import variables
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+    from .services import Instance
+
+RELEASE = "local"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to run.
+
+    :param processes: the names of those that are started.
+    :param port: where the site is, when `web` is among them.
+    :param release: whether the `release` process runs first.
+    :param services: the services that are started before.
+    :param own: the variables of `local.env`.
+    """
+
+    settings: Settings
+    processes: Sequence[str]
+    port: int
+    release: bool
+    services: Sequence[Instance]
+    own: Mapping[str, str]
+
+
+class Twin:
+    """It runs until one of its processes ends, or it is asked to stop; then all of it ends.
+
+    :param show: called with the name of a process and with what it prints.
+    :param say: called with what there is to tell besides.
+    """
+
+    def __init__(self, plan: Plan, show: Callable[[str, bytes], None], say: Callable[[str], None]) -> None:
+        self._plan, self._show, self._say = plan, show, say
+        # The path of a socket has no room for that of any project.
+        self._run = Path(tempfile.mkdtemp(prefix="hostsmith-"))
+        self._services: list[Process] = []
+        self._processes: list[Process] = []
+        self._front: Front | None = None
+        self._asked = asyncio.Event()
+
+    async def run(self) -> None:
+        """Run it; returns when it was asked to stop, by Ctrl-C or a signal.
+
+        :raises Exit: a process has ended, with its status.
+        :raises UsageError: something of it cannot be started.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._stop)
+        working = asyncio.create_task(self._work())
+        asked = asyncio.create_task(self._asked.wait())
+        try:
+            await asyncio.wait({working, asked}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                working.result()
+        finally:
+            working.cancel()
+            asked.cancel()
+            await asyncio.gather(working, asked, return_exceptions=True)
+            await self._end()
+
+    def _stop(self) -> None:
+        """Asked once, all ends as it should; asked again, at once."""
+        if self._asked.is_set():
+            for process in self._processes + self._services:
+                process.kill()
+        else:
+            self._say("stopping; Ctrl-C again kills")
+        self._asked.set()
+
+    async def _end(self) -> None:
+        if self._front is not None:
+            await self._front.close()
+        await stop_all(self._processes)
+        # What they have to write at their end, they can.
+        await stop_all(self._services)
+        shutil.rmtree(self._run, ignore_errors=True)
+
+    async def _work(self) -> None:
+        plan = self._plan
+        given: dict[str, Secret | str] = {}
+        for instance in plan.services:
+            self._services.append(await instance.start(self._shown(instance.service.name)))
+            given |= instance.service.env(instance.access)
+            self._say(f"{instance.service.name} listens on {instance.access.host}:{instance.access.port}")
+        env = self._environment(given)
+        if plan.release:
+            await self._release(env)
+        if "web" in plan.processes:
+            static = {prefix: plan.settings.source_folder / name for prefix, name in plan.settings.static.items()}
+            self._front = Front(str(self._run / "web.sock"), static)
+            await self._front.open(plan.port)
+            self._say(f"http://{ADDRESS}:{plan.port}")
+        for name in plan.processes:
+            self._processes.append(Process(self._command(name, env), self._shown(name)))
+        ended, status = await first_end(self._processes + self._services)
+        raise Exit(f"{ended.command.name} ended with status {status}, and so has all else", status)
+
+    async def _release(self, env: Mapping[str, str]) -> None:
+        process = Process(self._command("release", env), self._shown("release"))
+        # Until it has ended, it is what there is to stop.
+        self._processes.append(process)
+        if status := await process.ended():
+            raise Exit(f"release ended with status {status}; nothing else was started", status)
+        await process.stop()
+        self._processes.remove(process)
+
+    def _shown(self, name: str) -> Callable[[bytes], None]:
+        return lambda data: self._show(name, data)
+
+    def _command(self, name: str, env: Mapping[str, str]) -> Command:
+        settings = self._plan.settings
+        argv = ["sh", "-c", settings.processes[name]]
+        folder = settings.source_folder if settings.source_is_local else settings.project
+        return Command(name, argv, env, folder, stop_timeout=settings.web_timeout + 5)
+
+    def _environment(self, services: Mapping[str, Secret | str]) -> dict[str, str]:
+        """The variables of the processes: the same names as on the hosts, over what the terminal has.
+
+        :raises UsageError: gunicorn is not installed here.
+        """
+        plan = self._plan
+        env = {
+            **os.environ,
+            **{name: value.reveal() if isinstance(value, Secret) else value for name, value in services.items()},
+            **variables(plan.settings, plan.own),
+            **plan.own,
+            "HOSTSMITH_APP": plan.settings.app,
+            "HOSTSMITH_RELEASE": RELEASE,
+            "PYTHONUNBUFFERED": "1",
+            "SOCKET": str(self._run / "web.sock"),
+            "GUNICORN_CMD_ARGS": shlex.join(["--config", self._gunicorn()]),
+        }
+        if venv := _virtualenv(plan.settings):
+            env |= {"VIRTUAL_ENV": venv, "PATH": f"{venv}/bin:{env.get('PATH', os.defpath)}"}
+        web = "web" in plan.processes and plan.settings.processes["web"]
+        if web and is_gunicorn(web) and not shutil.which("gunicorn", path=env.get("PATH", os.defpath)):
+            where = f"in {venv}" if venv else "on this machine; there is no virtualenv .venv, and none is active"
+            raise UsageError(f"web: found no gunicorn {where}; install it there: `python -m pip install gunicorn`")
+        return env
+
+    def _gunicorn(self) -> str:
+        """Its settings, in a file as on the hosts; with code that is read again when it changes."""
+        path = self._run / "gunicorn.conf.py"
+        settings = {
+            "bind": f"unix:{self._run / 'web.sock'}",
+            "reload": True,
+            "threads": self._plan.settings.threads,
+            "forwarded_allow_ips": "*",
+            "control_socket": str(self._run / "gunicorn.ctl"),
+            "accesslog": "-",
+        }
+        path.write_text("".join(f"{name} = {value!r}\n" for name, value in settings.items()))
+        return str(path)
+
+
+def _virtualenv(settings: Settings) -> str | None:
+    """The project's own, or else the one that is active; None when there is none."""
+    own = [settings.project / ".venv", *([settings.source_folder / ".venv"] if settings.source_is_local else [])]
+    return next((str(path) for path in own if (path / "bin" / "python").exists()), os.environ.get("VIRTUAL_ENV"))

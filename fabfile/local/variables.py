@@ -1,0 +1,82 @@
+"""The variables of the app on this machine: those of the settings, made up ones, and over all of them `local.env`."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..environment.secret_file import VARIABLE_NAME
+from ..environment.variables import given, make_up
+from ..errors import SettingsError
+from .folder import folder, keep, kept
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..settings import Settings
+
+LOCAL = "local.env"
+
+
+def variables(settings: Settings, own: Mapping[str, str]) -> dict[str, str]:
+    """What the settings give, with values made up once for those that the hosts would make up; without `own`.
+
+    :param own: what `local.env` has. Nothing is asked for what it gives, such as a key or a password.
+    :raises SecretsError: there is no key, or a command fails.
+    """
+    found = given(settings, own)
+    known = {name: variable.text for name, variable in found.known.items()}
+    return {**known, **_made_up(settings.project, found.generated)}
+
+
+def _made_up(project: Path, lengths: Mapping[str, int]) -> dict[str, str]:
+    if not lengths:
+        return {}
+    path = folder(project) / "generated.json"
+    values = kept(path)
+    if missing := [name for name in lengths if name not in values]:
+        values |= {name: make_up(lengths[name]).reveal() for name in missing}
+        keep(path, values)
+    return {name: values[name] for name in lengths}
+
+
+def local_env(project: Path) -> dict[str, str]:
+    """What `local.env` in a project folder says: `NAME=value` lines, quoted as for a shell where need be.
+
+    :raises SettingsError: all lines that are something else, by their numbers; they are not told.
+    """
+    path = project / LOCAL
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError:
+        return {}
+    except UnicodeDecodeError:
+        raise SettingsError(f"{LOCAL}: found bytes that are no UTF-8 text, expected lines `NAME=value`") from None
+    except OSError as error:
+        raise SettingsError(f"{LOCAL}: {error.strerror}") from None
+    values, problems = {}, []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, equals, text = re.sub(r"^\s*export\s+", "", line).strip().partition("=")
+        value = _unquoted(text)
+        if equals and VARIABLE_NAME.fullmatch(name) and value is not None:
+            values[name] = value
+        else:
+            problems.append(f"{LOCAL}: line {number}: found something else than `NAME=value` or `NAME='two words'`")
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return values
+
+
+def _unquoted(text: str) -> str | None:
+    """A value without its quotes; None when they do not end, or more follows. Without any, it is what stands there."""
+    if not text.startswith(("'", '"')):
+        return text if "\0" not in text else None
+    try:
+        words = shlex.split(text, comments=True)
+    except ValueError:
+        return None
+    return words[0] if len(words) == 1 else None

@@ -1,0 +1,92 @@
+"""`fab serve`: the app on this machine, as on the hosts."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from ..console import Console
+from ..errors import UsageError
+from ..recipes.release import configuration
+from ..roles import ALL_ROLES
+from ..settings import load
+from . import words as words_
+from .base import task
+
+if TYPE_CHECKING:
+    from invoke.context import Context
+
+    from ..settings import Settings
+
+words_.adopt()
+
+_PORT = 8000
+
+
+@task(
+    help={
+        "words": "Written without the flag: the processes that are started. Without it: all.",
+        "port": f"Where the site is on 127.0.0.1; {_PORT} without it.",
+        "release": "Run the `release` process first, as a deploy does.",
+        "no-services": "Start no services, such as a database.",
+    }
+)
+def serve(
+    c: Context, words: str = "", port: str | None = None, release: bool = False, no_services: bool = False
+) -> None:
+    """Run the app's processes and services on this machine, until Ctrl-C."""
+    import asyncio
+
+    from ..local.services import instances
+    from ..local.twin import RELEASE, Plan, Twin
+    from ..local.variables import local_env
+
+    settings = load(c)
+    # What a deploy would refuse is told here, too.
+    configuration(settings, ALL_ROLES, RELEASE)
+    processes = _chosen(words_.split(words), settings)
+    if release and "release" not in settings.processes:
+        raise UsageError("--release: found no process `release`, expected one in the Procfile or in `processes`")
+    own = local_env(settings.project)
+    services = [] if no_services else instances(settings, own)
+    plan = Plan(settings, processes, _number(port), release, services, own)
+    console = Console()
+    labels = [*(instance.service.name for instance in services), *(["release"] if release else []), *processes]
+
+    async def run() -> None:
+        twin = Twin(
+            plan, lambda name, data: console.output(name, "stdout", data), lambda text: console.say(text, "dim")
+        )
+        await twin.run()
+
+    with console.outputs(labels):
+        if "release" in settings.processes and not release:
+            console.say("release: not run; `fab serve --release` does so first", style="dim")
+        asyncio.run(run())
+
+
+def _chosen(names: list[str], settings: Settings) -> list[str]:
+    """The processes that are asked for; all of them when none is.
+
+    :raises UsageError: there is no such process.
+    """
+    known = [name for name in settings.processes if name != "release"]
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = "; the flag --release runs that" if name == "release" else ""
+            hint = hint or (f"; did you mean {near[0]}?" if near else "")
+            raise UsageError(f"found {name!r}, expected processes out of {', '.join(known)}{hint}")
+    return list(dict.fromkeys(names)) or known
+
+
+def _number(port: str | None) -> int:
+    """What was given as --port.
+
+    :raises UsageError: it is no number of a port.
+    """
+    if port is None:
+        return _PORT
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise UsageError(f"--port: found {port!r}, expected a number from 1 to 65535, such as {_PORT}")
+    return int(port)
