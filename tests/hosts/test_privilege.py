@@ -303,6 +303,10 @@ def test_a_deployer_deploys_rolls_back_and_looks_each_in_one_session(apps: Apps)
     assert (status["live"], status["problem"]) == (old, None)
     assert "as an admin" in status["drift_problem"]
     assert "nobody holds the lock" in project.fab("unlock").stdout
+    project.fab("maintenance.on", "--message", 'Two lines,\n"quoted"')
+    assert vps.http("/").status == 503
+    project.fab("maintenance.off")
+    assert vps.http("/").status == 200
 
 
 def test_a_deployer_cannot_provision_and_is_told_who_can(apps: Apps) -> None:
