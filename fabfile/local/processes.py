@@ -91,6 +91,11 @@ class Process:
             transport.close()
 
     @property
+    def group(self) -> int:
+        """The number of the group that it and its children are."""
+        return self._process.pid
+
+    @property
     def is_over(self) -> bool:
         """Whether it has ended."""
         return self._status.done()
@@ -103,7 +108,7 @@ class Process:
     async def stop(self) -> None:
         """Ask it and its children to end, and kill those that have not in time."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, self.command.stop_signal)
+            os.killpg(self.group, self.command.stop_signal)
         # A shell ends at once, and what it has started may have more to do: until then it has the pipe.
         with contextlib.suppress(asyncio.TimeoutError):
             over = asyncio.gather(asyncio.shield(self._status), asyncio.shield(self._printing), return_exceptions=True)
@@ -117,7 +122,7 @@ class Process:
     def kill(self) -> None:
         """Kill what is left of it and its children."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            os.killpg(self.group, signal.SIGKILL)
 
 
 async def first_end(processes: Sequence[Process]) -> tuple[Process, int]:

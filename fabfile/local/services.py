@@ -23,6 +23,7 @@ from ..resources.secret import Secret
 from ..services import Access, known
 from .folder import folder, keep, kept
 from .processes import Command, Process
+from .watch import Watch
 
 if TYPE_CHECKING:
     from ..services import Service
@@ -60,7 +61,7 @@ class Instance(ABC):
         """The program that serves."""
 
     @abstractmethod
-    async def prepare(self, show: Show) -> None:
+    async def prepare(self, watch: Watch, show: Show) -> None:
         """Make what it needs before it is started.
 
         :param show: called with what programs print.
@@ -72,13 +73,13 @@ class Instance(ABC):
         with socket.socket() as connection:
             return connection.connect_ex((ADDRESS, self.access.port or 0)) == 0
 
-    async def start(self, show: Show) -> Process:
+    async def start(self, watch: Watch, show: Show) -> Process:
         """Start it, and wait until it can be used.
 
         :raises UsageError: it does not come up.
         """
-        await self.prepare(show)
-        process = Process(self._command(self.argv()), show)
+        await self.prepare(watch, show)
+        process = watch.start(self._command(self.argv()), show)
         try:
             for _ in range(_PATIENCE * 20):
                 if process.is_over or self.is_ready():
@@ -91,13 +92,13 @@ class Instance(ABC):
             raise
         return process
 
-    async def run(self, argv: Sequence[str], show: Show, stdin: str = "") -> str:
+    async def run(self, argv: Sequence[str], watch: Watch, show: Show, stdin: str = "") -> str:
         """Run a program of it to its end; returns what it printed.
 
         :raises UsageError: it failed.
         """
         printed: list[bytes] = []
-        process = Process(self._command(argv, stdin), printed.append)
+        process = watch.start(self._command(argv, stdin), printed.append)
         try:
             status = await process.ended()
         finally:
@@ -139,30 +140,30 @@ class Postgres(Instance):
         options = [f"listen_addresses={ADDRESS}", f"port={self.access.port}", "unix_socket_directories="]
         return [self.programs["postgres"], "-D", str(self._data), *(word for each in options for word in ("-c", each))]
 
-    async def prepare(self, show: Show) -> None:
+    async def prepare(self, watch: Watch, show: Show) -> None:
         if not self._data.exists():
-            await self._make(show)
+            await self._make(watch, show)
         extensions = getattr(self.service.options, "extensions", [])
         statements = "".join(f'CREATE EXTENSION IF NOT EXISTS "{name}" CASCADE;\n' for name in extensions)
         if statements:
-            await self._alone(self._data, self.access.name, statements, show)
+            await self._alone(self._data, self.access.name, statements, watch, show)
 
-    async def _make(self, show: Show) -> None:
+    async def _make(self, watch: Watch, show: Show) -> None:
         # Only what is whole gets the name that it is looked for by.
         begun = self.folder / "begun"
         shutil.rmtree(begun, ignore_errors=True)
         password = self.write("password", self.access.password.reveal())
         locale = "C.UTF-8" if sys.platform == "linux" else "C"
         options = [f"--username={self.access.user}", f"--pwfile={password}", "--auth=scram-sha-256", "--encoding=UTF8"]
-        await self.run([self.programs["initdb"], "-D", str(begun), *options, f"--locale={locale}"], show)
+        await self.run([self.programs["initdb"], "-D", str(begun), *options, f"--locale={locale}"], watch, show)
         os.unlink(password)
         if self.access.name != "postgres":
-            await self._alone(begun, "postgres", f'CREATE DATABASE "{self.access.name}";\n', show)
+            await self._alone(begun, "postgres", f'CREATE DATABASE "{self.access.name}";\n', watch, show)
         begun.rename(self._data)
 
-    async def _alone(self, data: Path, database: str, statements: str, show: Show) -> None:
+    async def _alone(self, data: Path, database: str, statements: str, watch: Watch, show: Show) -> None:
         """Have statements done while it does not serve; so no client program is needed."""
-        await self.run([self.programs["postgres"], "--single", "-D", str(data), database], show, statements)
+        await self.run([self.programs["postgres"], "--single", "-D", str(data), database], watch, show, statements)
 
     def is_ready(self) -> bool:
         # It says so in its eighth line; a connection alone would be answered before, too.
@@ -179,7 +180,7 @@ class Redis(Instance):
     def argv(self) -> list[str]:
         return [self.programs["redis-server"], str(self.folder / "redis.conf")]
 
-    async def prepare(self, show: Show) -> None:
+    async def prepare(self, watch: Watch, show: Show) -> None:
         lines = [f"bind {ADDRESS}", f"port {self.access.port}", f"requirepass {self.access.password.reveal()}"]
         self.write("redis.conf", "\n".join([*lines, f'dir "{self.folder}"', ""]))
 
@@ -190,7 +191,7 @@ class Memcached(Instance):
     needs = ("memcached",)
     package = "memcached"
 
-    async def prepare(self, show: Show) -> None:
+    async def prepare(self, watch: Watch, show: Show) -> None:
         """It keeps nothing."""
 
     def argv(self) -> list[str]:
@@ -220,7 +221,7 @@ def _instance(service: Service, variables: Sequence[str]) -> Instance:
     otherwise = f"set {' or '.join(variables[:1])} in local.env, or use --no-services"
     if kind is None:
         raise UsageError(f"{service.name}: cannot be started here; {otherwise}")
-    programs = {name: path for name in kind.needs if (path := _program(name))}
+    programs = {name: path for name in kind.needs if (path := program(name))}
     if missing := [name for name in kind.needs if name not in programs]:
         raise UsageError(
             f"{service.name}: found no {' and no '.join(missing)} on this machine; install it (on Debian: "
@@ -246,7 +247,7 @@ def _access(service: Service, port: int, password: Secret) -> Access:
     return Access(ADDRESS, port, service.database, service.database, password)
 
 
-def _program(name: str) -> str | None:
+def program(name: str) -> str | None:
     """The path of a program; Debian keeps PostgreSQL's where no shell looks for them."""
     found = shutil.which(name)
     return found or next(iter(sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"), reverse=True)), None)

@@ -21,6 +21,7 @@ from ..resources.secret import Secret
 from .front import ADDRESS, Front
 from .processes import Command, Process, first_end, stop_all
 from .variables import variables
+from .watch import Watch
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -59,6 +60,7 @@ class Twin:
         self._plan, self._show, self._say = plan, show, say
         # The path of a socket has no room for that of any project.
         self._run = Path(tempfile.mkdtemp(prefix="hostsmith-"))
+        self._watch = Watch()
         self._services: list[Process] = []
         self._processes: list[Process] = []
         self._front: Front | None = None
@@ -100,13 +102,14 @@ class Twin:
         await stop_all(self._processes)
         # What they have to write at their end, they can.
         await stop_all(self._services)
+        self._watch.close()
         shutil.rmtree(self._run, ignore_errors=True)
 
     async def _work(self) -> None:
         plan = self._plan
         given: dict[str, Secret | str] = {}
         for instance in plan.services:
-            self._services.append(await instance.start(self._shown(instance.service.name)))
+            self._services.append(await instance.start(self._watch, self._shown(instance.service.name)))
             given |= instance.service.env(instance.access)
             self._say(f"{instance.service.name} listens on {instance.access.host}:{instance.access.port}")
         env = self._environment(given)
@@ -118,12 +121,12 @@ class Twin:
             await self._front.open(plan.port)
             self._say(f"http://{ADDRESS}:{plan.port}")
         for name in plan.processes:
-            self._processes.append(Process(self._command(name, env), self._shown(name)))
+            self._processes.append(self._watch.start(self._command(name, env), self._shown(name)))
         ended, status = await first_end(self._processes + self._services)
         raise Exit(f"{ended.command.name} ended with status {status}, and so has all else", status)
 
     async def _release(self, env: Mapping[str, str]) -> None:
-        process = Process(self._command("release", env), self._shown("release"))
+        process = self._watch.start(self._command("release", env), self._shown("release"))
         # Until it has ended, it is what there is to stop.
         self._processes.append(process)
         if status := await process.ended():

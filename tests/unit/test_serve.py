@@ -220,6 +220,13 @@ def test_what_does_not_end_in_time_is_killed_and_a_second_time_at_once(project: 
         assert served.end() == 0
 
 
+def test_nothing_outlives_a_fab_that_is_killed(project: Project) -> None:
+    with project.serve() as served:
+        child = int(served.until(r"serving, child (\d+)")[1])
+        served.process.kill()
+    wait_until(lambda: not is_running(child))
+
+
 def test_one_that_ends_ends_all_with_its_status(project: Project) -> None:
     project.write(f"web: {WEB}\nworker: read line < go; exit 7\n", "Procfile")
     os.mkfifo(project.folder / "go")
