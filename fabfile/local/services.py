@@ -111,7 +111,8 @@ class Instance(ABC):
         return text
 
     def _command(self, argv: Sequence[str], stdin: str = "") -> Command:
-        env = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "TZ": "UTC"}
+        # PostgreSQL would take what is meant for its clients for its own.
+        env = {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
         return Command(
             self.service.name, argv, env, self.folder, stdin.encode(), self.user, self.stop_signal, stop_timeout=20
         )
@@ -181,8 +182,8 @@ class Redis(Instance):
         return [self.programs["redis-server"], str(self.folder / "redis.conf")]
 
     async def prepare(self, watch: Watch, show: Show) -> None:
-        lines = [f"bind {ADDRESS}", f"port {self.access.port}", f"requirepass {self.access.password.reveal()}"]
-        self.write("redis.conf", "\n".join([*lines, f'dir "{self.folder}"', ""]))
+        place = [f"bind {ADDRESS}", f"port {self.access.port}", f'dir "{self.folder}"', "appendonly yes"]
+        self.write("redis.conf", "\n".join([*place, f"requirepass {self.access.password.reveal()}", ""]))
 
 
 class Memcached(Instance):
@@ -198,6 +199,8 @@ class Memcached(Instance):
         return [self.programs["memcached"], "-l", ADDRESS, "-p", str(self.access.port)]
 
 
+# A service that is a folder, and no program.
+_FILES, _FILES_PATH = "files", "CONFIG_FILES_PATH"
 _KINDS: Mapping[str, type[Instance]] = {"postgres": Postgres, "redis": Redis, "memcached": Memcached}
 
 
@@ -209,11 +212,22 @@ def instances(settings: Settings, own: Container[str]) -> list[Instance]:
     """
     found = []
     for name, options in settings.services.items():
+        if name == _FILES:
+            continue
         service = known()[name](settings, options)
         names = list(service.env(_access(service, 1, Secret(""))))
         if not any(variable in own for variable in names):
             found.append(_instance(service, names))
     return found
+
+
+def files(settings: Settings) -> dict[str, str]:
+    """The variable that names the folder for files of the service `files`, which is made; none when nobody asks."""
+    if _FILES not in settings.services:
+        return {}
+    path = folder(settings.project) / _FILES
+    path.mkdir(exist_ok=True)
+    return {_FILES_PATH: str(path)}
 
 
 def _instance(service: Service, variables: Sequence[str]) -> Instance:

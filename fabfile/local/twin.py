@@ -20,6 +20,7 @@ from ..recipes.servers import is_gunicorn
 from ..resources.secret import Secret
 from .front import ADDRESS, Front
 from .processes import Command, Process, first_end, stop_all
+from .services import files
 from .variables import variables
 from .watch import Watch
 
@@ -107,7 +108,7 @@ class Twin:
 
     async def _work(self) -> None:
         plan = self._plan
-        given: dict[str, Secret | str] = {}
+        given: dict[str, Secret | str] = {**files(plan.settings)}
         for instance in plan.services:
             self._services.append(await instance.start(self._watch, self._shown(instance.service.name)))
             given |= instance.service.env(instance.access)
