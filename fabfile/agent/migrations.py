@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from . import system
@@ -13,7 +13,8 @@ from .layout import Layout
 
 _FILE = "migrations.json"
 _PLANNED = re.compile(r"^\[X\]\s+(\S+)", re.MULTILINE)
-_REVISION = re.compile(r"^\S.* -> (\w+)(?:[ ,(]|$)", re.MULTILINE)
+_CURRENT = re.compile(r"^\w+(?: \(.*\))*$", re.MULTILINE)
+_REVISION = re.compile(r"^(?:<base>|\w+(?:, \w+)*) -> (\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -36,27 +37,38 @@ class Migrations:
 def applied(layout: Layout, release: str, timeout: float) -> tuple[str, ...]:
     """The migrations that the database has had, as the code of a release tells; nothing where it has no such tool.
 
-    :raises CommandError: the tool fails, as it does before there is a database.
+    :param timeout: seconds that each command may take.
+    :raises CommandError: a tool fails.
     """
-    start = f"{layout.release(release)}/start"
-    found: list[str] = []
-    for argv, pattern in _tools(f"{layout.release(release)}/code"):
+
+    def output(*argv: str) -> str:
+        start = f"{layout.release(release)}/start"
         done = system.run([start, "run", *argv], user=layout.app, timeout=timeout)
-        names = pattern.findall(done.stdout.decode("utf-8", "replace"))
-        found += names if pattern is _PLANNED else reversed(names)
-    return tuple(found)
+        return done.stdout.decode("utf-8", "replace")
+
+    return tuple(name for tool in _tools(layout, release) for name in tool(output))
 
 
 def are_told(layout: Layout, release: str) -> bool:
     """Whether the code of a release has a tool that says which migrations the database has had."""
-    return any(_tools(f"{layout.release(release)}/code"))
+    return bool(_tools(layout, release))
 
 
-def _tools(code: str) -> Iterator[tuple[list[str], re.Pattern[str]]]:
-    if b"django" in (system.read(f"{code}/manage.py") or b""):
-        yield ["python", "manage.py", "showmigrations", "--plan"], _PLANNED
-    if os.path.exists(f"{code}/alembic.ini"):
-        yield ["alembic", "history", "--rev-range", ":current"], _REVISION
+def _tools(layout: Layout, release: str) -> list[Callable[[Callable[..., str]], list[str]]]:
+    code = f"{layout.release(release)}/code"
+    is_django = b"django" in (system.read(f"{code}/manage.py") or b"")
+    return [*([_django] if is_django else []), *([_alembic] if os.path.exists(f"{code}/alembic.ini") else [])]
+
+
+def _django(output: Callable[..., str]) -> list[str]:
+    return _PLANNED.findall(output("python", "manage.py", "showmigrations", "--plan"))
+
+
+def _alembic(output: Callable[..., str]) -> list[str]:
+    # Where there is no current one, `:current` stands for all that there are.
+    if not _CURRENT.search(output("alembic", "current")):
+        return []
+    return _REVISION.findall(output("alembic", "history", "--rev-range", ":current"))[::-1]
 
 
 def write(layout: Layout, release: str, migrations: Migrations) -> None:
