@@ -93,8 +93,13 @@ def test_the_admin_logs_in_and_uploads_and_visitors_vote(polls: Project) -> None
     polls.fab("run", "--once", "--", made)
     ann = Browser(vps)
     assert "Site administration" in ann.post("/admin/login/?next=/admin/", {"username": "ann", "password": "hunter22"})
-    choices = {f"choice_set-{number}-text": text for number, text in enumerate(("Tea", "Coffee"))}
     form = {"choice_set-TOTAL_FORMS": "2", "choice_set-INITIAL_FORMS": "0"}
+    choices = {
+        "choice_set-0-text": "Tea",
+        "choice_set-1-text": "Coffee",
+        "choice_set-0-votes": "0",
+        "choice_set-1-votes": "0",
+    }
     ann.post("/admin/polls/question/add/", {"text": "Drink?", **form, **choices}, ("picture", "cup.txt", "a cup"))
     page = Browser(vps).get("/")
     assert "Drink?" in page
