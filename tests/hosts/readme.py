@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from hostsmith.sandbox import Sandbox, lookup
 
@@ -15,8 +16,11 @@ from tests.hosts.test_docs import Reader
 
 
 @contextmanager
-def followed(example: str, folder: Path) -> Iterator[Project]:
-    """A copy of an example in a folder, with a sandbox of its own, after all that its README says was done."""
+def followed(example: str, folder: Path, files: Mapping[str, str] = MappingProxyType({})) -> Iterator[Project]:
+    """A copy of an example in a folder, with a sandbox of its own, after all that its README says was done.
+
+    :param files: what the copy has besides.
+    """
     project, home = folder / "project", folder / "home"
     shutil.copytree(EXAMPLES / example, project, ignore=shutil.ignore_patterns("__pycache__", ".hostsmith"))
     sandbox = Sandbox(project)
@@ -29,6 +33,8 @@ def followed(example: str, folder: Path) -> Iterator[Project]:
         found.vps.run("echo 'LogLevel VERBOSE' > /etc/ssh/sshd_config.d/log.conf && systemctl restart ssh")
         reader = Reader(project, home, {host.name: host.address})
         shutil.copy(target.known_hosts, home / ".ssh" / "known_hosts")
+        for name, text in files.items():
+            found.write(name, text)
         found.git("init", "--quiet")
         found.commit("the example")
         reader.read(blocks(EXAMPLES / example / "README.md"))

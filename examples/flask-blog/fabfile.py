@@ -1,0 +1,5 @@
+"""All of hostsmith's tasks, and nothing else."""
+
+from hostsmith import ns
+
+__all__ = ["ns"]

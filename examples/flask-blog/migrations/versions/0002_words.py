@@ -1,0 +1,20 @@
+"""The number of words in a post.
+
+The release before this one goes on without the column while this one starts, so it may be empty.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    """Add the column."""
+    op.add_column("posts", sa.Column("words", sa.Integer, nullable=True))
+
+
+def downgrade() -> None:
+    """Take it away."""
+    op.drop_column("posts", "words")
