@@ -26,8 +26,8 @@ from .tasks.run import run
 from .tasks.sandbox import ns as sandbox
 from .tasks.scale import scale
 from .tasks.secrets import ns as secrets
-from .tasks.services import ns as services
 from .tasks.serve import serve
+from .tasks.services import ns as services
 from .tasks.shell import shell
 from .tasks.status import status
 from .tasks.unlock import unlock

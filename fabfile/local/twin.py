@@ -140,9 +140,16 @@ class Twin:
 
     def _command(self, name: str, env: Mapping[str, str]) -> Command:
         settings = self._plan.settings
-        argv = ["sh", "-c", settings.processes[name]]
+        process = settings.processes[name]
         folder = settings.source_folder if settings.source_is_local else settings.project
-        return Command(name, argv, env, folder, stop_timeout=settings.web_timeout + 5)
+        return Command(
+            name,
+            ["sh", "-c", process.command],
+            env,
+            folder,
+            stop_signal=signal.Signals[f"SIG{process.stop_signal}"],
+            stop_timeout=process.stop_timeout or settings.web_timeout + 5,
+        )
 
     def _environment(self, services: Mapping[str, Secret | str]) -> dict[str, str]:
         """The variables of the processes: the same names as on the hosts, over what the terminal has.
@@ -163,8 +170,8 @@ class Twin:
         }
         if venv := _virtualenv(plan.settings):
             env |= {"VIRTUAL_ENV": venv, "PATH": f"{venv}/bin:{env.get('PATH', os.defpath)}"}
-        web = "web" in plan.processes and plan.settings.processes["web"]
-        if web and is_gunicorn(web) and not shutil.which("gunicorn", path=env.get("PATH", os.defpath)):
+        web = plan.settings.processes["web"].command if "web" in plan.processes else ""
+        if is_gunicorn(web) and not shutil.which("gunicorn", path=env.get("PATH", os.defpath)):
             where = f"in {venv}" if venv else "on this machine; there is no virtualenv .venv, and none is active"
             raise UsageError(f"web: found no gunicorn {where}; install it there: `python -m pip install gunicorn`")
         return env

@@ -12,7 +12,6 @@ from ..archive.parts import parts_on
 from ..connection import pack
 from ..resources import Absent, Directory, File, Resource, Restart, Service
 from ..resources.backed_up import BackedUp
-from ..settings.backup import calendar
 from ..templating import Template
 from .deployers import installed_agent
 
@@ -61,9 +60,9 @@ def backups(settings: Settings, roles: Container[str]) -> list[Resource]:
 def _timer(settings: Settings, unit: str) -> list[Resource]:
     timer = f"{unit.removesuffix('.service')}.timer"
     path = f"/etc/systemd/system/{timer}"
-    if settings.backup.schedule is None:
+    if settings.backup.calendar is None:
         return [Service(timer, running=False, enabled=False), Absent(path)]
-    variables = {"app": settings.app, "calendar": calendar(settings.backup.schedule)}
+    variables = {"app": settings.app, "calendar": settings.backup.calendar}
     return [
         Template(path, "backup/backup.timer.j2", variables, mode=0o644, notify=Restart(timer)),
         Service(timer),

@@ -70,7 +70,8 @@ def _chosen(names: list[str], settings: Settings) -> list[str]:
 
     :raises UsageError: there is no such process.
     """
-    known = [name for name in settings.processes if name != "release"]
+    # The entries of `cron` are run by a part of the release, and at night.
+    known = [name for name in settings.processes if name != "release" and not (name == "cron" and settings.cron)]
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)

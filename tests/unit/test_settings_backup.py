@@ -54,8 +54,8 @@ def test_what_is_no_schedule_is_told(cron: str) -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"schedule": "daily"}, "the five fields of cron"),
-        ({"schedule": "61 3 * * *"}, "0 to 59 for the minute"),
+        ({"schedule": "daily"}, "five fields such as"),
+        ({"schedule": "61 3 * * *"}, "as minute, which goes from 0 to 59"),
         ({"schedule": "1 3 1 * 1"}, "name one of the two"),
         ({"keep": 0}, "a whole number, 1 or more"),
         ({"to": "backups"}, "an absolute path"),
