@@ -14,7 +14,7 @@ from ..settings.services import ServiceOptions
 if TYPE_CHECKING:
     from ..settings import Settings
 
-# A program with its arguments; no shell takes part.
+# A program with its arguments; no shell takes part. Those of a service are run by root in /.
 Argv = list[str]
 
 
@@ -38,7 +38,7 @@ class Access:
 
 @dataclass(frozen=True)
 class Restore:
-    """The way of a dump into a service, by commands that root runs on the service's host, in this order.
+    """The way of a dump into a service, by commands that root runs in / on the service's host, in this order.
 
     What fails before `swap` is followed by `abandon`, and the app has noticed nothing.
 

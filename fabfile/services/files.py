@@ -38,6 +38,11 @@ class Files(Service):
     def _fresh(self) -> str:
         return f"{self._path}.restored"
 
+    @property
+    def _as_app(self) -> Argv:
+        """What the app has put there may lead anywhere, and leads no further than the app itself gets."""
+        return ["runuser", "-u", self.settings.app, "--"]
+
     def install(self) -> list[Resource]:
         app = self.settings.app
         return [Directory(self._path, mode=0o750, owner=app, group=app)]
@@ -46,19 +51,20 @@ class Files(Service):
         return {"CONFIG_FILES_PATH": self._path}
 
     def backup(self) -> Argv:
-        return ["tar", "--create", "--file=-", f"--directory={self._path}", "."]
+        return [*self._as_app, "tar", "--create", "--file=-", f"--directory={self._path}", "."]
 
     def restore(self) -> Restore:
-        app = self.settings.app
+        app, fresh = self.settings.app, self._fresh
+        extract = ["tar", "--extract", "--preserve-permissions", "--file=-", f"--directory={fresh}"]
         return Restore(
-            prepare=[["rm", "-rf", self._fresh], ["install", "-d", "-o", app, "-g", app, "-m", "750", self._fresh]],
-            load=["tar", "--extract", "--preserve-permissions", "--file=-", f"--directory={self._fresh}"],
-            swap=[["sh", "-c", _SWAP, "swap", self._path, self._fresh]],
-            abandon=[["rm", "-rf", self._fresh]],
+            prepare=[["rm", "-rf", fresh], ["install", "-d", "-o", app, "-g", app, "-m", "750", fresh]],
+            load=[*self._as_app, *extract],
+            swap=[["sh", "-c", _SWAP, "swap", self._path, fresh]],
+            abandon=[["rm", "-rf", fresh]],
         )
 
     def clear(self) -> list[Argv]:
-        return [["find", self._path, "-mindepth", "1", "-delete"]]
+        return [[*self._as_app, "find", self._path, "-mindepth", "1", "-delete"]]
 
     def check(self) -> Argv:
-        return ["runuser", "-u", self.settings.app, "--", "test", "-w", self._path]
+        return [*self._as_app, "test", "-w", self._path]

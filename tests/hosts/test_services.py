@@ -131,19 +131,21 @@ def test_a_dump_comes_back_into_a_service_that_was_emptied(own: Project, service
     restore = kind.restore()
     assert restore is not None
     before = count(own, service)
-    own.vps.run(f"{shlex.join(kind.backup())} > /root/dump")
-    for argv in kind.clear():
-        own.vps.run(shlex.join(argv))
+
+    def run(*commands: list[str], where: str = "") -> None:
+        for argv in commands:
+            own.vps.run(f"cd / && {shlex.join(argv)} {where}")
+
+    run(kind.backup(), where="> /root/dump")
+    run(*kind.clear())
     assert count(own, service) == 1
-    for argv in restore.prepare:
-        own.vps.run(shlex.join(argv))
-    own.vps.run(f"{shlex.join(restore.load)} < /root/dump")
+    run(*restore.prepare)
+    run(restore.load, where="< /root/dump")
     # What is loaded is not there before it changes places.
     assert count(own, service) == 2
-    for argv in restore.swap:
-        own.vps.run(shlex.join(argv))
+    run(*restore.swap)
     assert count(own, service) == before + 1
-    own.vps.run(shlex.join(kind.check()))
+    run(kind.check())
 
 
 def test_services_that_were_never_set_up_are_told_by_a_deploy(provisioned: Project) -> None:
