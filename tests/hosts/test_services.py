@@ -254,7 +254,7 @@ def test_a_service_of_the_projects_own_as_the_docs_have_it(own: Project) -> None
     assert "QUEUE_URL=beanstalk://127.0.0.1:11300" in environment
     assert "beanstalk" not in own.fab("doctor").stdout
     own.vps.run("systemctl stop beanstalkd")
-    assert "-1: beanstalk: beanstalk: exit status 3" in own.fab("doctor", status=1).stdout
+    assert "beanstalk: beanstalk: exit status 3" in own.fab("doctor", status=1).stdout
     own.fab("services.clear", "beanstalk", "--yes")
     assert "beanstalk" not in own.fab("doctor").stdout
 
