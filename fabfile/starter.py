@@ -50,6 +50,12 @@ def _paragraphs(project: Project, app: Finding, host: str | None) -> Iterator[st
     )
     if line := _requirements(project):
         yield line
+    if project.framework:
+        yield _setting(
+            "Each deploy checks the project, collects its static files and migrates its database. "
+            f"{_because(project.framework)}",
+            f"framework: {project.framework.value}",
+        )
     yield _health(project)
     if project.static:
         yield _setting(

@@ -11,7 +11,7 @@ from .declared import Declared, declared, services
 from .model import App, Finding, Project
 from .pages import health, static
 from .paste import needs_itself, paste_apps
-from .processes import beside, manage
+from .processes import MANAGE, beside, manage
 from .tree import Tree
 
 __all__ = ["App", "Finding", "Project", "detect"]
@@ -46,6 +46,7 @@ def detect(folder: Path) -> Project:
         (says.requirements,) if says.requirements else (),
         health(tree, app),
         static(tree, app),
+        Finding("django", f"{MANAGE} is Django's") if _is_known_django(tree, app) else None,
         services(says),
         (*remarks, *says.remarks, *_remarks(tree, app, says)),
     )
@@ -57,6 +58,10 @@ def _in_order(found: list[App], says: Declared) -> list[App]:
         return found
     interface = "asgi" if any(name in says.packages for name in _ASGI_PACKAGES) else "wsgi"
     return sorted(found, key=lambda app: (app.framework != "Django", app.interface != interface))
+
+
+def _is_known_django(tree: Tree, app: App | None) -> bool:
+    return app is not None and app.framework == "Django" and manage(tree, app) == MANAGE
 
 
 def _processes(tree: Tree, folder: Path, app: App | None, says: Declared) -> dict[str, Finding]:
@@ -73,6 +78,12 @@ def _remarks(tree: Tree, app: App | None, says: Declared) -> list[str]:
         found.append("manage.py is Django's, but no wsgi.py with `get_wsgi_application()` was found")
     if app is None:
         return found
+    settings = f"{app.file.rpartition('/')[0]}/settings.py"
+    if _is_known_django(tree, app) and tree.has(settings) and "STATIC_ROOT" not in tree.text(settings):
+        found.append(
+            f"{settings} has to take STATIC_ROOT, SECRET_KEY, ALLOWED_HOSTS and others from the environment: "
+            "docs/django.md of hostsmith has the lines"
+        )
     if says.requirements is None:
         found.append("no requirement file was found, such as requirements.txt: nothing is installed but the server")
     elif needs_itself(tree, app, says.requirements.value):

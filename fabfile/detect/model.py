@@ -70,6 +70,7 @@ class Project:
     :param requirements: requirement files.
     :param health: a page that tells whether the app is well; None: the start page.
     :param static: the folder of the static files, as the app knows it.
+    :param framework: the one that a deploy knows more of than how to start it, as the settings call it.
     :param services: what it seems to need beside itself, by the names of the setting `services`.
     :param remarks: what the user should know besides.
     """
@@ -82,5 +83,6 @@ class Project:
     requirements: tuple[Finding, ...] = ()
     health: Finding | None = None
     static: Finding | None = None
+    framework: Finding | None = None
     services: tuple[Finding, ...] = ()
     remarks: tuple[str, ...] = ()

@@ -10,6 +10,8 @@ from .declared import Declared
 from .model import App, Finding
 from .tree import Module, Tree
 
+# At the top of the source it is known to a deploy, which then migrates by itself: `framework: django`.
+MANAGE = "manage.py"
 _MENTIONED = re.compile(rb"\bCelery\b|\brq\b")
 
 
@@ -22,12 +24,15 @@ def beside(tree: Tree, app: App | None, declared: Declared) -> dict[str, Finding
 def manage(tree: Tree, app: App | None) -> str | None:
     """The path of Django's manage.py, beside the package that the app is in."""
     folder = app.folder if app else ""
-    places = [f"{folder}/manage.py" if folder else "manage.py", "manage.py"]
+    places = [f"{folder}/{MANAGE}" if folder else MANAGE, MANAGE]
     return next((path for path in places if tree.has(path) and "django" in tree.text(path)), None)
 
 
 def _release(tree: Tree, app: App | None) -> Finding | None:
-    if path := manage(tree, app):
+    path = manage(tree, app)
+    if path == MANAGE:
+        return None
+    if path:
         return Finding(_in_folder(path, "python manage.py migrate --noinput"), f"{path} is Django's")
     for path in tree.files:
         if path.rpartition("/")[2] == "alembic.ini" and path.count("/") < 2:

@@ -146,6 +146,7 @@ def _tell(console: Console, app: str, project: Project) -> None:
 
 def _findings(project: Project) -> Iterator[tuple[str, Finding]]:
     yield from project.processes.items()
+    yield from (("framework", one) for one in (project.framework,) if one)
     yield from (("requirements", one) for one in project.requirements)
     yield from ((name, one) for name, one in (("health", project.health), ("static", project.static)) if one)
 

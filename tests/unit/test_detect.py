@@ -246,7 +246,12 @@ class TestProcesses:
     @pytest.mark.parametrize(
         ("files", "name", "command", "reason"),
         [
-            (DJANGO, "release", "python manage.py migrate --noinput", "manage.py is Django's"),
+            (
+                {f"site/{name}": content for name, content in DJANGO.items()},
+                "release",
+                "cd site && python manage.py migrate --noinput",
+                "site/manage.py is Django's",
+            ),
             ({"app.py": FLASK, "alembic.ini": "[alembic]\n"}, "release", "alembic upgrade head", "alembic.ini is"),
             (
                 {"app.py": FLASK, "blog/jobs.py": "from celery import Celery\nqueue = Celery('blog')\n"},
@@ -280,6 +285,23 @@ class TestProcesses:
         process = found(tmp_path, files).processes[name]
         assert process.value == command
         assert process.reason.startswith(reason)
+
+
+class TestDjango:
+    def test_a_deploy_knows_it_by_its_manage_py_and_migrates_by_itself(self, tmp_path: Path) -> None:
+        project = found(tmp_path, DJANGO)
+        assert project.framework is not None
+        assert (project.framework.value, project.framework.reason) == ("django", "manage.py is Django's")
+        assert list(project.processes) == ["web"]
+
+    def test_settings_that_do_not_ask_where_they_are_run_are_told(self, tmp_path: Path) -> None:
+        told = "mysite/settings.py has to take STATIC_ROOT, SECRET_KEY"
+        assert any(remark.startswith(told) for remark in found(tmp_path, DJANGO).remarks)
+        text = "STATIC_ROOT = os.environ.get('STATIC_ROOT')\n"
+        assert found(tmp_path, {"mysite/settings.py": text}).remarks == ()
+
+    def test_where_manage_py_is_not_at_the_top_it_is_an_app_as_any_other(self, tmp_path: Path) -> None:
+        assert found(tmp_path, {f"site/{name}": content for name, content in DJANGO.items()}).framework is None
 
 
 class TestPages:
