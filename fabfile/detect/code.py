@@ -109,11 +109,11 @@ class _Reader:
             return
         known = {app.target: app for app in others if app.file != self.module.path}
         for node in self.module.syntax.body:
-            for alias in node.names if isinstance(node, ast.ImportFrom) else ():
-                source = f"{node.module}:{alias.name}" if isinstance(node, ast.ImportFrom) else ""
-                if app := known.get(source):
-                    name = alias.asname or alias.name
-                    yield self._app(_Made(app.framework, app.interface), name, name, node)
+            if isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    if app := known.get(f"{node.module}:{alias.name}"):
+                        name = alias.asname or alias.name
+                        yield self._app(_Made(app.framework, app.interface), name, name, node)
 
     def remarks(self) -> Iterator[str]:
         """Apps that are only there when the file is run as a script, or whose factory wants to be told something."""
@@ -217,20 +217,7 @@ def _importable(tree: Tree, module: Module) -> tuple[str, str]:
 def _is_import_root(tree: Tree, folder: str, module: Module) -> bool:
     if any(tree.has(f"{folder}/{name}") for name in _PROJECT_FILES):
         return True
-    if folder != module.folder:
-        return False
-    imported = {
-        name.partition(".")[0]
-        for node in ast.walk(module.syntax)
-        for name in (
-            [alias.name for alias in node.names]
-            if isinstance(node, ast.Import)
-            else [node.module or ""]
-            if isinstance(node, ast.ImportFrom) and not node.level
-            else []
-        )
-    }
-    return any(tree.has(f"{folder}/{name}.py") for name in imported if name)
+    return folder == module.folder and any(tree.has(f"{folder}/{name}.py") for name in module.imports)
 
 
 def _when_imported(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:

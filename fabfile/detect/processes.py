@@ -51,7 +51,7 @@ def _worker(tree: Tree, app: App | None, declared: Declared) -> Finding | None:
         reason = f"{declared.packages['django-rq']} asks for django-rq"
         return Finding(_in_folder(path, "python manage.py rqworker"), reason)
     for module in modules:
-        if module.file == "worker.py" and _imports(module, "rq"):
+        if module.file == "worker.py" and "rq" in module.imports:
             return Finding(_in_folder(module.path, "python worker.py"), f"{module.path} uses rq")
     if "rq" in declared.packages:
         return Finding("rq worker --url $REDIS_URL", f"{declared.packages['rq']} asks for rq")
@@ -72,13 +72,6 @@ def _celery_command(module: Module, name: str, app: App | None) -> str:
     dotted = module.path[len(folder) :].lstrip("/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     words = ["celery", *(["--workdir", folder] if folder else []), "--app", f"{dotted}.{name}", "worker"]
     return shlex.join([*words, "--loglevel", "info"])
-
-
-def _imports(module: Module, package: str) -> bool:
-    nodes = list(ast.walk(module.syntax))
-    named = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    named += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
-    return any(name.partition(".")[0] == package for name in named)
 
 
 def _in_folder(path: str, command: str) -> str:

@@ -43,6 +43,14 @@ class Module:
     def file(self) -> str:
         return self.path.rpartition("/")[2]
 
+    @property
+    def imports(self) -> frozenset[str]:
+        """The packages and modules that are imported, without what is within them."""
+        nodes = list(ast.walk(self.syntax))
+        names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+        names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
+        return frozenset(name.partition(".")[0] for name in names)
+
     def line(self, node: ast.stmt) -> str:
         """The line on which a statement begins, no longer than it needs to be told apart."""
         line = self.lines[node.lineno - 1] if node.lineno <= len(self.lines) else ""
