@@ -97,11 +97,12 @@ class _Reader:
             for name, value in _assigned(statement):
                 if made := self._made(value) or self._called(value, factories):
                     yield self._app(made, name, name, statement)
+        own = self.factories()
         for function in self._functions():
             if made := _plain(function):
                 yield self._app(made, function.name, function.name, function)
-            elif function.name in self.factories() and not _required(function):
-                yield self._app(factories[function.name], f"{function.name}()", function.name, function)
+            elif function.name in own and not _required(function):
+                yield self._app(own[function.name], f"{function.name}()", function.name, function)
 
     def imported(self, others: Sequence[App]) -> Iterator[App]:
         """Apps of other modules that a `wsgi.py` or `asgi.py` takes over."""
