@@ -7,6 +7,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 
+from .agent.requirements import ORDER as LOOKED_FOR
 from .detect import Finding, Project
 from .printable import printable
 
@@ -22,8 +23,6 @@ _WIDTH = 100
 # What is a text to YAML as it stands, and to nobody a number, a date or a word for true and false.
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9 ._/@-]*[A-Za-z0-9_/]")
 _WORDS = re.compile(r"(?i)true|false|yes|no|on|off|null")
-# Read without being named.
-_DEFAULT_REQUIREMENTS = "requirements.txt"
 
 
 def fabric_yaml(project: Project, app: Finding, host: str | None) -> str:
@@ -75,14 +74,13 @@ def _paragraphs(project: Project, app: Finding, host: str | None) -> Iterator[st
 
 
 def _requirements(project: Project) -> str:
-    if not project.requirements:
+    found = project.requirements
+    if found is None:
         return _setting("Files that say which packages are installed; none was found.", "requirements: []")
-    names = [one.value for one in project.requirements]
-    if names == [_DEFAULT_REQUIREMENTS]:
+    if found.value in LOOKED_FOR:
         return ""
-    why = _because(project.requirements[0])
     return _setting(
-        f"Files that say which packages are installed. {why}", f"requirements: [{', '.join(map(_text, names))}]"
+        f"Files that say which packages are installed. {_because(found)}", f"requirements: [{_text(found.value)}]"
     )
 
 

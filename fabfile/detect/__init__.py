@@ -43,7 +43,7 @@ def detect(folder: Path) -> Project:
         others,
         processes,
         "web" in processes and tree.has("Procfile") and "web" not in load_procfile(folder),
-        (says.requirements,) if says.requirements else (),
+        says.requirements,
         health(tree, app),
         static(tree, app),
         Finding("django", f"{MANAGE} is Django's") if _is_known_django(tree, app) else None,
@@ -85,11 +85,11 @@ def _remarks(tree: Tree, app: App | None, says: Declared) -> list[str]:
             "docs/django.md of hostsmith has the lines"
         )
     if says.requirements is None:
-        found.append("no requirement file was found, such as requirements.txt: nothing is installed but the server")
+        found.append("no requirements.txt, pyproject.toml or lock was found: nothing is installed but the server")
     elif needs_itself(tree, app, says.requirements.value):
         found.append(
-            f"{app.file} asks for a package that is the project itself: add a line `.` to {says.requirements.value}, "
-            "so that it is installed"
+            f"{app.file} asks for a package that is the project itself, which is not installed: say `use = call:...` "
+            "instead, or add a line `.` to requirements.txt"
         )
     speaks_websocket = any(name in says.packages for name in _WEBSOCKET_PACKAGES)
     if app.interface == "asgi" and not speaks_websocket and tree.modules(_WEBSOCKET):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..agent.requirements import chosen, is_list
+from ..resources.base import ResourceError
 from .model import Finding
 from .tree import Tree
 
@@ -17,9 +20,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-# Requirement files for a server, by how they are called, the likeliest first.
+# Requirement files for a server that a deploy does not look for by itself, the likeliest first.
 _REQUIREMENTS = (
-    "requirements.txt",
     "requirements/production.txt",
     "requirements/prod.txt",
     "requirements-prod.txt",
@@ -44,7 +46,7 @@ class Declared:
 
     :param name: what it calls itself; None when it does not.
     :param packages: the file that names a package, by the package's name in lower case with dashes.
-    :param requirements: the requirement file for a server; None when there is none.
+    :param requirements: the file that says what is installed on a server; None when there is none.
     """
 
     name: Finding | None = None
@@ -65,9 +67,9 @@ def declared(tree: Tree, folder: str = "") -> Declared:
             tables[path] = tomllib.loads(tree.text(path)) if tree.has(path) else {}
         except tomllib.TOMLDecodeError as error:
             remarks.append(f"{path} is no valid TOML ({error}), and was passed over")
-    requirements = next((path for place in places for name in _REQUIREMENTS if tree.has(path := place + name)), None)
+    requirements = next((path for place in places for path in _requirement_files(tree, place)), None)
     packages = {name: path for path, table in tables.items() for name in _toml_packages(table)}
-    if requirements:
+    if requirements and is_list(requirements):
         packages.update(_required(tree, requirements, set()))
     return Declared(
         next((found for path, table in tables.items() if (found := _toml_name(path, table))), _setup_name(tree)),
@@ -75,6 +77,13 @@ def declared(tree: Tree, folder: str = "") -> Declared:
         Finding(requirements, "it is there") if requirements else None,
         tuple(remarks),
     )
+
+
+def _requirement_files(tree: Tree, place: str) -> Iterator[str]:
+    """The files of a folder that say what is installed, the one that a deploy would choose first."""
+    with contextlib.suppress(ResourceError):
+        yield from (place + name for name in chosen(str(tree.root / place)))
+    yield from (place + name for name in _REQUIREMENTS if tree.has(place + name))
 
 
 def services(says: Declared) -> tuple[Finding, ...]:

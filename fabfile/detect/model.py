@@ -67,7 +67,7 @@ class Project:
     :param others: apps that it could be as well, the likelier first.
     :param processes: commands by the names of their processes, as far as they are clear.
     :param lacks_web: whether there is a Procfile in which the process that serves the site is not.
-    :param requirements: requirement files.
+    :param requirements: the file that says what is installed; None when there is none.
     :param health: a page that tells whether the app is well; None: the start page.
     :param static: the folder of the static files, as the app knows it.
     :param framework: the one that a deploy knows more of than how to start it, as the settings call it.
@@ -80,7 +80,7 @@ class Project:
     others: tuple[App, ...] = ()
     processes: dict[str, Finding] = field(default_factory=dict)
     lacks_web: bool = False
-    requirements: tuple[Finding, ...] = ()
+    requirements: Finding | None = None
     health: Finding | None = None
     static: Finding | None = None
     framework: Finding | None = None

@@ -146,9 +146,8 @@ def _tell(console: Console, app: str, project: Project) -> None:
 
 def _findings(project: Project) -> Iterator[tuple[str, Finding]]:
     yield from project.processes.items()
-    yield from (("framework", one) for one in (project.framework,) if one)
-    yield from (("requirements", one) for one in project.requirements)
-    yield from ((name, one) for name, one in (("health", project.health), ("static", project.static)) if one)
+    names = ("framework", "requirements", "health", "static")
+    yield from ((name, one) for name in names if (one := getattr(project, name)))
 
 
 def _own_remarks(folder: Path, project: Project) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hostsmith.detect import Project, detect
+from hostsmith.detect import Finding, Project, detect
 from hostsmith.errors import SettingsError
 from trees import DJANGO, FACTORY, FLASK, MANAGE, PRODUCTION_INI, UVICORN, Files, plant
 
@@ -124,7 +124,7 @@ class TestOddProjects:
         project = found(tmp_path, files)
         assert web(project) == "gunicorn --chdir web mysite.wsgi:application"
         assert project.processes["release"].value == "cd web && python manage.py migrate --noinput"
-        assert [one.value for one in project.requirements] == ["web/requirements.txt"]
+        assert project.requirements == Finding("web/requirements.txt", "it is there")
         assert f"{UVICORN} --chdir api main:app" in [app.command for app in project.others]
 
     def test_a_script_beside_its_modules_is_run_in_its_folder(self, tmp_path: Path) -> None:
@@ -223,12 +223,24 @@ class TestDeclared:
             "requirements/production.txt": "-r base.txt\n",
             "requirements/base.txt": "flask\n",
         }
-        assert [one.value for one in found(tmp_path, files).requirements] == ["requirements/production.txt"]
+        assert found(tmp_path, files).requirements == Finding("requirements/production.txt", "it is there")
+
+    @pytest.mark.parametrize(
+        ("files", "name"),
+        [
+            ({"requirements.txt": "", "pyproject.toml": "[project]\n"}, "requirements.txt"),
+            ({"requirements.txt": "", "pyproject.toml": "[project]\n", "uv.lock": ""}, "uv.lock"),
+            ({"requirements/base.txt": "", "pyproject.toml": "[project]\n"}, "pyproject.toml"),
+            ({"requirements/base.txt": "", "pyproject.toml": "[tool.ruff]\n"}, "requirements/base.txt"),
+        ],
+    )
+    def test_what_a_deploy_would_choose_by_itself_comes_first(self, tmp_path: Path, files: Files, name: str) -> None:
+        assert found(tmp_path, {"app.py": FLASK, **files}).requirements == Finding(name, "it is there")
 
     def test_without_one_that_is_told(self, tmp_path: Path) -> None:
         project = found(tmp_path, {"app.py": FLASK})
-        assert project.requirements == ()
-        assert "no requirement file was found" in project.remarks[0]
+        assert project.requirements is None
+        assert "no requirements.txt, pyproject.toml or lock was found" in project.remarks[0]
 
 
 class TestProcesses:

@@ -32,6 +32,7 @@ PROJECTS: dict[str, Files] = {
     "asgi": {"hello.py": "async def app(scope, receive, send): ...\n"},
     "several": {"web/app.py": FLASK, "web/requirements.txt": "flask\n", "api/main.py": FASTAPI},
     "a Procfile without web": {"app.py": FLASK, "Procfile": "worker: python worker.py\n"},
+    "lock": {"app.py": FLASK, "pyproject.toml": "[project]\nname = 'my-blog'\n", "uv.lock": ""},
     "odd names": {"site-1.0_x/app.py": FLASK, "site-1.0_x/requirements.txt": "flask\n"},
 }
 
@@ -77,7 +78,7 @@ def test_what_is_written_for_a_project_are_settings_that_can_be_deployed(start: 
     assert settings.app == "my-blog"
     assert [str(entry.host) for entry in settings.roles["web"]] == ["ada@203.0.113.7:2222"]
     release.configuration(settings, ALL_ROLES, "20261121-101500-1f3c2ab")
-    for name in settings.requirements:
+    for name in settings.requirements or ():
         assert (start.folder / name).is_file()
 
 
