@@ -24,10 +24,11 @@ from .framework import DJANGO, Framework
 from .framework import processes as processes_of
 from .hardening import Firewall, FirewallSetting, Hardening, HardeningSetting
 from .health import Health
-from .kinds import ListOf, MappingOf, Number, OneOrList, UnexpectedError
+from .kinds import ListOf, MappingOf, Number, UnexpectedError
 from .model import Model
 from .processes import Processes, once_elsewhere
 from .processes import merged as with_procfile
+from .requirements import Requirements
 from .secrets import KeyPlace, VariableValue
 from .services import Services
 from .tls import EXPECTED as TLS_EXPECTED
@@ -109,14 +110,7 @@ class Settings(Model):
         description="Interpreter on the host that makes the virtualenv: a name or an absolute path. Default: the one "
         "that the code [asks for](requirements.md#the-version-of-python), or `python3`.",
     )
-    requirements: (
-        Annotated[
-            list[kind.SourcePath],
-            AfterValidator(kind.once_each("each file once")),
-            OneOrList("a requirements file or lock in the source, or a list of them"),
-        ]
-        | None
-    ) = Field(
+    requirements: Requirements = Field(
         None,
         description="Files in the source that say what is installed: for `pip install -r`, or "
         "[a lock](requirements.md); `[]` for none. Default: what is there.",
