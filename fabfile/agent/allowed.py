@@ -31,7 +31,7 @@ from ..resources.validated import Validated
 from . import haproxy, wire
 from .checks import Check, all_of, anything, exactly, mapping, number, optional, size, text
 from .health import HTTPS_PORT, HealthCheck
-from .layout import SINGLETONS_CONF, Layout, Record
+from .layout import Layout, Record
 from .supervisor_config import is_of_release
 from .variables import Variable, Variables
 
@@ -248,9 +248,9 @@ class Allowed:
         if found is None or type(file.path) is not str or type(file.content) is not str:
             return False
         place = (name, file.mode, file.owner, file.group)
-        groups = dict(zip(("supervisor.conf", SINGLETONS_CONF), self._layout.groups(found), strict=True))
-        if name in groups and place == (name, 0o644, None, None):
-            return is_of_release(file.content, self._layout, found, groups[name])
+        groups = {path: group for group, path in self._layout.groups(found).items()}
+        if file.path in groups and place == (name, 0o644, None, None):
+            return is_of_release(file.content, self._layout, found, groups[file.path])
         # These are read and run by the app's user alone.
         return place in (
             ("gunicorn.conf.py", 0o644, None, None),

@@ -147,13 +147,20 @@ class Layout:
         """
         return f"{self.group(release_id)}~singletons"
 
+    def config(self, release_id: str) -> str:
+        """What supervisord reads of a release's processes."""
+        return f"{self.release(release_id)}/supervisor.conf"
+
     def singletons_config(self, release_id: str) -> str:
-        """What supervisord reads of them; not there in a release that has none."""
+        """Likewise of those of which there must never be two; not there in a release that has none."""
         return f"{self.release(release_id)}/{SINGLETONS_CONF}"
 
-    def groups(self, release_id: str) -> tuple[str, str]:
-        """All supervisor groups that a release may have."""
-        return self.group(release_id), self.singletons(release_id)
+    def groups(self, release_id: str) -> dict[str, str]:
+        """All supervisor groups that a release may have, each with the file that it is read from."""
+        return {
+            self.group(release_id): self.config(release_id),
+            self.singletons(release_id): self.singletons_config(release_id),
+        }
 
     def log(self, release_id: str, process: str) -> str:
         return f"{self.logs}/{process}-{release_id}.log"

@@ -107,7 +107,7 @@ def status(app: str, health: Any) -> dict[str, Any]:
 
 def _has_programs(layout: Layout, release: str) -> bool:
     """Whether a release has processes on this host, and not none of each by `fab scale`."""
-    text = system.read(f"{layout.release(release)}/supervisor.conf") or b""
+    text = system.read(layout.config(release)) or b""
     return programs(text.decode()) > 0
 
 
@@ -148,7 +148,7 @@ def verify(app: str, release: str, health: Any, port: int | None) -> dict[str, A
     problem = _not_live(layout, release, health, port)
     return {
         "problem": problem and redact.text(problem),
-        "runs": singletons.others(layout, release),
+        "runs": list(singletons.others(layout, release)),
         "starts": os.path.exists(layout.singletons_config(release)),
     }
 

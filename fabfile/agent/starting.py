@@ -8,6 +8,7 @@ from typing import Any
 
 from ..resources.base import ResourceError
 from . import supervisord
+from .supervisor_config import longest
 
 DEAD = frozenset({"BACKOFF", "EXITED", "FATAL", "STOPPED"})
 _PAUSE = 0.05
@@ -16,11 +17,12 @@ _PAUSE = 0.05
 class Starting:
     """The processes of a group from the moment they were started.
 
+    :param config: the file that the group was read from.
     :param names: those that are looked at; None for all of the group.
     """
 
-    def __init__(self, group: str, names: Collection[str] | None = None) -> None:
-        self._group, self._names = group, names
+    def __init__(self, group: str, config: str, names: Collection[str] | None = None) -> None:
+        self._group, self._config, self._names = group, config, names
         self._pids: dict[str, int] = {}
 
     def require_alive(self) -> None:
@@ -43,7 +45,7 @@ class Starting:
         :param passes_over: name of one that is found out about in another way.
         :raises ResourceError: one has ended, or the time is up.
         """
-        deadline = time.monotonic() + timeout + supervisord.longest(self._group, "startsecs")
+        deadline = time.monotonic() + timeout + longest(self._config, "startsecs", 1.0)
         while any(p["statename"] != "RUNNING" for p in self._processes() if p["name"] != passes_over):
             self.require_alive()
             if time.monotonic() > deadline:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from . import system
 from .layout import Layout
 
 # A line each, without the continuations, the inline comments and the expansions that supervisord knows.
@@ -97,3 +98,29 @@ def _are_programs(values: dict[str, str], group: str) -> bool:
 def programs(text: str) -> int:
     """How many programs a configuration has of which there is to be one or more."""
     return len(re.findall(r"^\[program:", text, re.MULTILINE)) - len(re.findall("^numprocs=0$", text, re.MULTILINE))
+
+
+def longest(config: str, option: str, default: float) -> float:
+    """The largest value that an option, in seconds, has in a file.
+
+    :param default: when it is not there.
+    """
+    text = (system.read(config) or b"").decode("utf-8", "replace")
+    return max(map(float, re.findall(rf"^{option}=([0-9]+)$", text, re.MULTILINE)), default=default)
+
+
+def stop_seconds(config: str) -> dict[str, float]:
+    """How long each process of a file has to end when it is asked to, by its name."""
+    text = (system.read(config) or b"").decode("utf-8", "replace")
+    found = {}
+    for section in re.split(r"^\[program:", text, flags=re.MULTILINE)[1:]:
+        name = re.search(r"^process_name=([^.\n]+)", section, re.MULTILINE)
+        seconds = re.search(r"^stopwaitsecs=([0-9]+)$", section, re.MULTILINE)
+        # What supervisord takes when nothing is said.
+        found[name[1] if name else section.partition("]")[0]] = float(seconds[1]) if seconds else 10.0
+    return found
+
+
+def process_of(name: str) -> str:
+    """The process that one of supervisord's is an instance of: `worker` for `worker.2`."""
+    return name.partition(".")[0]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import http.client
 import time
 import xmlrpc.client
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..resources.base import ResourceError
 from . import events, orphans
+from .supervisor_config import process_of, stop_seconds
 from .unix_http import UnixConnection
 
 SOCKET = "/var/run/supervisor.sock"
@@ -17,6 +18,8 @@ SOCKET = "/var/run/supervisor.sock"
 _ALIVE = frozenset({"STARTING", "RUNNING", "BACKOFF", "STOPPING"})
 # Seconds after which a process that was killed is one that the kernel holds.
 _KILLED_WITHIN = 60.0
+# Seconds by which one may have been killed after it was seen last.
+_BETWEEN_LOOKS = 0.1
 # Seconds after which people want to know what is waited for.
 _WORTH_TELLING = 1.0
 
@@ -72,31 +75,33 @@ def read_configuration() -> None:
         raise ResourceError(f"supervisord refuses its configuration: {fault.faultString}") from fault
 
 
-def stop_group(group: str) -> None:
+def stop_group(group: str, config: str) -> None:
     """As `stop_groups`, for a single one."""
-    stop_groups([group])
+    stop_groups({group: config})
 
 
-def stop_groups(groups: Sequence[str]) -> None:
+def stop_groups(groups: Mapping[str, str]) -> None:
     """Stop the processes of groups, each with its own stop signal and time, and all that they have left; forget them.
 
     They are asked all at once, and have until the longest of their times to finish what they are at. A group that
     supervisord does not know is passed over.
+
+    :param groups: with the file that each was read from: supervisord tells of those only that it would read now.
     """
     known = {process["group"] for process in processes()}
     for group in groups:
         # One whose programs have no process now is not listed, and has to be forgotten as well.
         _ask(group, "stopProcessGroup", group, False)
     begin = time.monotonic()
-    limit = max((longest(group, "stopwaitsecs") for group in groups if group in known), default=0.0)
-    _wait_for_the_end(groups, begin, limit)
+    limits = {name: limit for config in groups.values() for name, limit in stop_seconds(config).items()}
+    _wait_for_the_end(groups, limits)
     for group in groups:
         if group in known:
-            orphans.end(group, begin + limit - time.monotonic())
+            orphans.end(group, begin + max(limits.values(), default=0.0) - time.monotonic())
         _ask(group, "removeProcessGroup", group)
 
 
-def stop_processes(group: str, names: Sequence[str]) -> None:
+def stop_processes(group: str, config: str, names: Sequence[str]) -> None:
     """Stop some processes of a group as `stop_groups` does, and keep the group."""
     for name in names:
         try:
@@ -104,7 +109,7 @@ def stop_processes(group: str, names: Sequence[str]) -> None:
         except xmlrpc.client.Fault as fault:
             if fault.faultCode != NOT_RUNNING:
                 raise ResourceError(f"supervisord cannot stop {name}: {fault.faultString}") from fault
-    _wait_for_the_end([group], time.monotonic(), longest(group, "stopwaitsecs"), names)
+    _wait_for_the_end([group], stop_seconds(config), names)
 
 
 def _ask(group: str, method: str, *arguments: Any) -> None:
@@ -115,11 +120,12 @@ def _ask(group: str, method: str, *arguments: Any) -> None:
             raise ResourceError(f"supervisord cannot stop the group {group}: {fault.faultString}") from fault
 
 
-def _wait_for_the_end(groups: Sequence[str], begin: float, limit: float, names: Sequence[str] | None = None) -> None:
+def _wait_for_the_end(groups: Collection[str], limits: Mapping[str, float], names: Sequence[str] | None = None) -> None:
     """Wait for processes that were asked to end; supervisord kills them when their time is up.
 
     It notices that one has ended when it looks next: once a second, or when somebody asks.
 
+    :param limits: seconds that each process has.
     :param names: those of the groups that were asked; None for all.
     """
 
@@ -127,20 +133,20 @@ def _wait_for_the_end(groups: Sequence[str], begin: float, limit: float, names: 
         found = [p["name"] for p in processes() if p["group"] in groups and p["statename"] in _ALIVE]
         return [name for name in found if names is None or name in names]
 
+    begin = time.monotonic()
+    seen: dict[str, float] = {}
     told: list[str] = []
     while left := alive():
         waited = time.monotonic() - begin
+        seen.update(dict.fromkeys(left, waited))
+        limit = max(limits.get(process_of(name), 0.0) for name in left)
         if waited > limit + _KILLED_WITHIN:
             raise ResourceError(f"{', '.join(left)} do not end, not even killed; see `supervisorctl status`")
         if waited > _WORTH_TELLING and left != told:
             events.at_work(f"{', '.join(left)} may finish, for {limit:g} s at most")
             told = left
         time.sleep(0.02)
-    if told and time.monotonic() - begin >= limit:
-        events.note(f"{', '.join(told)} did not end within {limit:g} s, and had to be killed")
-
-
-def longest(group: str, option: str) -> float:
-    """The largest value that an option, in seconds, has in the programs of a group."""
-    found: list[dict[str, Any]] = call("getAllConfigInfo")
-    return max((float(each[option]) for each in found if each["group"] == group), default=0.0)
+    for name, waited in seen.items():
+        limit = limits.get(process_of(name), 0.0)
+        if waited > limit - _BETWEEN_LOOKS:
+            events.note(f"{name} did not end within {limit:g} s, and had to be killed")

@@ -87,7 +87,7 @@ class Live(Resource):
             os.unlink(layout.candidate_config)
 
     def _wait_until_well(self, layout: Layout, release: str) -> None:
-        starting = Starting(layout.group(release))
+        starting = Starting(layout.group(release), layout.config(release))
         if self.health is not None:
             socket = layout.socket(release)
             ask = lambda: _socket_problem(socket) or self.health_problem(socket)  # noqa: E731

@@ -38,7 +38,7 @@ class Program(Resource):
         return f"program {self.name}"
 
     def check(self) -> Change | None:
-        file = File(f"{_FOLDER}/{self.name}.conf", self._configuration(), mode=0o600)
+        file = File(self._path, self._configuration(), mode=0o600)
         change = file.check()
         if change is None and self._runs():
             return None
@@ -52,12 +52,16 @@ class Program(Resource):
         def undo() -> None:
             if change and change.undo:
                 change.undo()
-            supervisord.stop_group(self.name)
+            supervisord.stop_group(self.name, self._path)
             if had_one:
                 supervisord.start_group(self.name)
 
         # The file may hold secrets in its environment, so it has no diff.
         return Change(change.summary if change else "started", apply, undo)
+
+    @property
+    def _path(self) -> str:
+        return f"{_FOLDER}/{self.name}.conf"
 
     def _runs(self) -> bool:
         found = supervisord.processes(self.name)
@@ -65,7 +69,7 @@ class Program(Resource):
 
     def _start_anew(self) -> None:
         supervisord.read_configuration()
-        supervisord.stop_group(self.name)
+        supervisord.stop_group(self.name, self._path)
         supervisord.start_group(self.name)
 
     def _configuration(self) -> str:

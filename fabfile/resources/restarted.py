@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ..agent import supervisord
 from ..agent.layout import Layout
 from ..agent.starting import Starting
+from ..agent.supervisor_config import process_of
 from .base import Change, Resource, ResourceError
 from .live import LogMarks
 
@@ -39,16 +40,12 @@ class Restarted(Resource):
         return Change("started again", lambda: self._restart(layout, group, names))
 
     def _restart(self, layout: Layout, group: str, names: list[str]) -> None:
-        supervisord.stop_processes(group, names)
+        config = layout.groups(self.release)[group]
+        supervisord.stop_processes(group, config, names)
         logs = LogMarks(layout, self.release)
         for name in names:
             supervisord.call("startProcess", f"{group}:{name}", False)
         try:
-            Starting(group, names).wait(_PATIENCE)
+            Starting(group, config, names).wait(_PATIENCE)
         except ResourceError as error:
             raise ResourceError(f"{error}{logs.since()}") from error
-
-
-def process_of(name: str) -> str:
-    """The process that a program of supervisord is one of: `worker` for `worker.2`."""
-    return name.partition(".")[0]

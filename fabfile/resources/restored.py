@@ -26,10 +26,10 @@ class Paused(Resource):
     def check(self) -> Change | None:
         layout = Layout(self.app)
         live = layout.live()
-        if live is None or not supervisord.processes(layout.group(live)):
+        if live is None or not any(each["group"] in layout.groups(live) for each in supervisord.processes()):
             return None
         undo = Resumed(self.app)
-        return Change("stopped", lambda: supervisord.stop_group(layout.group(live)), undo, durable=(undo,))
+        return Change("stopped", lambda: supervisord.stop_groups(layout.groups(live)), undo, durable=(undo,))
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,9 @@ class Resumed(PutBack):
     def __call__(self) -> None:
         layout = Layout(self.app)
         live = layout.live()
-        if live is not None and not supervisord.processes(layout.group(live)):
-            supervisord.start_group(layout.group(live))
+        for group, config in layout.groups(live).items() if live is not None else ():
+            if os.path.exists(config) and not supervisord.processes(group):
+                supervisord.start_group(group)
 
 
 @dataclass(frozen=True)

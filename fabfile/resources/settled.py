@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from ..agent import supervisord, system
@@ -57,6 +58,7 @@ class Settled(Resource):
                 left = drain(layout.socket(self.old), self.drain_timeout)
                 if left:
                     note(f"{left} connections to {self.old} were still open after {self.drain_timeout:g} s")
-            supervisord.stop_groups([group for name in self._others(layout) for group in layout.groups(name)])
+            groups = [layout.groups(name).items() for name in self._others(layout)]
+            supervisord.stop_groups(dict(itertools.chain(*groups)))
         except (ResourceError, OSError) as error:
             note(f"{self.release} is live, but the old release could not be retired: {error}")

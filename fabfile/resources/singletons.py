@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..agent import supervisord, system
@@ -34,7 +35,7 @@ class SingletonsEnded(Resource):
         return Change("stopped", lambda: self._stop(groups)) if groups else None
 
     @system.uninterrupted()
-    def _stop(self, groups: list[str]) -> None:
+    def _stop(self, groups: Mapping[str, str]) -> None:
         supervisord.stop_groups(groups)
 
 
@@ -67,16 +68,17 @@ class Singletons(Resource):
         logs = LogMarks(layout, self.release)
         supervisord.start_group(group)
         try:
-            Starting(group).wait(_PATIENCE)
+            Starting(group, layout.singletons_config(self.release)).wait(_PATIENCE)
         except ResourceError as error:
             raise ResourceError(f"{error}{logs.since()}") from error
 
 
-def others(layout: Layout, release: str) -> list[str]:
-    """The groups of singletons of other releases that supervisord still has."""
+def others(layout: Layout, release: str) -> dict[str, str]:
+    """The groups of singletons of other releases that supervisord still has, each with its file."""
     known = {process["group"] for process in supervisord.processes()}
     ids = [record.id for record in layout.records()]
-    return [group for each in ids if each != release and (group := layout.singletons(each)) in known]
+    groups = {layout.singletons(each): layout.singletons_config(each) for each in ids if each != release}
+    return {group: config for group, config in groups.items() if group in known}
 
 
 def problem(layout: Layout, release: str) -> str | None:
