@@ -39,7 +39,7 @@ def polls(
     vps = boot(provisioned_image)
     project = make_project(tmp_path_factory.mktemp("polls"), vps, "django-polls")
     fabric_yaml = (project.folder / "fabric.yaml").read_text()
-    project.write("fabric.yaml", f"{fabric_yaml}domains: [polls.example]\nkeep_releases: 2\n")
+    project.write("fabric.yaml", f"{fabric_yaml}domains: [polls.example]\nkeep_releases: 2\nworkers: 1\n")
     project.commit("settings of the test")
     project.fab("provision", "deploy")
     yield project
@@ -232,6 +232,7 @@ def test_what_a_failed_deploy_has_migrated_is_told_and_errors_are_found_before(p
     good_urls, good_views = urls.read_text(), views.read_text()
     polls.write("polls/migrations/0004_more.py", _MIGRATION.format(after="0003_note", field="more"))
     urls.write_text("urlpatterns = 1\n")
+    polls.write("polls/static/polls/style.css", "body { color: navy }\n")
     polls.commit("an error that the checks find")
     assert "check --deploy: exit status 1" in polls.fab("deploy", status=1).stdout
     assert applied(polls) == before

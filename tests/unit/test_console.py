@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from hostsmith.console import Console, print_json
+from hostsmith.errors import UsageError
 from hostsmith.report import Report, Result
 from terminal import Terminal
 
@@ -350,7 +351,7 @@ def test_a_reader_that_goes_away_ends_it_without_a_traceback(labels: list[str]) 
 # On a terminal. `step()` waits until the test has looked.
 _START = """
 import sys, threading
-from hostsmith.console import Console
+from hostsmith.console import Console, print_json
 
 def start(label, index, resource):
     console.event(label, {"event": "start", "index": index, "resource": resource})
@@ -487,6 +488,27 @@ def test_what_others_write_comes_above_the_live_lines_and_stays() -> None:
         terminal.until([*kept, "  web1  waiting"])
         terminal.type("\n")
         assert terminal.to_the_end() == [*kept, "no end"]
+
+
+def test_a_question_has_the_terminal_to_itself_until_it_is_answered() -> None:
+    code = """
+        with console.fleet(["web1"], "rollback"):
+            console.say(f"answered {console.agrees('go back all the same?')}")
+            step()
+    """
+    question = ["web1: rollback", "go back all the same? [y/N]"]
+    for answer, agreed in (("y", True), ("", False)):
+        with on_terminal(code) as terminal:
+            terminal.until(question)
+            terminal.type(f"{answer}\n")
+            terminal.until([*question, f"answered {agreed}", "  web1  waiting"])
+            terminal.type("\n")
+            assert terminal.to_the_end() == [*question, f"answered {agreed}"]
+
+
+def test_a_question_without_a_terminal_says_what_to_do() -> None:
+    with pytest.raises(UsageError, match="found no terminal to ask at; if so, say it with --yes"):
+        Console().agrees("go back all the same?")
 
 
 def test_a_terminal_that_becomes_narrower_keeps_no_rest_of_the_live_lines() -> None:
