@@ -79,9 +79,8 @@ def test_a_deploy_collects_checks_and_migrates_and_a_release_process_of_ones_own
     ]
     own = settings(processes={"web": "gunicorn a.wsgi", "release": "sh release.sh"})
     assert release.release_command(own, ID)[-1] == ReleaseCommand("blog", ID, 600, "release: sh release.sh")
-    assert Settings(app="blog", framework="django").placed(Path("/nowhere"), {"release": "x"}).processes == {
-        "release": "x"
-    }
+    procfile = Settings(app="blog", framework="django").placed(Path("/nowhere"), {"release": "x"})
+    assert procfile.processes["release"].command == "x"
 
 
 def test_static_files_that_the_source_has_already_are_not_collected() -> None:
