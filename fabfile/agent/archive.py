@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from ..resources.base import ResourceError
+from . import system
 
 FORMAT = 1
 PIECE = 1 << 18
@@ -26,6 +27,9 @@ _MANIFEST, _SUMS = "manifest.json", "SHA256SUMS"
 # So many bytes may these two have; no more than that is ever read into memory.
 _LARGEST = 1 << 20
 ENCRYPTED = ".enc"
+# What a manifest has, and each of its parts.
+_KEYS = frozenset({"app", "created", "release", "contents", "key", "parts"})
+_OF_PART = frozenset({"name", "file", "size", "sha256", "plain"})
 
 
 class ArchiveError(ResourceError):
@@ -129,6 +133,7 @@ class Writer:
         os.fsync(self._file.fileno())
         Archive(self._temporary).verify()
         os.rename(self._temporary, self._path)
+        system.sync_folder(os.path.dirname(self._path) or ".")
 
     def _add(self, name: str, text: str) -> None:
         with self._member(name) as member:
@@ -207,7 +212,9 @@ class Archive:
             if found.hexdigest() != sums[member.name]:
                 raise self._damaged(f"{member.name} has another checksum than when it was written")
         manifest = self._manifest(_text(archive, _MANIFEST))
-        if [*(part["file"] for part in manifest["parts"]), _MANIFEST] != list(sums):
+        files = [part["file"] for part in manifest["parts"]]
+        names = [part["name"] for part in manifest["parts"]]
+        if [*files, _MANIFEST] != list(sums) or names != manifest["contents"]:
             raise self._damaged(f"its members are not those of {_MANIFEST}")
         return manifest
 
@@ -215,10 +222,13 @@ class Archive:
         try:
             manifest = json.loads(text)
             found = manifest["format"]
-            if found == FORMAT:
-                return dict(manifest)
+            whole = set(manifest) >= _KEYS and all(set(part) == _OF_PART for part in manifest["parts"])
         except (ValueError, TypeError, KeyError):
             raise self._damaged(f"{_MANIFEST} cannot be read") from None
+        if found == FORMAT and whole:
+            return dict(manifest)
+        if found == FORMAT:
+            raise self._damaged(f"{_MANIFEST} does not say all that it should")
         raise ArchiveError(f"{self.path}: found format {found!r}, expected {FORMAT}; use the hostsmith that wrote it")
 
     def _damaged(self, why: str) -> ArchiveError:

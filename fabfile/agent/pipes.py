@@ -131,9 +131,10 @@ class Load(_Program):
 
         :raises ResourceError: it failed, or the data was cut off.
         """
+        # It may hold back an end of what it was given.
+        self._give(self._unpacker.flush())
         if not self._unpacker.eof:
             raise ResourceError("what was sent was cut off")
-        self._give(self._unpacker.flush())
         _pipe(self._process.stdin).close()
         self.finish()
 

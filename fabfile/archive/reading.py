@@ -50,7 +50,9 @@ class Readable:
         return opened(self.key, bound_to(self.manifest, name), found, f"{self.archive.path}: {name}")
 
     def environment(self) -> dict[str, Any]:
-        """The part `environment`: what the query `kept_variables` answered."""
+        """The part `environment`: what the query `kept_variables` answered; empty when the archive has none."""
+        if ENVIRONMENT not in self.names:
+            return {}
         answer: dict[str, Any] = json.loads(b"".join(_unpacked(self.pieces(ENVIRONMENT))))
         return answer
 

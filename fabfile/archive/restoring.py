@@ -184,17 +184,18 @@ def with_values_of(archived: Mapping[str, Any], kept: Kept, release: str) -> Wan
 
     What the settings give stays as the last deploy gave it, and a service's password as its host has it.
 
-    :param archived: what the query `kept_variables` answered when the archive was made.
+    :param archived: what the query `kept_variables` answered when the archive was made; empty when it has none.
     :param release: id of the release that gets them.
     """
-    generated = {**kept.generated, **{name: Secret(value) for name, value in archived["generated"].items()}}
+    generated = {**kept.generated, **{name: Secret(value) for name, value in archived.get("generated", {}).items()}}
     given = {
         name: Variable(generated[name], each.origin)
         if each.origin == variables.GENERATED and name in generated
         else each
         for name, each in kept.variables.given.items()
     }
-    chosen = Variables.from_json(archived["variables"]).chosen if archived["variables"] else {}
+    before = archived.get("variables")
+    chosen = Variables.from_json(before).chosen if before else kept.variables.chosen
     return Wanted(Variables(given, chosen, release), generated)
 
 

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 from hostsmith.agent import pipes, shared_files
-from hostsmith.agent.archive import Archive, ArchiveError, Writer
+from hostsmith.agent.archive import Archive, ArchiveError, Writer, header
 from hostsmith.archive.sealed import Sealer, bound_to, opened
 from hostsmith.environment.secret_file import Key
 from hostsmith.errors import BackupError
 from hostsmith.resources.base import ResourceError
 
-HEADER = {"app": "hello", "created": "2026-11-21 03:15:00Z", "contents": ["environment", "files"], "key": None}
+HEADER = header("hello", 0, None, ["environment", "files"], "1.0", None)
 
 
 def _written(path: Path, parts: dict[str, bytes]) -> Path:

@@ -10,7 +10,7 @@ import pytest
 from fabric import Config
 from hostsmith import recipes
 from hostsmith.agent import scheduled, stored
-from hostsmith.agent.archive import Writer
+from hostsmith.agent.archive import Writer, header
 from hostsmith.errors import SettingsError
 from hostsmith.resources import File
 from hostsmith.roles import ALL_ROLES
@@ -90,7 +90,7 @@ def test_a_host_gets_a_timer_and_the_plan_of_its_own_part() -> None:
 
 def _archive(folder: Path, app: str, time: str) -> str:
     name = f"{app}-20261121-{time}.tar"
-    with Writer(str(folder / name), {"app": app, "created": time, "release": "r"}) as writer:
+    with Writer(str(folder / name), header(app, 0, {"id": "r"}, ["files"], "1.0", None)) as writer:
         with writer.part("files") as part:
             part.write(b"x")
         writer.finish()

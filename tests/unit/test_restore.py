@@ -1,0 +1,130 @@
+"""Which archives are put back, and what a release gets of the values in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hostsmith.agent import pipes
+from hostsmith.agent.archive import Writer, header
+from hostsmith.agent.layout import Record
+from hostsmith.agent.variables import Variable, Variables
+from hostsmith.archive.parts import parts
+from hostsmith.archive.reading import Readable, readable
+from hostsmith.archive.restoring import with_values_of
+from hostsmith.archive.sealed import Sealer, bound_to
+from hostsmith.environment.secret_file import Key
+from hostsmith.environment.variables import Kept
+from hostsmith.errors import BackupError, SecretsError
+from hostsmith.resources.secret import Secret
+from hostsmith.settings import Settings
+
+KEY = Key.new()
+
+
+def _archive(path: Path, app: str = "hello", key: Key | None = None, **contents: bytes) -> str:
+    said = header(app, 0, None, list(contents), "1", key.id if key else None)
+    with Writer(str(path / "x.tar"), said) as writer:
+        for name, data in contents.items():
+            with writer.part(name) as part:
+                part.plain = len(data)
+                if key is None:
+                    part.write(pipes.packed(data))
+                    continue
+                sealer = Sealer(key, bound_to(said, name), part.write)
+                sealer.write(pipes.packed(data))
+                sealer.close()
+        writer.finish()
+    return str(path / "x.tar")
+
+
+def _read(path: str) -> Readable:
+    settings = Settings(app="hello", services=["postgres"])
+    return readable(path, settings, parts(settings))
+
+
+@pytest.fixture(autouse=True)
+def no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("HOSTSMITH_KEY", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+
+
+def test_an_archive_of_the_app_is_read(tmp_path: Path) -> None:
+    found = _read(_archive(tmp_path, environment=b'{"a": 1}', files=b"x" * 100_000))
+    assert found.names == ["environment", "files"]
+    assert found.environment() == {"a": 1}
+    assert _read(_archive(tmp_path, postgres=b"")).environment() == {}
+
+
+def test_an_encrypted_archive_is_read_with_the_projects_key_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _archive(tmp_path, key=KEY, environment=b'{"a": 1}', files=b"secret" * 50_000)
+    assert b"secret" not in Path(path).read_bytes()
+    with pytest.raises(SecretsError, match="found no key"):
+        _read(path)
+    monkeypatch.setenv("HOSTSMITH_KEY", Key.new().text)
+    with pytest.raises(BackupError, match=f"encrypted with the key {KEY.id}, expected"):
+        _read(path)
+    monkeypatch.setenv("HOSTSMITH_KEY", KEY.text)
+    assert _read(path).environment() == {"a": 1}
+
+
+_WRONG: dict[str, tuple[Callable[[Path], str], str]] = {
+    "another app's": (lambda path: _archive(path, "blog", files=b""), "of the app blog, expected one of hello"),
+    "another service's": (lambda path: _archive(path, search=b"", files=b""), "found search in it"),
+    "not there": (lambda path: str(path / "none.tar"), "none.tar: cannot be read: No such file"),
+    "a folder": (str, "cannot be read: Is a directory"),
+}
+
+
+@pytest.mark.parametrize("what", _WRONG)
+def test_what_cannot_be_put_back_is_refused_and_said_why(tmp_path: Path, what: str) -> None:
+    make, told = _WRONG[what]
+    path = make(tmp_path)
+    with pytest.raises(BackupError, match=told):
+        _read(path)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "told"),
+    [
+        ({"format": 2}, "found format 2, expected 1"),
+        ({"format": 1}, "does not say all"),
+        ({}, "cannot be read"),
+        ([], "cannot be read"),
+        ({"format": 1, **header("hello", 0, None, ["files"], "1", None), "parts": [{}]}, "does not say all"),
+        ({"format": 1, **header("hello", 0, None, ["files"], "1", None), "parts": []}, "members are not those"),
+    ],
+)
+def test_a_manifest_that_we_never_wrote_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manifest: Any, told: str
+) -> None:
+    monkeypatch.setattr("hostsmith.agent.archive.Archive.verify", lambda self: None)
+    dumps = json.dumps
+    monkeypatch.setattr("hostsmith.agent.archive.json.dumps", lambda *args, **more: dumps(manifest))
+    path = _archive(tmp_path)
+    monkeypatch.undo()
+    with pytest.raises(BackupError, match=told):
+        _read(path)
+
+
+def test_a_restored_release_gets_what_the_hosts_keep_and_not_what_the_settings_or_a_service_give() -> None:
+    def given(**values: str) -> dict[str, Variable]:
+        origins = {"SECRET": "generated", "DATABASE_URL": "postgres", "DEBUG": "settings"}
+        return {name: Variable(Secret(value), origins[name]) for name, value in values.items()}
+
+    now = Variables(given(SECRET="new", DATABASE_URL="new", DEBUG="new"), {"COLOUR": Secret("red")}, "r2")  # noqa: S106
+    old = Variables(given(SECRET="old", DATABASE_URL="old", DEBUG="old"), {"SIZE": Secret("xl")}, "r1")  # noqa: S106
+    kept = Kept("web1", Record("r2"), frozenset(), now, {"SECRET": Secret("new"), "OTHER": Secret("o")})
+    archived = {"variables": old.to_json(), "generated": {"SECRET": "old"}}
+    wanted = with_values_of(archived, kept, "r3")
+    values = {name: each.text for name, each in wanted.variables.all().items()}
+    assert values == {"SECRET": "old", "DATABASE_URL": "new", "DEBUG": "new", "SIZE": "xl"}
+    assert {name: value.reveal() for name, value in wanted.generated.items()} == {"SECRET": "old", "OTHER": "o"}
+    assert wanted.variables.since == "r3"
+    unchanged = with_values_of({}, kept, "r3")
+    assert unchanged.variables.all() == now.all()
