@@ -14,7 +14,7 @@ from ..environment import variables
 from ..environment.variables import Kept, Wanted
 from ..errors import FleetError, ReleaseError
 from ..fleet import Member
-from ..recipes.release import live, reconfigured
+from ..recipes.release import live, reconfigured, singletons
 from ..release import new_record
 from ..resources import Command, Resource
 from ..resources.restored import Exchanged, Paused
@@ -153,7 +153,9 @@ class Restoring:
         def start(member: Member) -> bool:
             before = kept[member].live
             assert before is not None
-            return member.converge("start", [live(member.settings, member.target.roles, before.id)])
+            settings = member.settings
+            again = [live(settings, member.target.roles, before.id), singletons(settings, before.id)]
+            return member.converge("start", again)
 
         self.run.fleet.each(start, [member for member in kept if member.report.verdict != "unreachable"])
 

@@ -16,7 +16,7 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 @dataclass(frozen=True)
 class Paused(Resource):
-    """None of the live release's processes runs, so that nobody writes to data that is replaced."""
+    """None of the app's processes runs, so that nobody writes to data that is replaced."""
 
     app: str
 
@@ -25,27 +25,33 @@ class Paused(Resource):
 
     def check(self) -> Change | None:
         layout = Layout(self.app)
-        live = layout.live()
-        if live is None or not any(each["group"] in layout.groups(live) for each in supervisord.processes()):
+        known = {process["group"] for process in supervisord.processes()}
+        # Those of earlier releases, too: they may have long to finish what they are at.
+        all_groups = (group for each in layout.records() for group in layout.groups(each.id).items())
+        running = {group: config for group, config in all_groups if group in known}
+        if not running:
             return None
-        undo = Resumed(self.app)
-        return Change("stopped", lambda: supervisord.stop_groups(layout.groups(live)), undo, durable=(undo,))
+        live = layout.live()
+        undo = Resumed(self.app, tuple(group for group in layout.groups(live) if group in known) if live else ())
+        return Change("stopped", lambda: supervisord.stop_groups(running), undo, durable=(undo,))
 
 
 @dataclass(frozen=True)
 class Resumed(PutBack):
-    """The live release's processes run; after a boot they do so by themselves."""
+    """The live release's processes run; after a boot they do so by themselves.
+
+    :param groups: supervisor groups of the live release that ran.
+    """
 
     app: str
+    groups: tuple[str, ...]
 
     def describe(self) -> str:
         return f"processes of {self.app}"
 
     def __call__(self) -> None:
-        layout = Layout(self.app)
-        live = layout.live()
-        for group, config in layout.groups(live).items() if live is not None else ():
-            if os.path.exists(config) and not supervisord.processes(group):
+        for group in self.groups:
+            if not supervisord.processes(group):
                 supervisord.start_group(group)
 
 
