@@ -192,6 +192,19 @@ def test_one_provision_turns_https_on_and_no_visitor_notices(plain: Site) -> Non
     assert plain.changed() == []
 
 
+def test_in_maintenance_a_certificate_comes_all_the_same_and_the_page_is_shown_by_https(plain: Site) -> None:
+    plain.project.fab("maintenance.on", "--retry-after", "60")
+    try:
+        plain.provision()
+        assert plain.get(f"http://{SITE}/")[0] == 301
+        status, headers, body = plain.get(f"https://{SITE}/")
+        assert (status, headers["retry-after"]) == (503, "60")
+        assert SITE in body
+    finally:
+        plain.project.fab("maintenance.off")
+    assert plain.visit() == (200, "https")
+
+
 def test_http_leads_to_https(site: Site) -> None:
     for asked, led_to in {
         f"http://{SITE}/a?b": f"https://{SITE}/a?b",
