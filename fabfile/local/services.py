@@ -102,7 +102,7 @@ class Instance(ABC):
         try:
             status = await process.ended()
         finally:
-            await process.stop()
+            await watch.finish(process)
         text = b"".join(printed).decode("utf-8", "replace")
         if status or "ERROR:" in text:
             show(text.encode())

@@ -18,6 +18,7 @@ from invoke.exceptions import Exit
 from ..errors import UsageError
 from ..recipes.servers import is_gunicorn
 from ..resources.secret import Secret
+from .folder import folder
 from .front import ADDRESS, Front
 from .processes import Command, Process, first_end, stop_all
 from .services import files
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
     from .services import Instance
 
-RELEASE = "local"
+RELEASE, COLLECT = "local", "collectstatic"
 
 
 @dataclass(frozen=True)
@@ -114,26 +115,36 @@ class Twin:
             given |= instance.service.env(instance.access)
             self._say(f"{instance.service.name} listens on {instance.access.host}:{instance.access.port}")
         env = self._environment(given)
-        if plan.release:
-            await self._release(env)
+        if plan.release and (status := await self._once(self._command("release", env))):
+            raise Exit(f"release ended with status {status}; nothing else was started", status)
         if "web" in plan.processes:
-            static = {prefix: plan.settings.source_folder / name for prefix, name in plan.settings.static.items()}
-            self._front = Front(str(self._run / "web.sock"), static)
-            await self._front.open(plan.port)
-            self._say(f"http://{ADDRESS}:{plan.port}")
+            await self._open(env)
         for name in plan.processes:
             self._processes.append(self._watch.start(self._command(name, env), self._shown(name)))
         ended, status = await first_end(self._processes + self._services)
         raise Exit(f"{ended.command.name} ended with status {status}, and so has all else", status)
 
-    async def _release(self, env: Mapping[str, str]) -> None:
-        process = self._watch.start(self._command("release", env), self._shown("release"))
+    async def _open(self, env: Mapping[str, str]) -> None:
+        """Open the way to the site, with its static files."""
+        settings = self._plan.settings
+        static = {prefix: settings.source_folder / name for prefix, name in settings.static.items()}
+        if collects(settings):
+            if await self._once(Command(COLLECT, ["python", "manage.py", COLLECT, "--noinput"], env, self._place)):
+                self._say(f"{COLLECT} failed: static files are those of the last time that it did not")
+            static = {"/static/": Path(env["STATIC_ROOT"]), "/media/": Path(env["MEDIA_ROOT"]), **static}
+        self._front = Front(str(self._run / "web.sock"), static)
+        await self._front.open(self._plan.port)
+        self._say(f"http://{ADDRESS}:{self._plan.port}")
+
+    async def _once(self, command: Command) -> int:
+        """Run what ends by itself; returns its exit status."""
+        process = self._watch.start(command, self._shown(command.name))
         # Until it has ended, it is what there is to stop.
         self._processes.append(process)
-        if status := await process.ended():
-            raise Exit(f"release ended with status {status}; nothing else was started", status)
-        await process.stop()
+        status = await process.ended()
+        await self._watch.finish(process)
         self._processes.remove(process)
+        return status
 
     def _shown(self, name: str) -> Callable[[bytes], None]:
         return lambda data: self._show(name, data)
@@ -141,15 +152,20 @@ class Twin:
     def _command(self, name: str, env: Mapping[str, str]) -> Command:
         settings = self._plan.settings
         process = settings.processes[name]
-        folder = settings.source_folder if settings.source_is_local else settings.project
         return Command(
             name,
             ["sh", "-c", process.command],
             env,
-            folder,
+            self._place,
             stop_signal=signal.Signals[f"SIG{process.stop_signal}"],
             stop_timeout=process.stop_timeout or settings.web_timeout + 5,
         )
+
+    @property
+    def _place(self) -> Path:
+        """The folder of the code."""
+        settings = self._plan.settings
+        return settings.source_folder if settings.source_is_local else settings.project
 
     def _environment(self, services: Mapping[str, Secret | str]) -> dict[str, str]:
         """The variables of the processes: the same names as on the hosts, over what the terminal has.
@@ -160,6 +176,7 @@ class Twin:
         env = {
             **os.environ,
             **{name: value.reveal() if isinstance(value, Secret) else value for name, value in services.items()},
+            **({"STATIC_ROOT": str(folder(plan.settings.project) / "static")} if plan.settings.is_django else {}),
             **variables(plan.settings, plan.own),
             **plan.own,
             "HOSTSMITH_APP": plan.settings.app,
@@ -189,6 +206,11 @@ class Twin:
         }
         path.write_text("".join(f"{name} = {value!r}\n" for name, value in settings.items()))
         return str(path)
+
+
+def collects(settings: Settings) -> bool:
+    """Whether static files are put together before the site is there, as in a deploy."""
+    return settings.is_django and "/static/" not in settings.static
 
 
 def _virtualenv(settings: Settings) -> str | None:

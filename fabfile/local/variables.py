@@ -7,9 +7,11 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..agent.layout import Layout
 from ..environment.secret_file import VARIABLE_NAME
 from ..environment.variables import given, make_up
 from ..errors import SettingsError
+from ..settings.tls import Tls
 from .folder import folder, keep, kept
 
 if TYPE_CHECKING:
@@ -26,8 +28,11 @@ def variables(settings: Settings, own: Mapping[str, str]) -> dict[str, str]:
     :param own: what `local.env` has. Nothing is asked for what it gives, such as a key or a password.
     :raises SecretsError: there is no key, or a command fails.
     """
-    found = given(settings, own)
+    # The site has no name here, and no HTTPS, which a framework might insist on.
+    found = given(settings.model_copy(update={"domains": [], "tls": Tls()}), own)
     known = {name: variable.text for name, variable in found.known.items()}
+    if known.get("MEDIA_ROOT") == Layout(settings.app).media:
+        known["MEDIA_ROOT"] = str(folder(settings.project) / "media")
     return {**known, **_made_up(settings.project, found.generated)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,8 +24,11 @@ groups = {}
 for line in sys.stdin:
     if line == "over\\n":
         sys.exit()
-    group, number = line.split()
-    groups[int(group)] = int(number)
+    group, number = map(int, line.split())
+    if number:
+        groups[group] = number
+    else:
+        groups.pop(group, None)
 left = [group for group, number in groups.items() if kill(group, number)]
 deadline = time.monotonic() + 10
 while any(kill(group, 0) for group in left) and time.monotonic() < deadline:
@@ -54,12 +58,20 @@ class Watch:
         self._tell(f"{process.group} {int(command.stop_signal)}\n")
         return process
 
+    async def finish(self, process: Process) -> None:
+        """Stop a process, and watch it no more: its number may become another's."""
+        await process.stop()
+        self._tell(f"{process.group} 0\n")
+
     def close(self) -> None:
         """All have ended."""
         self._tell("over\n")
-        self._watcher.communicate()
+        with contextlib.suppress(BrokenPipeError):
+            self._watcher.communicate()
 
     def _tell(self, line: str) -> None:
         assert self._watcher.stdin is not None
-        self._watcher.stdin.write(line.encode())
-        self._watcher.stdin.flush()
+        # Somebody may have killed it; then nobody watches, and all else goes on.
+        with contextlib.suppress(BrokenPipeError):
+            self._watcher.stdin.write(line.encode())
+            self._watcher.stdin.flush()

@@ -38,7 +38,7 @@ def serve(
     import asyncio
 
     from ..local.services import instances
-    from ..local.twin import RELEASE, Plan, Twin
+    from ..local.twin import COLLECT, RELEASE, Plan, Twin, collects
     from ..local.variables import local_env
 
     settings = load(c)
@@ -51,7 +51,8 @@ def serve(
     services = [] if no_services else instances(settings, own)
     plan = Plan(settings, processes, _number(port), release, services, own)
     console = Console()
-    labels = [*(instance.service.name for instance in services), *(["release"] if release else []), *processes]
+    once = [*(["release"] if release else []), *([COLLECT] if "web" in processes and collects(settings) else [])]
+    labels = [*(instance.service.name for instance in services), *once, *processes]
 
     async def run() -> None:
         twin = Twin(

@@ -176,6 +176,25 @@ def test_the_site_is_at_one_address_with_its_static_files_as_nginx_has_them(proj
         assert json.loads(served.ask(head, data)[1]) == {"read": len(data)}
 
 
+def test_a_django_project_has_its_static_files_and_uploads_and_answers_to_this_machine(project: Project) -> None:
+    project.write("app: blog\nframework: django\ndomains: [blog.example]\ntls: true\n")
+    collect = "import os, sys; os.makedirs(os.environ['STATIC_ROOT'], exist_ok=True)\n"
+    project.write(
+        f"{collect}open(os.environ['STATIC_ROOT'] + '/a.css', 'w').write(' '.join(sys.argv[1:]))\n", "manage.py"
+    )
+    with project.serve() as served:
+        served.until("serving")
+        assert served.ask("GET /static/a.css HTTP/1.1\nHost: x")[1] == b"collectstatic --noinput"
+        env = served.told()["env"]
+        assert (env["ALLOWED_HOSTS"], len(env["SECRET_KEY"])) == ("*", 50)
+        assert env.keys().isdisjoint({"SECURE_PROXY_SSL_HEADER", "CSRF_TRUSTED_ORIGINS"})
+        media = Path(env["MEDIA_ROOT"])
+        assert media == project.folder / ".hostsmith/media"
+        media.mkdir(exist_ok=True)
+        (media / "photo.txt").write_text("uploaded")
+        assert served.ask("GET /media/photo.txt HTTP/1.1\nHost: x")[1] == b"uploaded"
+
+
 def test_websockets_pass(project: Project) -> None:
     with project.serve() as served:
         served.until("serving")
