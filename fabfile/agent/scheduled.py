@@ -21,7 +21,6 @@ def main(path: str) -> None:
     """
     with open(path, encoding="utf-8") as file:
         plan = json.load(file)
-    os.umask(0o077)
     try:
         made = make(plan, time.time())
         rotate(plan["app"], plan["to"], plan["keep"])

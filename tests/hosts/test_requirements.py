@@ -105,7 +105,7 @@ def test_an_unchanged_lock_builds_no_virtualenv(project: Project) -> None:
     assert project.vps.run("ls /srv/hello/venvs") == before
 
 
-def test_a_package_with_another_hash_than_the_locks_is_refused_and_the_old_release_stays(project: Project) -> None:
+def test_a_package_with_another_hash_is_refused_and_the_old_release_stays(project: Project) -> None:
     requires(project, "pipenv")
     project.fab("deploy")
     old, venvs = project.live(), project.vps.run("ls /srv/hello/venvs")
