@@ -104,6 +104,12 @@ class Fleet:
         found = json.loads(next(line for line in lines if line.startswith("[")))
         return {server["name"]: server for server in found}
 
+    def wait_until_asked(self, vps: Vps) -> None:
+        """Wait until a web host is at work on a request."""
+        deadline = time.monotonic() + 30
+        while not self.servers()[vps.address]["sessions"]:
+            assert time.monotonic() < deadline, f"nobody asks {vps.name}"
+
     def wait_until(self, vps: Vps, status: str) -> None:
         """Wait until HAProxy has seen that a web host is up, or down."""
         deadline = time.monotonic() + 60
@@ -313,6 +319,7 @@ def test_a_power_cut_costs_the_requests_in_flight_that_may_be_asked_once_only(fl
     dying, other = fleet.web
     with Load(fleet.lb.address, connections=8, method="POST", path="/slow") as load:
         load.wait_for_everybody()
+        fleet.wait_until_asked(dying)
         dying.sandbox.kill(dying.name)
         fleet.wait_until(dying, "DOWN")
         load.wait_for_everybody()

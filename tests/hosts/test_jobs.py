@@ -122,3 +122,20 @@ def test_a_thousand_jobs_are_each_done_once_while_three_releases_go_live(blog: P
     assert found["done"] == once
     # Each has done some, so the deploys did come while there were jobs.
     assert found["releases"] == sorted(releases)
+
+
+def test_what_alembic_has_applied_is_remembered_and_asked_about_on_the_way_back(blog: Project) -> None:
+    first, *_ = [row["migrations"] for row in blog.releases()]
+    live = blog.live()
+    blog.write(
+        "migrations/versions/0003_nothing.py",
+        'revision = "0003"\ndown_revision = "0002"\n\ndef upgrade():\n    """Nothing."""\n',
+    )
+    blog.commit("a migration")
+    assert "migrations: applied: 0003" in blog.fab("deploy").stdout
+    assert [row["migrations"] for row in blog.releases()][-1] == ["0003"]
+    assert first == ["0001", "0002"]
+    refused = blog.fab("rollback", status=2)
+    assert "a rollback does not undo: 0003" in refused.stderr
+    blog.fab("rollback", "--yes")
+    assert blog.live() == live
