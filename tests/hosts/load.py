@@ -89,6 +89,8 @@ class Load:
             return answer.status, answer.read().decode("utf-8", "replace")
 
         visit = self._own_visit or ask
+        # One after another, so that at no moment all of them pause.
+        self._over.wait(number * _PAUSE)
         while not self._over.wait(_PAUSE):
             began = time.strftime("%H:%M:%S")
             try:
