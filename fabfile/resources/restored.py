@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 from dataclasses import dataclass
 
@@ -70,8 +71,6 @@ class Exchanged(Resource):
         return f"folder {self.path}"
 
     def check(self) -> Change | None:
-        if os.path.ismount(self.path):
-            raise ResourceError(f"{self.path} is where a disk is mounted, which cannot be renamed; mount it elsewhere")
         undo = ExchangedBack(self.path, self.fresh, os.stat(self.path).st_ino)
         return Change("exchanged", lambda: exchange(self.path, self.fresh), undo, durable=(undo,))
 
@@ -102,5 +101,8 @@ def exchange(one: str, other: str) -> None:
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE):
-        raise ResourceError(f"{one} and {other} cannot be exchanged: {os.strerror(ctypes.get_errno())}")
+        number = ctypes.get_errno()
+        if number in (errno.EBUSY, errno.EXDEV):
+            raise ResourceError(f"{one} is where a disk is mounted, which cannot be renamed; mount it elsewhere")
+        raise ResourceError(f"{one} and {other} cannot be exchanged: {os.strerror(number)}")
     system.sync_folder(os.path.dirname(one))

@@ -158,6 +158,21 @@ def test_data_that_cannot_be_loaded_leaves_the_app_as_it_was(project: Project) -
     assert project.vps.run("ls /srv/hello | grep shared") == "shared\n"
 
 
+def test_data_that_cannot_take_its_place_has_the_app_run_again_as_it_was(project: Project) -> None:
+    archive = _backup(project)
+    before, live = _data(project), project.vps.live()
+    project.vps.run(f"mount --bind {_WHERE} {_WHERE}")
+    try:
+        failed = project.fab("restore", str(archive), "--yes", status=1)
+    finally:
+        project.vps.run(f"umount --lazy {_WHERE}")
+    assert "is where a disk is mounted" in failed.stdout + failed.stderr
+    assert "files could not take its place, and nothing has changed" in failed.stderr
+    project.vps.wait_for_site()
+    assert (_data(project), project.vps.live()) == (before, live)
+    assert project.vps.run("ls /srv/hello | grep shared") == "shared\n"
+
+
 def test_a_connection_that_breaks_leaves_no_archive_and_nothing_running(project: Project) -> None:
     folder = project.folder / "broken"
     # Zeros without end, for what a backup is concerned, and of no size for the disk.
