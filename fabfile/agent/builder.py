@@ -58,6 +58,8 @@ class Builder:
             "PIP_CACHE_DIR": self._cache,
             # An agent that was lent for fetching the code would let every setup.py log in elsewhere.
             "SSH_AUTH_SOCK": "",
+            # What programs leave behind, such as uv's locks, goes with it.
+            **({"TMPDIR": self._home} if os.path.isdir(self._home) else {}),
         }
 
     def _as_builder(self, argv: Sequence[str]) -> list[str]:
