@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import stat
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from .base import PutBack, ResourceError
 
 # systemd-tmpfiles gives up a whole file for a line of more than 1 MB.
 _LONGEST_LINE = 500_000
+_LONGEST_TEXT = 4000
 # Bytes of a file that stand for themselves in tmpfiles.d; a "-" alone would be no argument.
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._,:;=+@")
 
@@ -67,10 +69,13 @@ class FoundFile(PutBack):
             system.write_back(self.path, self.content, mode=self.mode, uid=self.uid, gid=self.gid)
 
     def at_boot(self) -> list[str]:
-        if b"\0" in self.content:
-            return []
-        line = f'f+! "{self.path}" {self.mode:04o} {self.uid} {self.gid} - {_escaped(self.content)}'
-        return _at_boot(self.path, line)
+        # systemd refuses a longer text when it looks for what to expand in it. Base64 it only decodes, which versions
+        # before that of Debian 12 may not know.
+        if len(self.content) <= _LONGEST_TEXT and b"\0" not in self.content:
+            kind, argument = "f+!", _escaped(self.content)
+        else:
+            kind, argument = "f+~!", base64.b64encode(self.content).decode()
+        return _at_boot(self.path, f'{kind} "{self.path}" {self.mode:04o} {self.uid} {self.gid} - {argument}')
 
 
 @dataclass(frozen=True)

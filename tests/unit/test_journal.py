@@ -143,9 +143,18 @@ class TestBoot:
             host.recover()
         assert tree(place) == before
 
+    def test_files_of_any_length_and_content(self, host: LocalHost, place: Path, tmp_path: Path) -> None:
+        for length in (0, 1, 3999, 4000, 4001, 4096, 100_000):
+            (place / f"text-{length}").write_bytes((b"100 %h \\ $a\n" * 10_000)[:length])
+        (place / "zero").write_bytes(b"\0")
+        before = tree(place)
+        files = tuple(File(f"{place}/{name}", "new") for name in before)
+        self.killed(host, Validated("files", files, ["sh", "-c", "kill -9 $PPID"]))
+        self.boot(tmp_path)
+        assert tree(place) == before
+
     def test_what_it_cannot_do_the_next_run_does(self, host: LocalHost, place: Path, tmp_path: Path) -> None:
         (place / "large").write_bytes(b"x" * 2_000_000)
-        (place / "zero").write_bytes(b"\0")
         (place / "text").write_text("old")
         before = tree(place)
         files = tuple(File(f"{place}/{name}", "new") for name in before)
