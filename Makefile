@@ -16,7 +16,7 @@ demo-fleet:  ## Boot three disposable hosts: two web hosts behind a balancer (ro
 test:  ## All tests, those on real disposable hosts too (root)
 	@[ "$$(id -u)" = 0 ] || { echo "The tests boot hosts, which takes root: sudo make test, or make test-unit" >&2; exit 1; }
 	@sh scripts/bootstrap.sh dev $(HOST_PACKAGES) openssl wrk
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --max-worker-restart 0
 
 test-unit:  ## Tests that need neither root nor hosts: seconds
 	@sh scripts/bootstrap.sh dev git openssl
@@ -29,7 +29,7 @@ fuzz:  ## Thousands of bad inputs, other ones each time: settings, hosts, files,
 faults:  ## Every fault at every step on real hosts, of which `make test` tries some (root)
 	@[ "$$(id -u)" = 0 ] || { echo "The tests boot hosts, which takes root: sudo make faults" >&2; exit 1; }
 	@sh scripts/bootstrap.sh dev $(HOST_PACKAGES) openssl wrk
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m exhaustive tests/hosts
+	$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0 -m exhaustive tests/hosts
 
 audit:  ## Known vulnerabilities in the dependencies; a warning where nobody can be asked, an error with STRICT=1
 	@sh scripts/bootstrap.sh audit
