@@ -64,8 +64,7 @@ class Host:
     def spec(self) -> str:
         """The one way to write this host: what `parse` reads."""
         user = f"{self.user}@" if self.user else ""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return user + host + (f":{self.port}" if self.port else "")
+        return user + bracketed(self.host) + (f":{self.port}" if self.port else "")
 
     def connect_kwargs(self) -> dict[str, Any]:
         """The keyword arguments for `fabric.Connection`; what is not given here stays Fabric's to find."""
@@ -84,6 +83,11 @@ class Host:
     @property
     def _key(self) -> tuple[str | None, str, int | None]:
         return self.user, self.host.lower(), self.port
+
+
+def bracketed(host: str) -> str:
+    """A host's name or address as it stands before a colon and a port: an IPv6 address has colons of its own."""
+    return f"[{host}]" if ":" in host else host
 
 
 @dataclass(frozen=True)

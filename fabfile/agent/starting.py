@@ -11,6 +11,8 @@ from . import supervisord
 from .supervisor_config import longest
 
 DEAD = frozenset({"BACKOFF", "EXITED", "FATAL", "STOPPED"})
+# Seconds that processes may take to start, beyond those that they have to stay up to count as started.
+PATIENCE = 60.0
 _PAUSE = 0.05
 
 
@@ -38,7 +40,7 @@ class Starting:
                 why = why or process["description"]
                 raise ResourceError(f"process {process['name']} ended while it was starting: {why}")
 
-    def wait(self, timeout: float, passes_over: str = "") -> None:
+    def wait(self, timeout: float = PATIENCE, passes_over: str = "") -> None:
         """Wait until all are running: supervisord says so when one has lived for its startsecs.
 
         :param timeout: seconds that they may take beyond these.

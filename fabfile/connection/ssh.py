@@ -19,6 +19,7 @@ import paramiko
 from fabric import Connection
 
 from ..errors import ConnectError, HostKeyError
+from ..host import bracketed
 from ..settings.fabric_config import project_folder
 from . import known_hosts, transport
 from .known_hosts import HostKeys, fingerprint
@@ -273,8 +274,7 @@ def openssh_options(c: Connection) -> list[str]:
 def label(c: Connection) -> str:
     """A connection's host as one would write it after `-H`."""
     user = f"{c.user}@" if c.user != c.config.user else ""
-    host = f"[{c.original_host}]" if ":" in c.original_host else c.original_host
-    return user + host + (f":{c.port}" if c.port != 22 else "")
+    return user + bracketed(c.original_host) + (f":{c.port}" if c.port != 22 else "")
 
 
 def _known_name(c: Connection) -> str:

@@ -15,6 +15,7 @@ from fabric import Connection
 from invoke.runners import Result
 
 from ..errors import HostKeyError, PatchworkError
+from ..host import bracketed
 from .ssh_options import ssh_options
 from .util import quote_path, said
 
@@ -121,8 +122,7 @@ def _rsh_word(word: str) -> str:
 
 
 def _remote(c: Connection, path: str | os.PathLike[str]) -> str:
-    host = f"[{c.original_host}]" if ":" in c.original_host else c.original_host
-    return f"{host}:{quote_path(path) if os.fspath(path) else ''}"
+    return f"{bracketed(c.original_host)}:{quote_path(path) if os.fspath(path) else ''}"
 
 
 def _local_folder(c: Connection) -> Path:

@@ -33,8 +33,10 @@ def backed_up(settings: Settings) -> BackedUp:
 
 def backups(settings: Settings, roles: Container[str]) -> list[Resource]:
     """What makes them, on a host that has a part of the app's data; nothing when the settings do not ask for any."""
+    if not settings.backup.is_on_host:
+        return []
     parts, environment = parts_on(settings, roles)
-    if not settings.backup.is_on_host or not (parts or environment):
+    if not (parts or environment):
         return []
     plan, unit = f"{_FOLDER}/backup-{settings.app}.json", stored.unit(settings.app)
     data = {

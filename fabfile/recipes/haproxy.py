@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..agent import certbot
+from ..host import bracketed
 from ..resources import Directory, Package, Resource, Service, Symlink, Validated
 from ..resources.balancer import CONFIGURATION, BalancerOf, ReloadHaproxy
 from ..resources.certificate import CHALLENGES
@@ -119,8 +120,7 @@ def drained(settings: Settings, host: Host) -> Drained:
 
 
 def _place(settings: Settings, host: Host) -> str:
-    address = settings.addresses(host)[0]
-    return f"[{address}]:{_HTTP_PORT}" if ":" in address else f"{address}:{_HTTP_PORT}"
+    return f"{bracketed(settings.addresses(host)[0])}:{_HTTP_PORT}"
 
 
 def _weight(settings: Settings, host: Host) -> int:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..agent import redact, supervisord, system
 from ..agent.draining import drain
 from ..agent.health import HealthCheck
 from ..agent.layout import SINGLETONS_CONF, Layout
-from ..agent.starting import DEAD, Starting
+from ..agent.starting import DEAD, PATIENCE, Starting
 from .base import Change, PutBack, Resource, ResourceError
 
 # The cause of a crash at import stands at the top of what was logged, with the same of each other worker below it;
@@ -65,14 +66,13 @@ class Live(Resource):
             raise ResourceError(f"release {self.release} is not whole: its virtualenv is gone; deploy it again")
         logs = LogMarks(layout, self.release)
         try:
-            self._start(layout, self.release)
-            self._wait_until_well(layout, self.release)
-            with system.uninterrupted():
-                self._switch(layout)
+            with logs.told():
+                self._start(layout, self.release)
+                self._wait_until_well(layout, self.release)
+                with system.uninterrupted():
+                    self._switch(layout)
         except BaseException as error:
             self._mark_failed(layout, error)
-            if isinstance(error, ResourceError):
-                raise ResourceError(f"{error}{logs.since()}") from error
             raise
 
     def _start(self, layout: Layout, release: str) -> None:
@@ -95,7 +95,7 @@ class Live(Resource):
                 raise ResourceError(f"not healthy within {self.health.timeout:g} s: {problem}")
             # What answers must be what supervisord has started, and will stop: not a child that went off by itself.
             starting.require_alive()
-        starting.wait(self.health.timeout if self.health else 60.0, passes_over="web")
+        starting.wait(self.health.timeout if self.health else PATIENCE, passes_over="web")
 
     def health_problem(self, socket: str) -> str | None:
         """What is wrong with the release that listens on a socket; None when nothing is."""
@@ -199,7 +199,15 @@ class LogMarks:
             return [f"{self._folder}/{name}" for name in names if name.endswith(self._suffix)]
         return []
 
-    def since(self) -> str:
+    @contextlib.contextmanager
+    def told(self) -> Iterator[None]:
+        """What fails in a `with` block is told with what has been logged since."""
+        try:
+            yield
+        except ResourceError as error:
+            raise ResourceError(f"{error}{self._since()}") from error
+
+    def _since(self) -> str:
         text = ""
         for path in self._paths():
             with open(path, "rb") as file:

@@ -8,11 +8,8 @@ from ..agent import supervisord
 from ..agent.layout import Layout
 from ..agent.starting import Starting
 from ..agent.supervisor_config import process_of
-from .base import Change, Resource, ResourceError
+from .base import Change, Resource
 from .live import LogMarks
-
-# Seconds beyond those that it has to stay up.
-_PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,5 @@ class Restarted(Resource):
         logs = LogMarks(layout, self.release)
         for name in names:
             supervisord.call("startProcess", f"{group}:{name}", False)
-        try:
-            Starting(group, config, names).wait(_PATIENCE)
-        except ResourceError as error:
-            raise ResourceError(f"{error}{logs.since()}") from error
+        with logs.told():
+            Starting(group, config, names).wait()

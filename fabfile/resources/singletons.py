@@ -13,9 +13,6 @@ from ..agent.supervisor_config import programs
 from .base import Change, Resource, ResourceError
 from .live import LogMarks
 
-# Seconds beyond those that they have to stay up.
-_PATIENCE = 60.0
-
 
 @dataclass(frozen=True)
 class SingletonsEnded(Resource):
@@ -55,9 +52,9 @@ class Singletons(Resource):
     def check(self) -> Change | None:
         layout = Layout(self.app)
         group = layout.singletons(self.release)
-        found = supervisord.processes(group)
         if not os.path.exists(layout.singletons_config(self.release)):
             return None
+        found = supervisord.processes(group)
         if found and all(process["statename"] in ("RUNNING", "STARTING") for process in found):
             return None
         return Change("started", lambda: self._start(layout, group))
@@ -67,10 +64,8 @@ class Singletons(Resource):
             raise ResourceError(f"{', '.join(running)} still run, expected none: there must never be two")
         logs = LogMarks(layout, self.release)
         supervisord.start_group(group)
-        try:
-            Starting(group, layout.singletons_config(self.release)).wait(_PATIENCE)
-        except ResourceError as error:
-            raise ResourceError(f"{error}{logs.since()}") from error
+        with logs.told():
+            Starting(group, layout.singletons_config(self.release)).wait()
 
 
 def others(layout: Layout, release: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from ..host import bracketed
 from ..resources.base import Resource
 from ..resources.secret import Secret
 from ..settings.services import ServiceOptions
@@ -34,6 +35,11 @@ class Access:
     name: str
     user: str
     password: Secret
+
+    @property
+    def location(self) -> str:
+        """Host and port as they stand in a URL."""
+        return f"{bracketed(self.host)}:{self.port}"
 
 
 @dataclass(frozen=True)

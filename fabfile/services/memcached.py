@@ -93,9 +93,8 @@ class Memcached(Service):
         return _UNIT.format(app=self.settings.app, listen=listen, port=self.port, memory=memory)
 
     def env(self, access: Access) -> dict[str, Secret | str]:
-        host = f"[{access.host}]" if ":" in access.host else access.host
         return {
-            "CACHE_URL": f"memcached://{host}:{access.port}",
+            "CACHE_URL": f"memcached://{access.location}",
             "CONFIG_MEMCACHED_HOST": access.host,
             "CONFIG_MEMCACHED_PORT": str(access.port),
         }

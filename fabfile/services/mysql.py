@@ -73,8 +73,7 @@ class Mysql(Service):
         ]
 
     def env(self, access: Access) -> dict[str, Secret | str]:
-        host = f"[{access.host}]" if ":" in access.host else access.host
-        url = f"mysql://{access.user}:{access.password.reveal()}@{host}:{access.port}/{access.name}"
+        url = f"mysql://{access.user}:{access.password.reveal()}@{access.location}/{access.name}"
         return {
             "DATABASE_URL": Secret(url),
             "CONFIG_MYSQL_DBNAME": access.name,

@@ -75,8 +75,7 @@ class Postgres(Service):
         ]
 
     def env(self, access: Access) -> dict[str, Secret | str]:
-        host = f"[{access.host}]" if ":" in access.host else access.host
-        url = f"postgresql://{access.user}:{access.password.reveal()}@{host}:{access.port}/{access.name}"
+        url = f"postgresql://{access.user}:{access.password.reveal()}@{access.location}/{access.name}"
         return {
             "DATABASE_URL": Secret(url),
             "CONFIG_PG_DBNAME": access.name,

@@ -107,8 +107,7 @@ class Redis(Service):
         )
 
     def env(self, access: Access) -> dict[str, Secret | str]:
-        host = f"[{access.host}]" if ":" in access.host else access.host
-        server = f"redis://:{access.password.reveal()}@{host}:{access.port}"
+        server = f"redis://:{access.password.reveal()}@{access.location}"
         # A cache of its own, which can be emptied without the queue.
         cache = {} if "memcached" in self.settings.services else {"CACHE_URL": Secret(f"{server}/1")}
         return {
