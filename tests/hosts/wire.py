@@ -7,6 +7,7 @@ import select
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from types import TracebackType
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for 0 seconds
@@ -24,6 +25,7 @@ class Wire:
         self._address = address
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._ends: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
         self._silent = False
 
     @property
@@ -31,14 +33,19 @@ class Wire:
         return int(self._listener.getsockname()[1])
 
     def __enter__(self) -> Wire:
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._start(self._accept)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._listener.close()
+        # A thread in accept(2) sees this, but not that the socket is closed.
+        self._listener.shutdown(socket.SHUT_RDWR)
         self.close()
+        for thread in self._threads:
+            thread.join()
+        for end in (self._listener, *self._ends):
+            end.close()
 
     def close(self) -> None:
         """Both ends are told that the other has ended."""
@@ -64,8 +71,13 @@ class Wire:
                 there = socket.create_connection((self._address, 22), timeout=10)
                 there.settimeout(None)
                 self._ends += [here, there]
-                for source, target in ((here, there), (there, here)):
-                    threading.Thread(target=self._pass_on, args=[source, target], daemon=True).start()
+                self._start(self._pass_on, here, there)
+                self._start(self._pass_on, there, here)
+
+    def _start(self, work: Callable[..., None], *ends: socket.socket) -> None:
+        thread = threading.Thread(target=work, args=ends, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError, ValueError):
