@@ -2,57 +2,71 @@
 
 `from hostsmith import provision, deploy, rollback` in a fabfile gives it these tasks, `from hostsmith import ns` all of
 them, and `converge` with the resources is for tasks of your own.
+
+All of it is loaded on first use: a command waits only for what it needs.
 """
 
 from __future__ import annotations
 
-from . import errors, recipes
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from . import errors, recipes, resources
 from ._version import __version__
-from .collection import ns
-from .converge import converge
-from .report import Report, Result
-from .resources.absent import Absent
-from .resources.base import Change, Handler, Resource, ResourceError
-from .resources.command import Command
-from .resources.directory import Directory
-from .resources.file import File
-from .resources.git import GitCheckout
-from .resources.group import Group
-from .resources.handlers import Reload, Restart
-from .resources.package import Package
-from .resources.program import Program
-from .resources.secret import Secret
-from .resources.service import Service
-from .resources.symlink import Symlink
-from .resources.user import User
-from .resources.validated import Validated
-from .resources.virtualenv import Virtualenv
-from .roles import hosts_for, role
-from .settings import load
-from .tasks.backup import backup
-from .tasks.backups import backups
-from .tasks.base import own_task as task
-from .tasks.deploy import deploy
-from .tasks.doctor import doctor
-from .tasks.hosts import hosts
-from .tasks.init import init
-from .tasks.logs import logs
-from .tasks.manage import manage
-from .tasks.pending import pending
-from .tasks.plan import plan
-from .tasks.provision import provision
-from .tasks.ps import ps
-from .tasks.releases import releases
-from .tasks.restart import restart
-from .tasks.restore import restore
-from .tasks.rollback import rollback
-from .tasks.run import run
-from .tasks.scale import scale
-from .tasks.serve import serve
-from .tasks.shell import shell
-from .tasks.status import status
-from .tasks.unlock import unlock
-from .templating import Template
+from .settings.fabric_config import adopt_running_program
+
+if TYPE_CHECKING:
+    from .collection import ns
+    from .converging import converge
+    from .report import Report, Result
+    from .resources import (
+        Absent,
+        Change,
+        Command,
+        Directory,
+        File,
+        GitCheckout,
+        Group,
+        Handler,
+        Package,
+        Program,
+        Reload,
+        Resource,
+        ResourceError,
+        Restart,
+        Secret,
+        Service,
+        Symlink,
+        User,
+        Validated,
+        Virtualenv,
+    )
+    from .roles import hosts_for, role
+    from .settings import load
+    from .tasks.backup import backup
+    from .tasks.backups import backups
+    from .tasks.deploy import deploy
+    from .tasks.doctor import doctor
+    from .tasks.hosts import hosts
+    from .tasks.init import init
+    from .tasks.logs import logs
+    from .tasks.manage import manage
+    from .tasks.own import task
+    from .tasks.pending import pending
+    from .tasks.plan import plan
+    from .tasks.provision import provision
+    from .tasks.ps import ps
+    from .tasks.releases import releases
+    from .tasks.restart import restart
+    from .tasks.restore import restore
+    from .tasks.rollback import rollback
+    from .tasks.run import run
+    from .tasks.scale import scale
+    from .tasks.serve import serve
+    from .tasks.shell import shell
+    from .tasks.status import status
+    from .tasks.unlock import unlock
+    from .templating import Template
 
 __all__ = [
     "Absent",
@@ -110,3 +124,27 @@ __all__ = [
     "task",
     "unlock",
 ]
+
+# Where those are that are no tasks; a task is in the module of its own name.
+_MODULES = {
+    "collection": ["ns"],
+    "converging": ["converge"],
+    "report": ["Report", "Result"],
+    "resources": resources.__all__,
+    "roles": ["hosts_for", "role"],
+    "settings": ["load"],
+    "tasks.own": ["task"],
+    "templating": ["Template"],
+}
+
+# `fab` imports the fabfile, and so us, before it reads the project's files: from here on what is wrong with
+# them is said in one line.
+adopt_running_program()
+
+if not TYPE_CHECKING:  # a type checker knows the names, and which there are not
+
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = next((module for module, names in _MODULES.items() if name in names), f"tasks.{name}")
+        return getattr(importlib.import_module(f".{module}", __name__), name)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .connection.session import Event, Session
 from .console import Console
-from .converge import add
 from .errors import FleetError, HostsmithError, InterruptedRunError, LockedError, UsageError
 from .report import Report
 from .templating import rendered
@@ -78,7 +76,7 @@ class Member:
         """What `converge` would change, in a report of its own that nobody is shown."""
         report = Report(self.label, dry_run=True)
         files = rendered(resources, self.settings.project, self.label)
-        if not self.session.plan(files, partial(add, report)) and not report.failed:
+        if not self.session.plan(files, report.add) and not report.failed:
             report.error = "it cannot be told what would change"
         return report
 
@@ -100,7 +98,7 @@ class Member:
 
     def on_event(self, event: Event) -> None:
         """Enter an event of the host in its report, and show it."""
-        add(self.report, event)
+        self.report.add(event)
         if event["event"] == "result" and event["state"] == "reverted":
             self.report.verdict = "reverted"
         self._console.event(self.label, event)

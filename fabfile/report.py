@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import ConnectError, HostKeyError, HostsmithError, LostError
+
+if TYPE_CHECKING:
+    from .connection.session import Event
 
 State = Literal["ok", "changed", "ran", "reverted", "failed"]
 
@@ -46,6 +49,14 @@ class Report:
     error: str = ""
     seconds: float = 0.0
     verdict: str = ""
+
+    def add(self, event: Event) -> None:
+        """Enter an event of the host."""
+        if event["event"] == "note":
+            self.notes.append(event["text"])
+        elif event["event"] == "result":
+            known = ("resource", "state", "summary", "diff", "error", "seconds")
+            self.results.append(Result(**{key: event[key] for key in known if key in event}))
 
     def fail(self, error: HostsmithError) -> None:
         """The run failed on this host."""

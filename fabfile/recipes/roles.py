@@ -1,23 +1,12 @@
-"""Which recipes make up a host, given the roles it plays."""
+"""Where what runs: which processes and cron entries a host has, given the roles it plays, and which is a balancer."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container
 from typing import TYPE_CHECKING
 
-from ..errors import SettingsError
-from ..resources import Package, Resource
 from ..roles import ALL_ROLES
 from ..settings.procfile import role_of
-from .app import app
-from .deployers import deployers
-from .haproxy import haproxy
-from .hardening import hardening
-from .nginx import nginx
-from .python import python
-from .services import services
-from .supervisor import supervisor
-from .system import system
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -25,43 +14,9 @@ if TYPE_CHECKING:
     from ..settings.processes import Process
 
 
-def provision(settings: Settings, roles: Container[str]) -> list[Resource]:
-    """All that a host of these roles needs before the app can be deployed to it.
-
-    :raises SettingsError: the roles of the host, or of the fleet, do not go together.
-    """
-    # It asks this module where processes run.
-    from .backup import backups
-
-    resources = [*system(settings)]
-    if processes(settings, roles):
-        resources += [*python(settings), *supervisor(settings), *app(settings)]
-    if "web" in roles:
-        resources += nginx(settings)
-    if balances(settings, roles):
-        if "web" in roles:
-            raise SettingsError(_both(settings))
-        resources += haproxy(settings)
-    its_services = services(settings, roles)
-    resources += its_services
-    if processes(settings, roles) or balances(settings, roles) or its_services:
-        resources += deployers(settings)
-    resources += backups(settings, roles)
-    resources += hardening(settings, roles)
-    return together(resources)
-
-
 def balances(settings: Settings, roles: Container[str]) -> bool:
     """Whether a host of these roles is a balancer: one that the settings name as such, not any that plays all roles."""
     return roles is not ALL_ROLES and "lb" in roles and settings.is_balanced
-
-
-def _both(settings: Settings) -> str:
-    names = ", ".join(str(entry.host) for entry in settings.roles["lb"] if "web" in settings.roles_of(entry.host))
-    return (
-        f"fabric.yaml: roles: found {names} in web and in lb, expected hosts of its own for each: "
-        "nginx and HAProxy would both listen on port 80"
-    )
 
 
 def processes(settings: Settings, roles: Container[str]) -> dict[str, Process]:
@@ -86,13 +41,3 @@ def cron_entries(settings: Settings) -> dict[str, CronEntry]:
     """The cron entries that a host runs: all, or those that every host does."""
     everything = "cron" not in settings.elsewhere
     return {name: entry for name, entry in settings.cron.items() if everything or entry.every_host}
-
-
-def together(resources: Sequence[Resource]) -> list[Resource]:
-    """The same resources, with the packages of all recipes as one, first: one apt transaction for the host."""
-    packages = [resource for resource in resources if isinstance(resource, Package) and not resource.notify]
-    if not packages:
-        return list(resources)
-    names = dict.fromkeys(name for package in packages for name in package.names)
-    max_age = min(package.max_age for package in packages)
-    return [Package(*names, max_age=max_age), *(r for r in resources if r not in packages)]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .fabric_config import adopt_running_program
 from .load import load, load_settings
 from .procfile import load_procfile
 
@@ -15,10 +14,6 @@ if TYPE_CHECKING:
     from .schema import Settings as Settings
 
 __all__ = ["Settings", "load", "load_procfile", "load_settings"]
-
-# `fab` imports the fabfile, and so us, before it reads the project's files: from here on what is wrong with
-# them is said in one line.
-adopt_running_program()
 
 
 def __getattr__(name: str) -> Any:

@@ -7,11 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import fabric
-from fabric import Connection
 from invoke.context import Context
 from invoke.tasks import task as invoke_task
 
-from ..connection import ssh
 from ..roles import cli_hosts
 from ..settings.fabric_config import running_program
 from ..targets import Target as Target
@@ -53,20 +51,6 @@ class FleetTask(fabric.Task):  # type: ignore[misc]
         program = running_program()
         names = [context.name for context in getattr(program, "tasks", [])]
         return program is not None and any(program.collection[name] is self for name in names)
-
-
-class HostTask(fabric.Task):  # type: ignore[misc]
-    """A project's own task, called host by host as Fabric does it, with host keys checked from the first command on."""
-
-    def __call__(self, c: Context, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(c, Connection) and not c.is_connected:
-            ssh.secure(c)
-        return super().__call__(c, *args, **kwargs)
-
-
-def own_task(*args: Any, **kwargs: Any) -> Any:
-    """Like `fabric.task`, for a project's own tasks: host keys are checked, sandbox hosts are known by name."""
-    return invoke_task(*args, **{"klass": HostTask, **kwargs})
 
 
 _LIMITS = {

@@ -21,6 +21,7 @@ from hostsmith.environment.variables import Wanted
 from hostsmith.errors import SettingsError
 from hostsmith.host import Host
 from hostsmith.recipes import app, haproxy, nginx, provision, python, release, roles, supervisor, system
+from hostsmith.recipes.provisioning import together
 from hostsmith.resources import (
     Absent,
     Directory,
@@ -198,9 +199,9 @@ class TestProvision:
 
     def test_packages_of_all_recipes_are_one_transaction_and_come_first(self) -> None:
         notifying = Package("c", notify=Reload("x"))
-        found = roles.together([Directory("/a"), Package("a", "b", max_age=9), notifying, Package("b", "d", max_age=5)])
+        found = together([Directory("/a"), Package("a", "b", max_age=9), notifying, Package("b", "d", max_age=5)])
         assert found == [Package("a", "b", "d", max_age=5), Directory("/a"), notifying]
-        assert roles.together([Directory("/a")]) == [Directory("/a")]
+        assert together([Directory("/a")]) == [Directory("/a")]
 
     def test_each_recipe_stands_alone(self) -> None:
         assert supervisor.supervisor(settings()) == [Package("supervisor"), Service("supervisor")]

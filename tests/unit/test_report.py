@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from hostsmith.converge import add
 from hostsmith.report import Report, Result
 
 
@@ -58,7 +57,7 @@ def test_it_is_made_of_the_events_of_the_host() -> None:
         {"event": "result", "index": 1, "resource": "file /b", "state": "failed", "seconds": 0.1, "error": "no"},
         {"event": "result", "index": 2, "resource": "reload nginx", "state": "ran", "seconds": 0.0, "later": "unknown"},
     ):  # fmt: skip
-        add(found, event)
+        found.add(event)
     assert found.notes == ["waiting for apt"]
     assert found.results == [
         Result("file /a", "changed", "created", "+x\n", seconds=1.5),

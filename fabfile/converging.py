@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .connection.session import Event, Session
 from .console import Console
 from .errors import ConvergeError, UsageError
-from .report import Report, Result
+from .report import Report
 from .settings.fabric_config import project_folder
 from .templating import rendered
 
@@ -42,7 +42,7 @@ def converge(c: Connection, resources: Sequence[Resource], *, dry_run: bool = Fa
         files = rendered(resources, project_folder(c.config), report.host)
 
         def on_event(event: Event) -> None:
-            add(report, event)
+            report.add(event)
             console.event(report.host, event)
 
         start = time.monotonic()
@@ -56,12 +56,3 @@ def converge(c: Connection, resources: Sequence[Resource], *, dry_run: bool = Fa
     if not report.ok:
         raise ConvergeError(f"{report.host}: {report.problem()}")
     return report
-
-
-def add(report: Report, event: Event) -> None:
-    """Enter an event of the host in its report."""
-    if event["event"] == "note":
-        report.notes.append(event["text"])
-    elif event["event"] == "result":
-        known = ("resource", "state", "summary", "diff", "error", "seconds")
-        report.results.append(Result(**{key: event[key] for key in known if key in event}))
