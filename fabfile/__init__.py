@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import errors, recipes, resources
 from ._version import __version__
-from .settings.fabric_config import adopt_running_program
+from .adoption import adopt_running_program
 
 if TYPE_CHECKING:
     from .collection import ns
@@ -137,8 +137,7 @@ _MODULES = {
     "templating": ["Template"],
 }
 
-# `fab` imports the fabfile, and so us, before it reads the project's files: from here on what is wrong with
-# them is said in one line.
+# `fab` imports the fabfile, and so us.
 adopt_running_program()
 
 if not TYPE_CHECKING:  # a type checker knows the names, and which there are not

@@ -75,10 +75,9 @@ def running_program() -> Fab | None:
     return program if hasattr(program, "config") and hasattr(program, "core") else None
 
 
-def adopt_running_program() -> None:
-    """Give the running program's configuration our class; for when `fab` imports a fabfile that uses us."""
-    program = running_program()
-    if program is not None and type(program.config) is fabric.Config:
+def adopt(program: Fab) -> None:
+    """Give the running program's configuration our class."""
+    if type(program.config) is fabric.Config:
         program.config.__class__ = ProjectConfig
         _expand_hosts(program)
 

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from ..settings import Settings
 
-words.adopt()
-
 Chosen = Mapping[str, Secret]
 
 _HELP = {

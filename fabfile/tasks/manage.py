@@ -12,8 +12,6 @@ from .run import CommandTask, run_command
 if TYPE_CHECKING:
     from invoke.context import Context
 
-remainder.adopt()
-
 
 @task(klass=CommandTask)
 def manage(c: Context, role: str | None = None, host: str | None = None, exclude: str | None = None) -> dict[str, int]:

@@ -6,12 +6,15 @@ Fabric itself runs it on the hosts of `-H`, without any task. Beside a task it c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fabric
 
 from ..errors import UsageError
 from ..settings.fabric_config import running_program
+
+if TYPE_CHECKING:
+    from fabric.main import Fab
 
 
 class TakingExecutor(fabric.Executor):  # type: ignore[misc]
@@ -31,10 +34,9 @@ class TakingExecutor(fabric.Executor):  # type: ignore[misc]
         return expanded
 
 
-def adopt() -> None:
-    """Have the running `fab` use our executor; for when it imports a fabfile that uses us."""
-    program = running_program()
-    if program is not None and program.executor_class is fabric.Executor:
+def adopt(program: Fab) -> None:
+    """Have the running `fab` use our executor."""
+    if program.executor_class is fabric.Executor:
         program.executor_class = TakingExecutor
 
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from ..settings import Settings
 
-command_line.adopt()
-
 
 @task(
     help={

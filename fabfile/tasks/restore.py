@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
 
-words.adopt()
-
-
 @task(
     help={
         "words": "Written without the flag: the file that `fab backup` wrote.",

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from ..settings import Settings
 
-remainder.adopt()
-
 
 class CommandTask(FleetTask):
     """A task that takes what stands after `--`."""

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from ..settings import Settings
 
-command_line.adopt()
-
 _LARGEST = 100
 
 

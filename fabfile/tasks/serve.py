@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from ..settings import Settings
 
-words_.adopt()
-
 _PORT = 8000
 
 

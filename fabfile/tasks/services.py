@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from ..services import Service
     from ..settings import Settings
 
-words_of.adopt()
-
 
 @task(
     name="clear",

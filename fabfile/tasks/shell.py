@@ -20,8 +20,6 @@ from .run import CommandTask, chosen
 if TYPE_CHECKING:
     from invoke.context import Context
 
-remainder.adopt()
-
 # Root becomes the app's user by itself, others by sudo, which asks for a password on this very terminal.
 _AS_APP = '[ "$(id -u)" = 0 ] && exec runuser -u "$0" -- "$@"; exec sudo -u "$0" -- "$@"'
 

@@ -12,8 +12,6 @@ from typing import Any
 from fabric.main import Fab
 from invoke.parser import Parser
 
-from ..settings.fabric_config import running_program
-
 # What no word can contain.
 _BETWEEN = "\0"
 
@@ -60,10 +58,9 @@ class TakingParser(Parser):
             yield from ("--words", _BETWEEN.join(words))
 
 
-def adopt() -> None:
-    """Have the running `fab` use our parser; for when it imports a fabfile that uses us."""
-    program = running_program()
-    if program is not None and type(program) is Fab:
+def adopt(program: Fab) -> None:
+    """Have the running `fab` use our parser."""
+    if type(program) is Fab:
         program.__class__ = TakingFab
 
 

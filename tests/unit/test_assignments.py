@@ -81,9 +81,7 @@ class TestWords:
         fab = Fab(tmp_path)
         fab.write("app: blog\nroles: {web: [web1], worker: [web2]}\nprocesses: {web: gunicorn a:a}\n")
         fab.write(
-            "from invoke.collection import Collection\nfrom hostsmith.tasks import words\n"
-            "from hostsmith.tasks.base import task\n"
-            "words.adopt()\n"
+            "from invoke.collection import Collection\nfrom hostsmith.tasks.base import task\n"
             "@task()\ndef take(c, words='', role=None, json=False):\n"
             "    from hostsmith.tasks.words import split\n"
             "    print(split(words), role, json)\n"
