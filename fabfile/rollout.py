@@ -8,19 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import migrations
+from . import archive, migrations, recipes
 from .agent import wire
-from .archive.parts import parts
-from .archive.places import beside
 from .console import Console
 from .environment import variables
 from .environment.services import of_services
 from .errors import FleetError, HostsmithError
 from .fleet import Fleet, Member
 from .outcome import Outcome
-from .recipes.backup import backed_up
-from .recipes.haproxy import drained
-from .recipes.release import live, pruned, release_command, settled, singletons, singletons_ended
 from .report import Report
 from .targets import Target, of_role, others_with_app, primary
 
@@ -66,12 +61,16 @@ class Underway:
         fleet, settings = self.fleet, self.settings
         fleet.each(lambda member: member.converge("prepare", prepare(member)))
         fleet.require("it could not be prepared everywhere, and no host has switched")
-        if command := release_command(settings, release):
+        if command := recipes.release.release_command(settings, release):
             fleet.each(lambda member: member.converge("release", command), [self.first])
             fleet.require("the release command failed, and no host has switched")
         try:
             self.switch(
-                release, lambda member: [settled(member.settings, release, live[member]), pruned(member.settings)]
+                release,
+                lambda member: [
+                    recipes.release.settled(member.settings, release, live[member]),
+                    recipes.release.pruned(member.settings),
+                ],
             )
         except FleetError:
             if not all(member.report.verdict == "switched" for member in fleet.members):
@@ -141,10 +140,12 @@ def back_up(c: Context, run: Underway) -> None:
     settings = run.settings
     if not settings.backup.before_migrate or "release" not in settings.processes:
         return
-    wanted = [backed_up(settings)]
+    wanted = [recipes.backup.backed_up(settings)]
     run.fleet.each(lambda member: member.converge("backup", wanted))
     run.fleet.require("the backup failed, and nothing has changed")
-    others = beside(c, settings, [member.target for member in run.fleet.members], parts(settings))
+    others = archive.places.beside(
+        c, settings, [member.target for member in run.fleet.members], archive.parts.parts(settings)
+    )
     with Fleet(others, Console(quiet=True), settings.concurrency, None) as fleet:
         fleet.each(lambda member: member.converge("backup", wanted))
         for member in fleet.members:
@@ -251,18 +252,18 @@ class Rollout:
         self._fleet.each(self._start_singletons, self._starting)
 
     def _end_singletons(self, member: Member) -> None:
-        member.converge("singletons", [singletons_ended(member.settings, self._release)])
+        member.converge("singletons", [recipes.release.singletons_ended(member.settings, self._release)])
 
     def _start_singletons(self, member: Member) -> None:
-        member.converge("singletons", [singletons(member.settings, self._release)])
+        member.converge("singletons", [recipes.release.singletons(member.settings, self._release)])
 
     def _activate(self, member: Member) -> None:
-        resource = live(member.settings, member.target.roles, self._release)
+        resource = recipes.release.live(member.settings, member.target.roles, self._release)
         if member.converge("activate", [resource], hold=True) and member.report.results[-1].state == "changed":
             member.report.verdict = "switched"
 
     def _verify(self, member: Member) -> None:
-        check = live(member.settings, member.target.roles, self._release)
+        check = recipes.release.live(member.settings, member.target.roles, self._release)
         member.phase("verify")
         answer = member.session.ask(
             "verify", app=check.app, release=self._release, health=wire.dump(check.health), port=check.port
@@ -285,7 +286,7 @@ class Rollout:
         if self._balancers is None or not web:
             yield
             return
-        resources = [drained(member.settings, member.target.host) for member in web]
+        resources = [recipes.haproxy.drained(member.settings, member.target.host) for member in web]
         self._balancers.each(lambda balancer: balancer.converge("drain", resources, hold=True))
         self._balancers.require("the balancer does not drain the hosts")
         try:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from . import recipes
 from .agent.layout import Record
 from .agent.variables import Variables
 from .connection.session import whoami
@@ -16,7 +17,6 @@ from .environment.variables import Kept, Wanted
 from .errors import ReleaseError
 from .fleet import Member
 from .outcome import told
-from .recipes.release import reconfigured
 from .release import new_record
 from .report import Report
 from .rollout import Underway, underway
@@ -80,7 +80,9 @@ class Live:
 
         def prepare(member: Member) -> Sequence[Resource]:
             new = replace(wanted, given=self.kept[member].variables.given, since=record.id)
-            return reconfigured(member.settings, member.target.roles, record, self.record.id, Wanted(new, {}))
+            return recipes.release.reconfigured(
+                member.settings, member.target.roles, record, self.record.id, Wanted(new, {})
+            )
 
         self.run.put_out(record.id, prepare, dict.fromkeys(self.kept, self.record.id))
         return record.id

@@ -6,6 +6,7 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..agent.archive import Archive, ArchiveError
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from ..settings import Settings
 
 _GZIP, _PIECE = 31, 1 << 20
+
+
+def manifest(path: Path) -> dict[str, Any]:
+    """What an archive says of itself."""
+    return Archive(str(path)).manifest()
 
 
 @dataclass(frozen=True)

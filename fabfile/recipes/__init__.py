@@ -6,45 +6,62 @@ loaded on first use.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Container
+from typing import TYPE_CHECKING
+
+from ..lazily import modules
 
 if TYPE_CHECKING:
-    from . import app as app
-    from . import deployers as deployers
-    from . import haproxy as haproxy
-    from . import hardening as hardening
-    from . import nginx as nginx
-    from . import python as python
-    from . import release as release
-    from . import roles as roles
-    from . import services as services
-    from . import supervisor as supervisor
-    from . import system as system
-    from . import tls as tls
-    from .provisioning import provision as provision
+    from ..resources import Resource
+    from ..settings import Settings
+    from . import (
+        app,
+        backup,
+        deployers,
+        haproxy,
+        hardening,
+        maintenance,
+        nginx,
+        python,
+        release,
+        roles,
+        servers,
+        services,
+        static,
+        supervisor,
+        system,
+        tls,
+    )
 
 __all__ = [
     "app",
+    "backup",
     "deployers",
     "haproxy",
     "hardening",
+    "maintenance",
     "nginx",
     "provision",
     "python",
     "release",
     "roles",
+    "servers",
     "services",
+    "static",
     "supervisor",
     "system",
     "tls",
 ]
 
-if not TYPE_CHECKING:  # a type checker knows the names, and which there are not
+if not TYPE_CHECKING:
+    __getattr__ = modules(__name__, __all__)
 
-    def __getattr__(name: str) -> Any:
-        if name == "provision":
-            return importlib.import_module(".provisioning", __name__).provision
-        if name not in __all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return importlib.import_module(f".{name}", __name__)
+
+def provision(settings: Settings, roles: Container[str]) -> list[Resource]:
+    """All that a host of these roles needs before the app can be deployed to it.
+
+    :raises SettingsError: the roles of the host, or of the fleet, do not go together.
+    """
+    from .provisioning import all_of
+
+    return all_of(settings, roles)

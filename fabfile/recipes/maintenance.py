@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from ..settings import Settings
 
 MESSAGE = "The site is being worked on and will be back soon."
-RETRY_AFTER = 600
 # nginx looks each address up as a file, which needs no reload, and so costs nobody a request.
 _LARGEST_NETWORK = 256
 _LONGEST_MESSAGE = 2000

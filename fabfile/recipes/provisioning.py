@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
 
 
-def provision(settings: Settings, roles: Container[str]) -> list[Resource]:
+def all_of(settings: Settings, roles: Container[str]) -> list[Resource]:
     """All that a host of these roles needs before the app can be deployed to it.
 
     :raises SettingsError: the roles of the host, or of the fleet, do not go together.

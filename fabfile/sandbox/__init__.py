@@ -8,18 +8,17 @@
 A host is a systemd-nspawn machine on an overlay of a base made once by debootstrap. It shares this machine's kernel
 and is no boundary against hostile code: it stands in for a server, for rehearsals and tests.
 
-`lookup` reads one small file, needs no root, and importing this package stays cheap: `Sandbox` is loaded when it is
-first asked for.
+`lookup` reads one small file, needs no root, and importing this package stays cheap: each name is loaded when it is
+first used.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .store import Host, SshTarget, lookup
-
 if TYPE_CHECKING:
     from .lifecycle import Sandbox, abandoned, remove_unused_bases
+    from .store import Host, SshTarget, lookup
 
 __all__ = ["Host", "Sandbox", "SshTarget", "abandoned", "lookup", "remove_unused_bases"]
 
@@ -29,4 +28,8 @@ def __getattr__(name: str) -> Any:
         from . import lifecycle
 
         return getattr(lifecycle, name)
+    if name in __all__:
+        from . import store
+
+        return getattr(store, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

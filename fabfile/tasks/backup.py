@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..agent.archive import Archive
-from ..archive.making import made, size_in_words
-from ..archive.parts import parts
-from ..archive.places import beside, main_host, placed
+from .. import archive
 from ..console import Console, print_json
 from ..environment.secret_key import find_key
 from ..fleet import Fleet
@@ -41,18 +38,19 @@ def backup(
     key = find_key(settings) if encrypt else None
     console = Console(quiet=json)
     hosts = with_app(targets(c, settings, Limits(role, host, exclude)))
-    main, wanted = main_host(hosts), parts(settings)
-    chosen = [main, *beside(c, settings, [main], wanted)]
+    main, wanted = archive.places.main_host(hosts), archive.parts.parts(settings)
+    chosen = [main, *archive.places.beside(c, settings, [main], wanted)]
     with Fleet(chosen, console, settings.concurrency, f"backup {settings.app}") as fleet:
         fleet.connect()
         fleet.check()
-        places = placed(settings, wanted, fleet.members, fleet.members[0])
-        path = made(settings.app, Path(to), places, fleet.members[0], key)
-    manifest = Archive(str(path)).manifest()
+        places = archive.places.placed(settings, wanted, fleet.members, fleet.members[0])
+        path = archive.making.made(settings.app, Path(to), places, fleet.members[0], key)
+    manifest = archive.reading.manifest(path)
     if json:
         print_json({"ok": True, "archive": str(path), **manifest})
     for part in manifest["parts"]:
-        console.say(f"{part['name']}: {size_in_words(part['plain'])}, {size_in_words(part['size'])} in the archive")
+        plain, packed = (archive.making.size_in_words(part[key]) for key in ("plain", "size"))
+        console.say(f"{part['name']}: {plain}, {packed} in the archive")
     console.say(f"{settings.app}: {path}", style="bold green")
     if len(hosts) > 1:
         console.say(f"the files are those of {main.label}, the other hosts' own are not in it", style="yellow")

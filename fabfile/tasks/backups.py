@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..archive.making import size_in_words
-from ..archive.parts import parts_on
+from .. import archive, recipes
 from ..console import Console, print_json
 from ..errors import BackupError, UsageError
 from ..fleet import Fleet, Member
-from ..recipes.backup import folder
 from ..settings import load
 from ..targets import Limits, targets
 from .base import task
@@ -25,21 +23,23 @@ def backups(
     """List the archives that the hosts have made by themselves."""
     settings = load(c)
     chosen = [
-        target for target in targets(c, settings, Limits(role, host, exclude)) if any(parts_on(settings, target.roles))
+        target
+        for target in targets(c, settings, Limits(role, host, exclude))
+        if any(archive.parts.parts_on(settings, target.roles))
     ]
     if not chosen:
         raise UsageError("found no host that has data of the app, expected one or more; see `fab hosts`")
     console = Console(quiet=json)
 
     def look(member: Member) -> Any:
-        return member.session.ask("backups", app=settings.app, folder=folder(settings))
+        return member.session.ask("backups", app=settings.app, folder=recipes.backup.folder(settings))
 
     with Fleet(chosen, console, settings.concurrency, None) as fleet:
         found = {member.label: answer for member, answer in fleet.each(look).items()}
     if json:
         print_json(found)
     else:
-        _show(console, found, folder(settings))
+        _show(console, found, recipes.backup.folder(settings))
     fleet.check()
     if problems := [f"{label}: {answer['problem']}" for label, answer in found.items() if answer["problem"]]:
         raise BackupError("\n".join(problems))
@@ -48,7 +48,12 @@ def backups(
 
 def _show(console: Console, found: dict[str, Any], where: str) -> None:
     rows = [
-        (console.name(label), f"{where}/{each['name']}", size_in_words(each["size"]), ", ".join(each["parts"]))
+        (
+            console.name(label),
+            f"{where}/{each['name']}",
+            archive.making.size_in_words(each["size"]),
+            ", ".join(each["parts"]),
+        )
         for label, answer in found.items()
         for each in answer["archives"]
     ]

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .. import recipes
 from ..agent.layout import Record
 from ..connection.session import Session, whoami
 from ..console import Console
@@ -15,10 +16,8 @@ from ..environment import variables
 from ..errors import UsageError
 from ..fleet import Member
 from ..outcome import told
-from ..recipes.release import prepared
 from ..release import new_record
 from ..report import Report
-from ..resources.release import ReleaseCode
 from ..rollout import Underway, back_up, release_variables, underway
 from ..settings import load
 from ..source import LocalSource, Source
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from ..environment.variables import Given
     from ..resources.base import Resource
+    from ..resources.release import ReleaseCode
     from ..settings import Settings
 
 
@@ -92,6 +92,8 @@ class _Origin:
 
         :param known: ids of the commits and trees that the host has.
         """
+        from ..resources.release import ReleaseCode
+
         pack = self.local.pack(known) if self.local is not None else b""
         return ReleaseCode(settings.app, release_id, source.name, self.url, pack, settings.build_timeout)
 
@@ -122,7 +124,7 @@ def _deploy(c: Context, run: Underway, origin: _Origin, given: Given) -> Record:
 
     def prepare(member: Member) -> list[Resource]:
         code = origin.code(settings, source, record.id, found[member]["objects"])
-        return prepared(member.settings, member.target.roles, record, code, wanted)
+        return recipes.release.prepared(member.settings, member.target.roles, record, code, wanted)
 
     run.put_out(record.id, prepare, {member: host["live"] for member, host in found.items()})
     return record

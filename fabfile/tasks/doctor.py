@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .. import recipes
 from ..addresses import with_addresses
 from ..agent.doctor import Finding, finding
 from ..console import Console, print_json
 from ..errors import HostsmithError, UsageError
 from ..fleet import Fleet, Member
-from ..recipes.hardening import firewall_rules, hardening
 from ..recipes.roles import balances
 from ..settings import load
 from ..targets import Limits, targets
@@ -78,7 +78,8 @@ def _examined(member: Member, no_plan: str) -> list[Finding]:
     services += ["nginx"] if "web" in roles else []
     services += ["haproxy"] if balances(settings, roles) else []
     session = member.session
-    known = [] if no_plan else [f"{rule.port}/{rule.protocol}" for rule in firewall_rules(settings, roles)]
+    rules = [] if no_plan else recipes.hardening.firewall_rules(settings, roles)
+    known = [f"{rule.port}/{rule.protocol}" for rule in rules]
     answer: list[Finding] = session.ask("examine", services=services, open_ports=known, firewall=on)
     answer += _asked_for(member)
     # Asked apart, since the other answers take their time.
@@ -111,7 +112,7 @@ def _hardening(member: Member, in_container: bool) -> Iterator[Finding]:
     """Which parts of the hardening are in effect: those that `fab provision` would leave as they are."""
     settings = member.settings
     # Each by itself: one that fails would keep the others from being told.
-    plans = {one.describe(): member.would([one]) for one in hardening(settings, member.target.roles)}
+    plans = {one.describe(): member.would([one]) for one in recipes.hardening.hardening(settings, member.target.roles)}
     for part, names in report.HARDENING.items():
         if not getattr(settings.hardening, part):
             yield finding(part, "none", "switched off")

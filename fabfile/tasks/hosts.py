@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .. import recipes
 from ..console import Console, print_json
 from ..recipes.roles import balances, processes
-from ..recipes.services import names_on
 from ..roles import ALL_ROLES
 from ..settings import load
 from ..targets import Limits, Target, primary, targets
@@ -46,7 +46,10 @@ def _described(target: Target, runs_release: bool) -> dict[str, Any]:
 def _services(target: Target) -> list[str]:
     """The services that provision sets up besides the app."""
     services = {"nginx": "web" in target.roles, "haproxy": balances(target.settings, target.roles)}
-    return [*(service for service, is_there in services.items() if is_there), *names_on(target.settings, target.roles)]
+    return [
+        *(service for service, is_there in services.items() if is_there),
+        *recipes.services.names_on(target.settings, target.roles),
+    ]
 
 
 def _values(target: Target) -> dict[str, Any]:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from invoke.collection import Collection
 
+from .. import recipes
 from ..connection.session import whoami
 from ..console import Console
 from ..errors import FleetError, UsageError
 from ..fleet import Fleet, Member
 from ..outcome import told
-from ..recipes.maintenance import MESSAGE, RETRY_AFTER, addresses, maintenance, no_maintenance
 from ..report import Report
 from ..settings import load
 from ..targets import Limits, Target, targets
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
 
 _HELP = {"json": "Print one JSON document instead of lines."}
+_RETRY_AFTER = 600
 _LONGEST_WAIT = 30 * 24 * 3600
 
 
@@ -31,7 +32,7 @@ _LONGEST_WAIT = 30 * 24 * 3600
     help={
         "message": "What the page says; it is shown as text.",
         "allow": "Addresses and small networks that see the app: 203.0.113.7,198.51.100.0/28.",
-        "retry-after": f"Seconds after which visitors and crawlers may come again; {RETRY_AFTER} without it.",
+        "retry-after": f"Seconds after which visitors and crawlers may come again; {_RETRY_AFTER} without it.",
         **_HELP,
     }
 )
@@ -47,7 +48,13 @@ def on(
 ) -> list[Report]:
     """Answer 503 and a page instead of the app, on all web hosts or on none."""
     settings = load(c)
-    begun = maintenance(settings, message or MESSAGE, addresses(allow), _seconds(retry_after), whoami())
+    begun = recipes.maintenance.maintenance(
+        settings,
+        message or recipes.maintenance.MESSAGE,
+        recipes.maintenance.addresses(allow),
+        _seconds(retry_after),
+        whoami(),
+    )
     return _everywhere(c, settings, Limits(role, host, exclude), begun, "maintenance.on", Console(quiet=json))
 
 
@@ -57,7 +64,7 @@ def off(
 ) -> list[Report]:
     """Serve the app again, on all web hosts."""
     settings = load(c)
-    over = no_maintenance(settings)
+    over = recipes.maintenance.no_maintenance(settings)
     return _everywhere(c, settings, Limits(role, host, exclude), over, "maintenance.off", Console(quiet=json))
 
 
@@ -67,7 +74,7 @@ def _seconds(text: str | None) -> int:
     :raises UsageError: it is no number of seconds.
     """
     if text is None:
-        return RETRY_AFTER
+        return _RETRY_AFTER
     if not text.isascii() or not text.isdigit() or not 0 < int(text) <= _LONGEST_WAIT:
         raise UsageError(f"--retry-after: found {text!r}, expected seconds, 1 to {_LONGEST_WAIT}, such as 600")
     return int(text)

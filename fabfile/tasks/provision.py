@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .. import recipes
 from ..addresses import with_addresses
 from ..console import Console
 from ..errors import DriftError
 from ..fleet import Fleet, Member
 from ..outcome import told
-from ..recipes import provision as recipe
 from ..report import Report
 from ..settings import load
 from ..targets import Limits, targets
@@ -39,7 +39,7 @@ def provision(
     settings = with_addresses(load(c), c.config)
     console = Console(quiet=json)
     hosts = targets(c, settings, Limits(role, host, exclude))
-    resources = {target.label: recipe(target.settings, target.roles) for target in hosts}
+    resources = {target.label: recipes.provision(target.settings, target.roles) for target in hosts}
 
     def work(member: Member) -> None:
         if dry_run or check:

@@ -9,7 +9,6 @@ from ..errors import UsageError
 from ..fleet import Member
 from ..outcome import told
 from ..report import Report
-from ..resources.restarted import Restarted
 from ..rollout import underway
 from ..same_code import Live, SameCode
 from ..settings import load
@@ -66,6 +65,9 @@ def _in_place(
     hosts = [target for target in targets(c, settings, limits) if process in target.processes]
     if not hosts:
         raise UsageError(f"found no host that runs {process}, expected one or more; see `fab hosts`")
+    # It takes with it how supervisor is spoken to.
+    from ..resources.restarted import Restarted
+
     console = Console(quiet=json)
 
     def one(member: Member) -> None:

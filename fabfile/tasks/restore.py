@@ -5,11 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from ..archive.making import size_in_words
-from ..archive.parts import parts
-from ..archive.places import beside, main_host, placed
-from ..archive.reading import Readable, readable
-from ..archive.restoring import Restoring
+from .. import archive
 from ..console import Console
 from ..errors import UsageError
 from ..fleet import Fleet
@@ -25,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from invoke.context import Context
+
+    from ..archive.reading import Readable
 
 
 @task(
@@ -46,11 +44,11 @@ def restore(
     """Put an archive back: verify it, load it beside the app's data, then swap."""
     settings = load(c)
     console = Console(quiet=json)
-    known = parts(settings)
-    found = readable(_archive(words), settings, known)
+    known = archive.parts.parts(settings)
+    found = archive.reading.readable(_archive(words), settings, known)
     hosts = with_app(targets(c, settings, Limits(role, host, exclude)))
     wanted = [part for part in known if part.name in found.names]
-    others = beside(c, settings, hosts, wanted)
+    others = archive.places.beside(c, settings, hosts, wanted)
     if not yes:
         _ask(found, [*hosts, *others])
     with (
@@ -62,10 +60,10 @@ def restore(
         rest.lock("restore", settings.lock_timeout)
         outcome.reports += rest.reports
         rest.require("a host of a service is away or held by another run; nothing has changed")
-        chosen = main_host([member.target for member in run.fleet.members])
+        chosen = archive.places.main_host([member.target for member in run.fleet.members])
         main = next(member for member in run.fleet.members if member.target is chosen)
-        places = placed(settings, wanted, [*run.fleet.members, *rest.members], main)
-        record = Restoring(run, rest, found, places).do()
+        places = archive.places.placed(settings, wanted, [*run.fleet.members, *rest.members], main)
+        record = archive.restoring.Restoring(run, rest, found, places).do()
         outcome.more["release"] = record.id
     console.say(f"{settings.app}: release {record.id} is live with {', '.join(found.names)}", style="bold green")
     return outcome.reports
@@ -88,7 +86,7 @@ def _ask(found: Readable, hosts: Sequence[Target]) -> None:
     if not sys.stdin.isatty():
         raise UsageError("found no terminal to ask on, expected --yes, which replaces the app's data without asking")
     said = found.manifest
-    sizes = [f"  {part['name']}: {size_in_words(part['plain'])}" for part in said["parts"]]
+    sizes = [f"  {part['name']}: {archive.making.size_in_words(part['plain'])}" for part in said["parts"]]
     lines = [
         f"The archive of {said['app']} from {said['created']}, release {said['release'] or 'none'}:",
         *sizes,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .. import migrations
+from .. import migrations, recipes
 from ..agent.layout import Record
 from ..connection.session import whoami
 from ..console import Console
 from ..errors import ReleaseError
 from ..fleet import Member
 from ..outcome import told
-from ..recipes.release import settled
 from ..release import shared, to_go_back_to
 from ..report import Report
 from ..rollout import Underway, underway
@@ -86,7 +85,7 @@ def _roll_back(run: Underway, to: str | None, yes: bool) -> Record:
         old = found[member]["live"]
         # A release that one goes forward to is no reason to call the one before it bad.
         retire = f"rolled back by {whoami()}" if old and record.id < old else None
-        return [settled(member.settings, record.id, old, retire)]
+        return [recipes.release.settled(member.settings, record.id, old, retire)]
 
     run.switch(record.id, settle)
     return record

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from .. import recipes
 from ..errors import UsageError
-from ..recipes import servers
 from ..report import Report
 from ..same_code import Live, SameCode
 from ..settings import load
@@ -83,7 +83,7 @@ def _require_possible(name: str, number: int, settings: Settings) -> None:
         raise UsageError(f"found process {name!r}, expected one of: {', '.join(known)}")
     if name == "web" and not number:
         raise UsageError("web=0: expected 1 or more, since a site without it could not be healthy")
-    if name == "web" and not servers.is_gunicorn(settings.processes["web"].command):
+    if name == "web" and not recipes.servers.is_gunicorn(settings.processes["web"].command):
         raise UsageError("web: it is not gunicorn that serves the site, expected that; its own options say how many")
     if settings.processes[name].singleton and number > 1:
         raise UsageError(f"{name}={number}: expected 0 or 1, since {name} is a singleton")

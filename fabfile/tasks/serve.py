@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from .. import recipes
 from ..console import Console
 from ..errors import UsageError
-from ..recipes.release import configuration
 from ..roles import ALL_ROLES
 from ..settings import load
 from . import words as words_
@@ -41,7 +41,7 @@ def serve(
 
     settings = load(c)
     # What a deploy would refuse is told here, too.
-    configuration(settings, ALL_ROLES, RELEASE)
+    recipes.release.configuration(settings, ALL_ROLES, RELEASE)
     processes = _chosen(words_.split(words), settings)
     if release and "release" not in settings.processes:
         raise UsageError("--release: found no process `release`, expected one in the Procfile or in `processes`")

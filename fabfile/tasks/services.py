@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from invoke.collection import Collection
 
+from .. import recipes, resources
 from ..console import Console
 from ..errors import UsageError
 from ..fleet import Fleet
 from ..outcome import told
-from ..recipes.services import names_on
 from ..report import Report
-from ..resources.command import Command
 from ..settings import load
 from ..targets import Limits, targets
 from . import words as words_of
@@ -46,13 +45,13 @@ def services_clear(
     settings = load(c)
     service = _named(settings, words_of.split(words))
     found = targets(c, settings, Limits(role, host, exclude))
-    hosts = [target for target in found if service.name in names_on(target.settings, target.roles)]
+    hosts = [target for target in found if service.name in recipes.services.names_on(target.settings, target.roles)]
     if not hosts:
         raise UsageError(f"found no host of these on which {service.name} runs; `fab hosts` lists what runs where")
     console = Console()
     if not yes:
         _ask(f"Empty {service.name} of {settings.app} on {', '.join(target.label for target in hosts)}?")
-    commands = [Command(argv, cwd="/", label=f"empty {service.name}") for argv in service.clear()]
+    commands = [resources.Command(argv, cwd="/", label=f"empty {service.name}") for argv in service.clear()]
     with told(console, "services.clear") as outcome:
         with Fleet(hosts, console, settings.concurrency, f"empty {service.name}") as fleet:
             outcome.reports += fleet.reports

@@ -10,7 +10,6 @@ from ..agent import wire
 from ..console import Console, print_json
 from ..errors import HostsmithError, SettingsError
 from ..fleet import Fleet, Member
-from ..recipes.release import health_check
 from ..recipes.roles import balances
 from ..roles import ALL_ROLES
 from ..settings import load
@@ -53,7 +52,7 @@ def _look(member: Member, no_plan: str) -> Answer:
     """
     settings, roles = member.settings, member.target.roles
     here = member.target.processes
-    health = wire.dump(health_check(settings)) if "web" in here else None
+    health = wire.dump(recipes.release.health_check(settings)) if "web" in here else None
     answer = member.session.ask("status", app=settings.app, health=health)
     if balances(settings, roles) and not answer["servers"]:
         answer["problem"] = answer["problem"] or "HAProxy is not running; `fab provision` sets it up"

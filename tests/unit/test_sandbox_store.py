@@ -132,7 +132,7 @@ def test_a_lock_file_deleted_by_its_holder_still_locks_for_those_who_waited(tmp_
 
 def test_lookup_loads_nothing_heavy() -> None:
     program = (
-        "import sys, json, hostsmith.sandbox; "
+        "import sys, json; from hostsmith.sandbox import lookup; "
         "print(json.dumps(sorted(m for m in sys.modules if m.startswith('hostsmith.sandbox'))))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
