@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from ..resources.base import ResourceError
 from ..resources.firewall import is_loaded
-from . import apt, ports, system
+from . import apt, ports, system, systemd
 from .container import container
 from .login import login
 
@@ -163,7 +163,7 @@ def _services(names: Sequence[str]) -> list[Finding]:
 
 
 def _state(unit: str) -> str:
-    return system.run(["systemctl", "is-active", "--", unit], ok=range(256)).stdout.decode().strip()
+    return systemd.properties(unit, "ActiveState").get("ActiveState", "unknown")
 
 
 def _failed_units() -> list[Finding]:

@@ -1,8 +1,13 @@
-"""systemctl, with unit files that changed on disk read again first."""
+"""What systemd says of units, and systemctl, with unit files that changed on disk read again first."""
 
 from __future__ import annotations
 
-from . import system
+import re
+
+from . import bus, system
+
+# A name that systemctl takes as it is; others it escapes, expands or completes.
+_WHOLE = re.compile(r"[A-Za-z0-9:_.@\\-]+\.(service|socket|target|timer|mount|swap|path|slice|scope|device|automount)")
 
 
 def systemctl(verb: str, unit: str) -> None:
@@ -23,5 +28,17 @@ def systemctl(verb: str, unit: str) -> None:
 
 def properties(unit: str, *names: str) -> dict[str, str]:
     """Properties of a unit, as `systemctl show` prints them; also for a unit that is not there."""
+    whole = unit if _WHOLE.fullmatch(unit) else f"{unit}.service"
+    if _WHOLE.fullmatch(whole):
+        try:
+            return bus.properties(whole, names)
+        except (OSError, bus.BusError):
+            # systemctl may know another way; if not, it says why in words that people can look up.
+            pass
+    return shown(unit, *names)
+
+
+def shown(unit: str, *names: str) -> dict[str, str]:
+    """The same, asked by systemctl."""
     out = system.run(["systemctl", "show", "--property", ",".join(names), "--", unit]).stdout.decode()
     return dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
