@@ -25,6 +25,7 @@ _LOCKS = (
 )
 # apt takes more than names: a hyphen at the end means to remove the package, "=" and "/" a version of it.
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](:[a-z0-9]+)?(=[A-Za-z0-9.+:~-]+|/[a-z-]+)?")
+_FIELD = re.compile(r"^(Package|Provides): (.*)$", re.MULTILINE)
 _UPDATES = "/var/lib/dpkg/updates"
 # Seconds, unless told otherwise; see `install`.
 TIMEOUT, LOCK_TIMEOUT = 900, 600
@@ -47,11 +48,11 @@ def _installed(status: str = _STATUS) -> Iterator[str]:
     for paragraph in text.split("\n\n"):
         if "\nStatus: install ok installed\n" not in paragraph and "\nStatus: hold ok installed\n" not in paragraph:
             continue
-        for line in paragraph.split("\n"):
-            if line.startswith("Package: "):
-                yield line[9:]
-            elif line.startswith("Provides: "):
-                yield from (word.split()[0] for word in line[10:].split(","))
+        for field, value in _FIELD.findall(paragraph):
+            if field == "Package":
+                yield value
+            else:
+                yield from (word.split()[0] for word in value.split(","))
 
 
 def install(names: Sequence[str], max_age: float, timeout: float = TIMEOUT, lock_timeout: float = LOCK_TIMEOUT) -> None:

@@ -159,8 +159,7 @@ class Repository:
         """Write the files of a commit or tree into a folder, without a .git of its own."""
         with tempfile.TemporaryDirectory(prefix="hostsmith-") as scratch:
             env = {"GIT_INDEX_FILE": f"{scratch}/index", "GIT_WORK_TREE": folder}
-            self.git("read-tree", "--end-of-options", name, env=env)
-            self.git("checkout-index", "--all", "--force", env=env)
+            self.git("read-tree", "--reset", "-u", "--end-of-options", name, env=env)
 
     def _env(self) -> dict[str, str]:
         env = {**ENVIRONMENT, "GIT_CONFIG_NOSYSTEM": "1"}

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Sequence
 
 from ..resources.base import ResourceError
@@ -24,12 +25,21 @@ def python_version(python: str, run: Runner = system.run) -> str:
 
     :raises ResourceError: there is none by this name.
     """
+    if _is_ours(python):
+        return f"Python {sys.version}".strip()
     try:
         return run([python, "-VV"]).stdout.decode().strip()
     except system.CommandError as error:
         raise ResourceError(
             f"the interpreter {python!r} is not on this host ({error}); install it, or set `python` to one that is"
         ) from error
+
+
+def _is_ours(python: str) -> bool:
+    """Whether a name is that of the very interpreter that runs this; one that was upgraded meanwhile is not."""
+    if "/" in python or (path := shutil.which(python, path=system.PATH)) is None:
+        return False
+    return os.path.samefile(path, "/proc/self/exe")
 
 
 def fingerprint(

@@ -82,3 +82,23 @@ def test_without_the_right_to_ask_the_kernel_it_is_told(vps: Vps) -> None:
     program = f"import sys; sys.path.insert(0, {CODE!r}); from hostsmith.agent import nftables; nftables.inputs()"
     error = vps.run(f'setpriv --reuid nobody --clear-groups python3 -I -c "{program}" 2>&1', ok=False)
     assert "PermissionError: [Errno 1] Operation not permitted" in error
+
+
+def test_what_is_installed_is_what_dpkg_says(vps: Vps) -> None:
+    query = "dpkg-query --show --showformat '${Package} ${Status}\\n'"
+    rows = [line.split() for line in vps.run(query).splitlines()]
+    installed = {name for name, _, error, status in rows if (error, status) == ("ok", "installed")}
+    assert len(installed) > 150
+    names = sorted(name for name, *_ in rows) + ["nothing-of-this-name", "awk", "mail-transport-agent"]
+    missing = told(vps, "apt", f"apt.missing({names})")
+    assert missing == [name for name in names if name not in installed and name != "awk"]
+
+
+def test_the_version_of_the_hosts_python_is_what_it_says(vps: Vps) -> None:
+    assert told(vps, "venv", "venv.python_version('python3')") == vps.run("python3 -VV").strip()
+    error = vps.run(
+        f"""python3 -I -c "import sys; sys.path.insert(0, '{CODE}'); from hostsmith.agent import venv
+venv.python_version('python3.99')" 2>&1""",
+        ok=False,
+    )
+    assert "the interpreter 'python3.99' is not on this host" in error
