@@ -1,0 +1,1 @@
+"""What hostsmith costs beside other tools, on hosts of the sandbox; `make bench`."""

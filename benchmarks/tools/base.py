@@ -1,0 +1,109 @@
+"""What a tool is to the benchmark: the jobs that it does, and how it is told about hosts, templates and revisions.
+
+What is timed is one command, `Tool.command`. All else here is what a user has done beforehand, and is never timed.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+
+class Job(Enum):
+    """What is timed; the value is its name on the command line, in tables and in JSON."""
+
+    PROVISION = "provision"  # the 18 resources, on a bare host
+    UNCHANGED = "unchanged"  # the same with nothing to change
+    TEMPLATE = "template"  # the same with another number in the site's template
+    DEPLOY = "deploy"  # another revision of the app
+    DEPLOY_REQUIREMENTS = "deploy-requirements"  # another revision that wants another version of a package
+    ROLLBACK = "rollback"  # back to the revision before
+
+
+PROVISION_JOBS = frozenset({Job.PROVISION, Job.UNCHANGED, Job.TEMPLATE})
+DEPLOY_JOBS = frozenset({Job.DEPLOY, Job.DEPLOY_REQUIREMENTS, Job.ROLLBACK})
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a tool comes to a host.
+
+    :param address: the host's own, with its own sshd at port 22: for what is not timed.
+    :param host: what the tool connects to, such as 127.0.0.1 where a proxy listens.
+    :param port: the port there.
+    :param known_hosts: a file that knows the host by both of its addresses.
+    """
+
+    address: str
+    host: str
+    port: int
+    key: Path
+    known_hosts: Path
+    user: str = "root"
+
+
+class Tool(ABC):
+    """A tool with a folder of its own: its home, its inventory, its copy of the app as a git repository.
+
+    The order of calls: `install` once; `use` whenever the hosts or the ways to them change; `prepare` once on hosts
+    that are to be deployed to (clones of such a host need no other); `template` before a provision job, `revision`
+    before a deploy.
+    """
+
+    name: str
+    jobs: frozenset[Job]
+    port: int  # of the site that it deploys
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ways: tuple[Way, ...] = ()
+        (folder / "home").mkdir(parents=True, exist_ok=True)
+
+    @abstractmethod
+    def install(self) -> str:
+        """Make the tool available; returns its version."""
+
+    def use(self, ways: Sequence[Way]) -> None:
+        """Work on these hosts from now on."""
+        self.ways = tuple(ways)
+
+    @abstractmethod
+    def template(self, number: int) -> None:
+        """Have the site's template say `# <number>`."""
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Have the hosts ready for a first deploy: a user, folders, nginx, supervisor."""
+
+    @abstractmethod
+    def revision(self, number: int, requirements: int = 0) -> None:
+        """Commit an app that serves "revision <number>", and push it to where the next deploy fetches it from.
+
+        :param requirements: another number asks for another version of a package.
+        """
+
+    @abstractmethod
+    def command(self, job: Job) -> list[str]:
+        """What does a job on all hosts, side by side; run in `cwd`, with `environment`."""
+
+    @property
+    def cwd(self) -> Path:
+        """Where a command is run."""
+        return self.folder
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """All variables that a command has."""
+        return {"PATH": os.environ["PATH"], "HOME": str(self.folder / "home"), "LANG": "C.UTF-8"}
+
+    @abstractmethod
+    def unchanged(self, output: str, hosts: int) -> bool:
+        """Whether it says itself that it has changed nothing on any of so many hosts."""
+
+    def url(self, way: Way) -> str:
+        """Where the app answers that it has deployed."""
+        return f"http://{way.address}:{self.port}/"
