@@ -6,11 +6,16 @@ What is timed is one command, `Tool.command`. All else here is what a user has d
 from __future__ import annotations
 
 import os
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+
+HERE = Path(__file__).parents[1]
+WORK = HERE / "work"  # what the tools do, in their own languages
+BUILD = HERE.parent / "build" / "benchmarks"  # tools that were installed once; `make clean` takes them away
 
 
 class Job(Enum):
@@ -70,6 +75,9 @@ class Tool(ABC):
     def use(self, ways: Sequence[Way]) -> None:
         """Work on these hosts from now on."""
         self.ways = tuple(ways)
+        ssh = self.folder / "home" / ".ssh"
+        ssh.mkdir(mode=0o700, exist_ok=True)
+        shutil.copy(ways[0].known_hosts, ssh / "known_hosts")
 
     @abstractmethod
     def template(self, number: int) -> None:
@@ -103,6 +111,9 @@ class Tool(ABC):
     @abstractmethod
     def unchanged(self, output: str, hosts: int) -> bool:
         """Whether it says itself that it has changed nothing on any of so many hosts."""
+
+    def close(self) -> None:  # noqa: B027
+        """End what it has left running on this machine; hosts that go away are told by this, too."""
 
     def url(self, way: Way) -> str:
         """Where the app answers that it has deployed."""

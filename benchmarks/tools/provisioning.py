@@ -1,0 +1,20 @@
+"""The files that the 18 resources are made of, the same for all tools: two templates and a file."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from .base import WORK
+
+
+def create(folder: Path) -> None:
+    """Put a copy of the files in a folder."""
+    shutil.copytree(WORK / "provision", folder, dirs_exist_ok=True)
+
+
+def number(folder: Path, number: int) -> None:
+    """Have the site's template say `# <number>` in its first line."""
+    template = folder / "site.j2"
+    _, _, rest = template.read_text().partition("\n")
+    template.write_text(f"# {number}\n{rest}")

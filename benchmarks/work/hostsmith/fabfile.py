@@ -1,0 +1,64 @@
+"""All of hostsmith's tasks, and one that brings all hosts to the 18 resources that every tool of the benchmark makes."""
+
+from hostsmith import (
+    Absent,
+    Directory,
+    File,
+    Package,
+    Service,
+    Symlink,
+    Template,
+    User,
+    Virtualenv,
+    load,
+    ns,
+)
+from hostsmith.console import Console
+from hostsmith.fleet import Fleet
+from hostsmith.targets import targets
+from hostsmith.tasks.base import task
+
+RESOURCES = [
+    # As for the others, the package lists of the image will do, however old they are.
+    Package(
+        *("ca-certificates", "git", "logrotate", "rsync", "python3", "python3-venv", "supervisor", "nginx"),
+        max_age=10**9,
+    ),
+    User("peer", system=True, home="/srv/peer", shell="/usr/sbin/nologin"),
+    *(
+        Directory(path, mode=0o755, owner="root", group="root")
+        for path in ("/srv/peer", "/srv/peer/releases", "/srv/peer/shared", "/var/log/peer")
+    ),
+    File("/srv/peer/peer.txt", "peer\n", mode=0o644),
+    File("/srv/peer/requirements.txt", "flask\ngunicorn\n"),
+    Virtualenv("/srv/peer/venv", requirements=("/srv/peer/requirements.txt",)),
+    Template("/etc/nginx/sites-available/peer", "site.j2", {"app": "peer"}, mode=0o644),
+    Template("/etc/logrotate.d/peer", "logrotate.j2", {"app": "peer"}, mode=0o644),
+    Symlink("/srv/peer/current", "/srv/peer/releases"),
+    Symlink("/srv/peer/site", "/etc/nginx/sites-available/peer"),
+    Directory("/srv/peer/run", mode=0o750, owner="peer", group="peer"),
+    File("/srv/peer/marker", "", mode=0o644, owner="root"),
+    Absent("/srv/peer/nothing"),
+    Service("nginx"),
+    Service("supervisor"),
+]
+
+
+@task()
+def resources(c):
+    """Bring all hosts to the 18 resources, as `fab provision` brings them to those of the settings."""
+    settings = load(c)
+    console = Console()
+
+    def work(member):
+        member.lock("resources", settings.lock_timeout)
+        member.converge("provision", RESOURCES)
+        member.leave()
+        console.host_summary(member.report)
+
+    with Fleet(targets(c, settings), console, settings.concurrency, "resources") as fleet:
+        fleet.each(work)
+    fleet.require("see above")
+
+
+ns.add_task(resources)
