@@ -8,12 +8,8 @@ from pathlib import Path
 
 from .base import WORK
 
-# pip has to fetch each of them once: so many deploys can ask for a version that was never there before.
-_CERTIFI = (
-    "2026.7.22 2026.6.17 2026.5.20 2026.4.22 2026.2.25 2026.1.4 2025.11.12 2025.10.5 2025.8.3 2025.7.14 2025.7.9 "
-    "2025.6.15 2025.4.26 2025.1.31 2024.12.14 2024.8.30 2024.7.4 2024.6.2 2024.2.2 2023.11.17 2023.7.22 2023.5.7 "
-    "2022.12.7 2022.9.24 2022.9.14 2022.6.15.2 2022.6.15.1 2022.6.15 2022.5.18.1 2021.10.8 2021.5.30 2020.12.5"
-).split()
+# Versions that are on PyPI: so many deploys can ask for one that no host has ever fetched.
+_CERTIFI = (WORK / "certifi.txt").read_text().split()
 
 
 def page(number: int, requirements: int = 0) -> str:

@@ -10,16 +10,13 @@ from .base import WORK, Tool
 
 
 class Peer(Tool):
-    """A tool that fetches the app from a bare repository on the host itself, pushed there beforehand: it waits for none.
-
-    `site` is the name of the app's folder, user, nginx site and program on the host.
-    """
+    """A tool that takes the app from a bare repository on the host itself, pushed there beforehand."""
 
     release = ""
 
     @property
     def site(self) -> str:
-        """A name of its own, so that the tools leave each other alone on one host."""
+        """The name of its folder, user, nginx site and program: the tools leave each other alone on one host."""
         return f"bench-{self.name}"
 
     @property

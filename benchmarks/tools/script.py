@@ -26,7 +26,7 @@ class Script(Peer):
     def install(self) -> str:
         self.make_folders()
         done = subprocess.run(["ssh", "-V"], capture_output=True, text=True, check=True)
-        return done.stderr.strip()
+        return done.stderr.split()[0]
 
     def template(self, number: int) -> None:
         self._write("provision.sh", number=str(number))

@@ -1,0 +1,61 @@
+"""pyinfra, from PyPI in a virtualenv of its own: all hosts at once, as is its default."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+
+from . import pip
+from .base import DEPLOY_JOBS, PROVISION_JOBS, WORK, Job, Way
+from .peer import Peer
+
+_DEPLOYS = {
+    **dict.fromkeys(PROVISION_JOBS, "provision.py"),
+    Job.DEPLOY: "deploy.py",
+    Job.DEPLOY_REQUIREMENTS: "deploy.py",
+    Job.ROLLBACK: "rollback.py",
+}
+
+
+class Pyinfra(Peer):
+    """Deploys by shell operations, for each operation of its own would cost it another look at the host."""
+
+    name = "pyinfra"
+    jobs = PROVISION_JOBS | DEPLOY_JOBS
+    port = 8082
+
+    def install(self) -> str:
+        self.make_folders()
+        shutil.copytree(WORK / "pyinfra", self.folder, dirs_exist_ok=True)
+        self._program = pip.installed("pyinfra>=3.10,<3.11") / "pyinfra"
+        done = subprocess.run([self._program, "--version"], capture_output=True, text=True, check=True)
+        return done.stdout.split()[-1].removeprefix("v")
+
+    def use(self, ways: Sequence[Way]) -> None:
+        super().use(ways)
+        self._write_inventory()
+
+    def revision(self, number: int, requirements: int = 0) -> None:
+        super().revision(number, requirements)
+        self._write_inventory()
+
+    def command(self, job: Job) -> list[str]:
+        return [str(self._program), "-y", "inventory.py", _DEPLOYS[job]]
+
+    def unchanged(self, output: str, hosts: int) -> bool:
+        return output.count("No changes\n") == 18 * hosts
+
+    def _write_inventory(self) -> None:
+        hosts = [(f"host-{number}", self._data(way)) for number, way in enumerate(self.ways, 1)]
+        (self.folder / "inventory.py").write_text(f"hosts = {hosts!r}\n")
+
+    def _data(self, way: Way) -> dict[str, str | int]:
+        access: dict[str, str | int] = {
+            "ssh_hostname": way.host,
+            "ssh_port": way.port,
+            "ssh_user": way.user,
+            "ssh_key": str(way.key),
+            "ssh_known_hosts_file": str(way.known_hosts),
+        }
+        return {**access, "site": self.site, "release": self.release}
