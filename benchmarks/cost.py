@@ -1,0 +1,150 @@
+"""What a command costs this machine: seconds, CPU, memory. It must succeed, and within a limit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+LIMIT = 900.0  # seconds
+_LOOK = 0.02  # seconds between two looks at memory
+
+
+class CommandError(Exception):
+    """A command failed, or took too long; says what it printed."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a command took of this machine.
+
+    :param seconds: from its start to its end.
+    :param cpu: seconds of CPU, of itself and of all processes that it waited for.
+    """
+
+    seconds: float
+    cpu: float
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.2f} s, {self.cpu:.2f} s of CPU"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command, and all variables that it has."""
+
+    argv: Sequence[str]
+    cwd: Path
+    environment: Mapping[str, str]
+
+    def timed(self, limit: float = LIMIT) -> tuple[Cost, str]:
+        """Run it; returns what it cost and what it printed.
+
+        :raises CommandError: it failed, or was ended after the limit.
+        """
+        return self._run(limit, lambda _: contextlib.nullcontext())
+
+    def watched(self, limit: float = LIMIT) -> tuple[float, str]:
+        """Run it, and look at its memory all the while, which takes time: for runs that are not timed.
+
+        :returns: MB at the peak, of all its processes together, what they share counted once; and what it printed.
+        :raises CommandError: it failed, or was ended after the limit.
+        """
+        watches: list[_Watch] = []
+
+        def watch(pid: int) -> _Watch:
+            watches.append(_Watch(pid))
+            return watches[0]
+
+        _, text = self._run(limit, watch)
+        return watches[0].peak, text
+
+    def _run(self, limit: float, watch: Callable[[int], AbstractContextManager[object]]) -> tuple[Cost, str]:
+        with tempfile.TemporaryFile() as output:
+            start = time.perf_counter()
+            process = subprocess.Popen(
+                self.argv,
+                cwd=self.cwd,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that all of it can be ended
+            )
+            with watch(process.pid), _ended_after(limit, process):
+                _, status, usage = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - start
+            process.returncode = os.waitstatus_to_exitcode(status)
+            output.seek(0)
+            text = output.read().decode(errors="replace")
+        if process.returncode:
+            late = f", ended after {seconds:.0f} s" if seconds >= limit else ""
+            raise CommandError(f"{' '.join(self.argv)}: exit status {process.returncode}{late}\n{text}")
+        return Cost(seconds, usage.ru_utime + usage.ru_stime), text
+
+
+class _Watch(threading.Thread):
+    """Looks at the memory of a process and its descendants."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__()
+        self.peak = 0.0
+        self._pid, self._over = pid, threading.Event()
+
+    def __enter__(self) -> None:
+        self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self.join()
+
+    def run(self) -> None:
+        while not self._over.wait(_LOOK):
+            self.peak = max(self.peak, sum(map(_memory, _family(self._pid))))
+
+
+def _family(pid: int) -> list[int]:
+    """A process and its descendants; one that has left its parent, such as a daemon, is none."""
+    found = [pid]
+    for parent in found:  # grows as it goes
+        with contextlib.suppress(OSError):
+            for thread in Path(f"/proc/{parent}/task").iterdir():
+                found += map(int, (thread / "children").read_text().split())
+    return found
+
+
+def _memory(pid: int) -> float:
+    """MB of a process, of pages shared with others its share; 0 when it has ended."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
+
+
+@contextmanager
+def _ended_after(limit: float, process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """End a command with all that it started, after the limit or when we are interrupted."""
+
+    def end() -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+    timer = threading.Timer(limit, end)
+    timer.start()
+    try:
+        yield
+    except BaseException:
+        end()
+        process.wait()
+        raise
+    finally:
+        timer.cancel()

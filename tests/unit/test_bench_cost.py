@@ -1,0 +1,65 @@
+"""What the benchmark says a command costs, and what it makes of one that fails or does not end."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cost import Command, CommandError
+
+
+def command(program: str, folder: Path) -> Command:
+    """A Python program, started by a shell: the shell's child."""
+    argv = ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-c", program]
+    return Command(argv, folder, {"PATH": os.environ["PATH"]})
+
+
+def test_the_cpu_of_a_commands_children_counts(tmp_path: Path) -> None:
+    busy = "import time\nwhile time.process_time() < 0.5: pass"
+    cost, _ = command(busy, tmp_path).timed()
+    assert cost.cpu >= 0.5
+
+
+def test_the_memory_of_a_commands_children_counts_together(tmp_path: Path) -> None:
+    one = "import time\nheld = b'x' * 50_000_000\ntime.sleep(0.5)"
+    both = f"import subprocess, sys\nother = subprocess.Popen([sys.executable, '-c', {one!r}])\n{one}\nother.wait()"
+    peak, _ = command(both, tmp_path).watched()
+    assert 90 < peak < 200
+
+
+def test_memory_that_is_shared_counts_once(tmp_path: Path) -> None:
+    fork = "import os, time\nheld = b'x' * 100_000_000\nchild = os.fork()\ntime.sleep(0.5)\nchild and os.wait()"
+    peak, _ = command(fork, tmp_path).watched()
+    assert 90 < peak < 180
+
+
+def test_what_it_printed_is_returned_errors_too(tmp_path: Path) -> None:
+    _, text = command("import sys\nprint('one', flush=True)\nprint('two', file=sys.stderr)", tmp_path).timed()
+    assert text == "one\ntwo\n"
+
+
+def test_a_command_that_fails_is_an_error_with_what_it_said(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"exit status 3\nout of eggs"):
+        command("print('out of eggs')\nraise SystemExit(3)", tmp_path).timed()
+
+
+def test_a_command_that_does_not_end_is_ended_with_its_children(tmp_path: Path) -> None:
+    slow = "import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(300)"
+    with pytest.raises(CommandError, match="ended after"):
+        command(slow, tmp_path).timed(limit=2)
+    deadline = time.monotonic() + 10
+    while runs(int((tmp_path / "pid").read_text())):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def runs(pid: int) -> bool:
+    """Whether a process runs; one that has ended may still wait to be asked how."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
