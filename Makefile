@@ -2,7 +2,7 @@
 HOST_PACKAGES = git debootstrap systemd-container nftables iproute2 openssh-client gpgv rsync curl procps
 BIN = .venv/bin
 
-.PHONY: help demo demo-fleet test test-unit fuzz faults audit lint types wheel bench bench-fleet clean-sandbox clean
+.PHONY: help demo demo-fleet test test-unit fuzz faults audit lint types wheel bench clean-sandbox clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -48,13 +48,10 @@ wheel:  ## Build the wheel, and check that it works in an empty virtualenv from 
 	@sh scripts/bootstrap.sh dev git
 	sh scripts/check-wheel.sh
 
-bench:  ## What the main jobs cost, beside pyinfra on the same host (root, minutes)
-	@sh scripts/bootstrap.sh dev $(HOST_PACKAGES)
-	$(BIN)/python benchmarks/core.py
-
-bench-fleet:  ## What many hosts cost, beside pyinfra and Ansible on the same hosts (root, half an hour)
-	@sh scripts/bootstrap.sh dev $(HOST_PACKAGES)
-	$(BIN)/python benchmarks/fleet.py
+bench:  ## What the main jobs cost, beside pyinfra, Ansible, Capistrano and a script (root, hours; QUICK=1: minutes)
+	@[ "$$(id -u)" = 0 ] || { echo "The benchmark boots hosts, which takes root: sudo make bench" >&2; exit 1; }
+	@sh scripts/bootstrap.sh bench $(HOST_PACKAGES)
+	$(BIN)/python -m benchmarks
 
 clean-sandbox:  ## Take away every host, bridge, firewall rule, mount and cache that demo and tests made
 	@sh scripts/bootstrap.sh -

@@ -1,0 +1,74 @@
+"""hostsmith beside its peers on disposable hosts: `make bench`, or `python -m benchmarks`.
+
+    python -m benchmarks [--into FOLDER]                 measure; takes root
+    python -m benchmarks --from FILE [--into FOLDER]     tables and plots of an earlier run's results.json
+
+The environment says what is measured: QUICK=1, RUNS=5, DELAYS=0,20,80 (milliseconds), HOSTS=1,4,16,50,
+ONLY=unchanged,deploy (jobs), TOOLS=hostsmith,script.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from hostsmith.errors import HostsmithError
+
+from .cost import CommandError
+from .delay import HERE
+from .lab import LabError
+from .measure import measure
+from .options import OptionError, Options, options
+from .plot import plot
+from .report import report
+from .results import Results, machine
+from .tools.hostsmith import Hostsmith
+from .tools.remote import RemoteError
+from .tools.script import Script
+
+TOOLS = (Hostsmith, Script)
+FAILURES = (CommandError, LabError, RemoteError, HostsmithError)
+
+
+def main() -> int:
+    """Returns the exit status: 0 all was measured, 1 something failed, 2 it was not understood what to measure."""
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--from", dest="earlier", type=Path, metavar="FILE", help="results.json of an earlier run")
+    parser.add_argument("--into", type=Path, metavar="FOLDER", default=HERE.parent / "build" / "bench")
+    words = parser.parse_args()
+    try:
+        results = Results.load(words.earlier) if words.earlier else measured(options(os.environ, TOOLS), words.into)
+    except OptionError as error:
+        parser.error(str(error))
+    except FAILURES as error:
+        print(error, file=sys.stderr)
+        return 1
+    show(results, words.into)
+    return 0
+
+
+def measured(wanted: Options, into: Path) -> Results:
+    """Measure, and keep the results as they come."""
+    results = Results(machine(), left_out=list(wanted.left_out))
+    with tempfile.TemporaryDirectory() as folder:
+        measure(wanted, Path(folder), results, lambda: results.save(into / "results.json"))
+    return results
+
+
+def show(results: Results, into: Path) -> None:
+    """Print the tables, and keep them beside the plots."""
+    into.mkdir(parents=True, exist_ok=True)
+    text = report(results)
+    print(text)
+    (into / "results.md").write_text(text)
+    for path in plot(results, into):
+        print(path, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

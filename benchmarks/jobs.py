@@ -1,0 +1,143 @@
+"""The jobs on a set of hosts: what is made ready for each, what is timed, and what must be so on the hosts after it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hostsmith.sandbox import Host
+
+from .cost import Command, Cost
+from .delay import HERE, Traffic
+from .lab import Distance, Lab, LabError, served, side_by_side
+from .say import say
+from .tools.app import page
+from .tools.base import DEPLOY_JOBS, PROVISION_JOBS, Job, Tool
+
+_VERIFY = HERE / "work" / "verify" / "provision.sh"
+
+
+@dataclass(frozen=True)
+class Revision:
+    """What a tool has deployed."""
+
+    number: int
+    requirements: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a run showed that was not timed.
+
+    :param memory: MB at the peak, of all processes on this machine.
+    :param channels: SSH sessions that the first host has begun.
+    :param traffic: of all hosts; None where nothing was between.
+    """
+
+    memory: float
+    channels: int
+    traffic: Traffic | None
+
+
+# What each tool has deployed on the image that hosts are copies of, see `do_all_once`.
+_FIRST = (Revision(1, 1), Revision(2, 1))
+
+
+class Bench:
+    """Tools at work on the same hosts.
+
+    :param hosts: fresh copies of one on which all tools have done all jobs; or bare ones, for `Job.PROVISION` alone.
+    """
+
+    def __init__(self, lab: Lab, hosts: Sequence[Host], distance: Distance, tools: Sequence[Tool]) -> None:
+        self.tools = tools
+        self._lab, self._hosts, self._distance = lab, hosts, distance
+        self._site, self._numbers = 1, itertools.count(len(_FIRST) + 1)
+        self._deployed = {tool.name: list(_FIRST) for tool in tools}
+        for tool in tools:
+            tool.use(distance.ways)
+
+    def timed(self, tool: Tool, job: Job) -> Cost:
+        """What a job costs.
+
+        :raises LabError: the tool says that it is done, and it is not so.
+        """
+        self._make_ready(tool, job)
+        cost, output = _command(tool, job).timed()
+        self._verify(tool, job, output)
+        return cost
+
+    def watched(self, tool: Tool, job: Job) -> Look:
+        """What else there is to know of a job, by a run that is watched and therefore not timed.
+
+        :raises LabError: the tool says that it is done, and it is not so.
+        """
+        self._make_ready(tool, job)
+        first, before = self._lab.sessions(self._hosts[0]), self._distance.traffic()
+        memory, output = _command(tool, job).watched()
+        after, last = self._distance.traffic(), self._lab.sessions(self._hosts[0])
+        self._verify(tool, job, output)
+        passed = after.since(before) if after and before else None
+        return Look(memory, last - first - 1, passed)  # to count takes a session, too
+
+    def begin(self, tool: Tool) -> None:
+        """Deploy what all copies of the hosts will have deployed."""
+        for revision in _FIRST:
+            tool.revision(revision.number, revision.requirements)
+            _command(tool, Job.DEPLOY).timed()
+
+    def _make_ready(self, tool: Tool, job: Job) -> None:
+        if job is Job.TEMPLATE:
+            self._site += 1
+        if job in PROVISION_JOBS:
+            tool.template(self._site)
+        elif job is Job.ROLLBACK:
+            self._have_a_revision_to_go_back_to(tool)
+        else:
+            self._revise(tool, other_requirements=int(job is Job.DEPLOY_REQUIREMENTS))
+
+    def _revise(self, tool: Tool, other_requirements: int = 0) -> None:
+        """Have the next deploy be of a new revision."""
+        deployed = self._deployed[tool.name]
+        deployed.append(Revision(next(self._numbers), deployed[-1].requirements + other_requirements))
+        tool.revision(deployed[-1].number, deployed[-1].requirements)
+
+    def _have_a_revision_to_go_back_to(self, tool: Tool) -> None:
+        """Deploy as often as it takes, until there is one with the same requirements: not all tools keep others."""
+        deployed = self._deployed[tool.name]
+        while len(deployed) == 1 or deployed[-1].requirements != deployed[-2].requirements:
+            self.timed(tool, Job.DEPLOY)
+        deployed.pop()
+
+    def _verify(self, tool: Tool, job: Job, output: str) -> None:
+        if job is Job.UNCHANGED and not tool.unchanged(output, len(self._hosts)):
+            raise LabError(f"{tool.name}: expected that it says that nothing changed, found:\n{output}")
+        try:
+            if job in PROVISION_JOBS:
+                side_by_side(self._verify_site, self._hosts)
+            else:
+                live = self._deployed[tool.name][-1]
+                text = page(live.number, live.requirements).strip()
+                side_by_side(lambda way: served(tool.url(way), text), self._distance.ways)
+        except LabError as error:
+            raise LabError(f"{tool.name}, {job.value}: {error}\n{output}") from None
+
+    def _verify_site(self, host: Host) -> None:
+        self._lab.shell(host, _VERIFY.read_text(), str(self._site))
+
+
+def do_all_once(lab: Lab, host: Host, distance: Distance, tools: Sequence[Tool]) -> None:
+    """Have a bare host be one that `Bench` can measure copies of."""
+    bench = Bench(lab, [host], distance, tools)
+    for tool in tools:
+        say(f"{tool.name}, for the first time")
+        if Job.PROVISION in tool.jobs:
+            bench.timed(tool, Job.PROVISION)
+        if tool.jobs & DEPLOY_JOBS:
+            tool.prepare()
+            bench.begin(tool)
+
+
+def _command(tool: Tool, job: Job) -> Command:
+    return Command(tool.command(job), tool.cwd, tool.environment)

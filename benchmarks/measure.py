@@ -1,0 +1,88 @@
+"""All that is measured, in order: one host at each distance, many hosts, bare hosts, long lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from . import growth
+from .jobs import Bench, do_all_once
+from .lab import BARE, Lab
+from .options import Options
+from .results import Results, Run, Sample
+from .say import say
+from .tools.base import Job, Tool
+
+_DONE = "done"  # the image of a host on which all tools have done their jobs
+
+
+def measure(options: Options, folder: Path, results: Results, keep: Callable[[], None]) -> None:
+    """Measure, and leave nothing but the cached base and the tools.
+
+    :param folder: a scratch folder.
+    :param keep: called whenever there is more in the results.
+    """
+    tools = [tool(folder / tool.name) for tool in options.tools]
+    for tool in tools:
+        results.versions[tool.name] = tool.install()
+        say(f"{tool.name} {results.versions[tool.name]}")
+    with Lab(folder) as lab:
+        if any(options.jobs_of(size) for size in options.sizes):
+            _make_image(lab, tools)
+        for size in options.sizes:
+            for delay in options.delays if size == 1 else options.delays[:1]:
+                with _bench(lab, size, _DONE, delay, tools) as bench:
+                    _rounds(bench, size, delay, options, results)
+                keep()
+        if Job.PROVISION in options.jobs:
+            _bare(lab, tools, options, results)
+            keep()
+        if options.lists:
+            with lab.hosts(1, BARE) as [host], lab.far([host], 0) as distance:
+                results.lists += growth.measure(folder / "growth", distance.ways[0], options.lists, options.runs)
+            keep()
+
+
+def _make_image(lab: Lab, tools: Sequence[Tool]) -> None:
+    with lab.image(_DONE, BARE) as host, lab.far([host], 0) as distance:
+        do_all_once(lab, host, distance, tools)
+
+
+@contextmanager
+def _bench(lab: Lab, size: int, image: str, delay: int, tools: Sequence[Tool]) -> Iterator[Bench]:
+    with lab.hosts(size, image) as hosts, lab.far(hosts, delay / 1000) as distance:
+        try:
+            yield Bench(lab, hosts, distance, tools)
+        finally:
+            for tool in tools:
+                tool.close()
+
+
+def _rounds(bench: Bench, size: int, delay: int, options: Options, results: Results) -> None:
+    """Each job of each tool, one after the other, so that a machine that slows down slows all of them."""
+    work = [(job, tool) for job in options.jobs_of(size) for tool in bench.tools if job in tool.jobs]
+    for job, tool in work:  # in the first round the hosts' disks are read, too
+        seen = bench.watched(tool, job)
+        traffic = seen.traffic
+        shares = [count / size for count in vars(traffic).values()] if traffic else []
+        results.samples.append(Sample(job.value, size, delay, tool.name, seen.memory, seen.channels, *shares))
+    for _ in range(options.runs):
+        for job, tool in work:
+            _time(bench, job, tool, size, delay, results)
+
+
+def _bare(lab: Lab, tools: Sequence[Tool], options: Options, results: Results) -> None:
+    """Each run on a host of its own that nothing has been done to."""
+    for delay in options.delays:
+        for _ in range(options.runs):
+            for tool in tools:
+                if Job.PROVISION in tool.jobs:
+                    with _bench(lab, 1, BARE, delay, [tool]) as bench:
+                        _time(bench, Job.PROVISION, tool, 1, delay, results)
+
+
+def _time(bench: Bench, job: Job, tool: Tool, size: int, delay: int, results: Results) -> None:
+    cost = bench.timed(tool, job)
+    say(f"hosts: {size}, {delay} ms, {job.value}, {tool.name}: {cost}")
+    results.runs.append(Run(job.value, size, delay, tool.name, cost.seconds, cost.cpu))

@@ -1,0 +1,98 @@
+"""The results as a picture, PNG and SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from .report import OURS, Case, list_medians, seconds
+from .results import Results, Run
+
+_COLOURS = {
+    "hostsmith": "#c0392b",
+    "script": "#7f8c8d",
+    "pyinfra": "#2980b9",
+    "ansible": "#27ae60",
+    "capistrano": "#8e44ad",
+}
+_TITLES = {"unchanged": "nothing to change", "deploy": "deploy", "rollback": "rollback", "provision": "bare host"}
+_Draw = Callable[[Any, Results, str], None]
+_WIDTH, _HEIGHT, _COLUMNS = 5.0, 3.6, 2  # inches of a panel
+
+
+def plot(results: Results, folder: Path) -> list[Path]:
+    """Draw what there is; returns the files."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")  # needs no screen
+    mpl.rcParams["svg.hashsalt"] = "hostsmith"  # the same results give the same file
+    from matplotlib import pyplot
+
+    alone = [(_bars, job) for job in _TITLES if _of(results, job, least=1)]
+    panels: list[tuple[_Draw, str]] = [*alone, *((_lines, job) for job in _TITLES if _of(results, job, least=2))]
+    if results.lists:
+        panels.append((_lists, ""))
+    rows = -(-len(panels) // _COLUMNS)
+    size = (_WIDTH * _COLUMNS, _HEIGHT * rows)
+    figure, axes = pyplot.subplots(rows, _COLUMNS, figsize=size, squeeze=False, layout="constrained")
+    for place in axes.flat:
+        place.set_axis_off()
+    for place, (draw, job) in zip(axes.flat, panels, strict=False):
+        place.set_axis_on()
+        place.spines[["top", "right"]].set_visible(False)
+        place.set_ylabel("seconds")
+        draw(place, results, job)
+    files = [folder / "benchmarks.png", folder / "benchmarks.svg"]
+    figure.savefig(files[0], dpi=120)
+    figure.savefig(files[1], metadata={"Date": None})
+    pyplot.close(figure)
+    return files
+
+
+def _bars(axes: Any, results: Results, job: str) -> None:
+    """One host at each distance."""
+    runs = _of(results, job, least=1)
+    tools = [tool for tool in _COLOURS if any(run.tool == tool for run in runs)]
+    delays = sorted({run.delay for run in runs if run.hosts == 1})
+    width = 0.8 / len(tools)
+    for number, tool in enumerate(tools):
+        taken = [seconds(results, Case(job, 1, delay), tool) for delay in delays]
+        heights = [median(one) if one else 0.0 for one in taken]
+        places = [place + (number - (len(tools) - 1) / 2) * width for place in range(len(delays))]
+        bars = axes.bar(places, heights, width, label=tool, color=_COLOURS[tool])
+        axes.bar_label(bars, fmt="%.1f", fontsize=7)
+    axes.set_xticks(range(len(delays)), [f"{delay} ms" for delay in delays])
+    axes.set_title(f"{_TITLES[job]}, one host, by round trip")
+    axes.legend(fontsize=7, frameon=False)
+
+
+def _lines(axes: Any, results: Results, job: str) -> None:
+    """Many hosts, as near as there are."""
+    runs = _of(results, job, least=2)
+    delay = min(run.delay for run in runs)
+    for tool, colour in _COLOURS.items():
+        sizes = sorted({run.hosts for run in runs if (run.tool, run.delay) == (tool, delay)})
+        taken = [median(seconds(results, Case(job, size, delay), tool)) for size in sizes]
+        if sizes:
+            axes.plot(sizes, taken, marker="o", label=tool, color=colour)
+    axes.set_xlabel("hosts")
+    axes.set_yscale("log")
+    axes.set_title(f"{_TITLES[job]}, {delay} ms, by hosts")
+    axes.legend(fontsize=7, frameon=False)
+
+
+def _lists(axes: Any, results: Results, _: str) -> None:
+    """One host and long lists of resources."""
+    lengths, taken = zip(*list_medians(results), strict=True)
+    axes.plot(lengths, taken, marker="o", color=_COLOURS[OURS])
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("resources")
+    axes.set_title(f"{OURS}, nothing to change, by resources")
+
+
+def _of(results: Results, job: str, least: int) -> list[Run]:
+    """The runs of a job that was measured with so many numbers of hosts; none when it was not."""
+    runs = [run for run in results.runs if run.job == job]
+    return runs if len({run.hosts for run in runs}) >= least else []
