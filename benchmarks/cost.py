@@ -52,10 +52,10 @@ class Command:
         """
         return self._run(limit, lambda _: contextlib.nullcontext())
 
-    def watched(self, limit: float = LIMIT) -> tuple[float, str]:
-        """Run it, and look at its memory all the while, which takes time: for runs that are not timed.
+    def watched(self, limit: float = LIMIT) -> tuple[Cost, str, float]:
+        """Run it, and look at its memory all the while, which takes some time, too.
 
-        :returns: MB at the peak, of all its processes together, what they share counted once; and what it printed.
+        :returns: as `timed`; and MB at the peak, of all its processes together, what they share counted once.
         :raises CommandError: it failed, or was ended after the limit.
         """
         watches: list[_Watch] = []
@@ -64,8 +64,8 @@ class Command:
             watches.append(_Watch(pid))
             return watches[0]
 
-        _, text = self._run(limit, watch)
-        return watches[0].peak, text
+        cost, text = self._run(limit, watch)
+        return cost, text, watches[0].peak
 
     def _run(self, limit: float, watch: Callable[[int], AbstractContextManager[object]]) -> tuple[Cost, str]:
         with tempfile.TemporaryFile() as output:

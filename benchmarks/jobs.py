@@ -28,13 +28,15 @@ class Revision:
 
 @dataclass(frozen=True)
 class Look:
-    """What a run showed that was not timed.
+    """What a run showed that was watched.
 
+    :param cost: that of being watched included.
     :param memory: MB at the peak, of all processes on this machine.
     :param channels: SSH sessions that the first host has begun.
     :param traffic: of all hosts; None where nothing was between.
     """
 
+    cost: Cost
     memory: float
     channels: int
     traffic: Traffic | None
@@ -69,17 +71,17 @@ class Bench:
         return cost
 
     def watched(self, tool: Tool, job: Job) -> Look:
-        """What else there is to know of a job, by a run that is watched and therefore not timed.
+        """What else there is to know of a job.
 
         :raises LabError: the tool says that it is done, and it is not so.
         """
         self._make_ready(tool, job)
         first, before = self._lab.sessions(self._hosts[0]), self._distance.traffic()
-        memory, output = _command(tool, job).watched()
+        cost, output, memory = _command(tool, job).watched()
         after, last = self._distance.traffic(), self._lab.sessions(self._hosts[0])
         self._verify(tool, job, output)
         passed = after.since(before) if after and before else None
-        return Look(memory, last - first - 1, passed)  # to count takes a session, too
+        return Look(cost, memory, last - first - 1, passed)  # to count takes a session, too
 
     def begin(self, tool: Tool) -> None:
         """Deploy what all copies of the hosts will have deployed."""

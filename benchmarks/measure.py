@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import growth
+from .cost import Cost
 from .jobs import Bench, do_all_once
 from .lab import BARE, Lab
 from .options import Options
@@ -40,7 +41,9 @@ def measure(options: Options, folder: Path, results: Results, keep: Callable[[],
             keep()
         if options.lists:
             with lab.hosts(1, BARE) as [host], lab.far([host], 0) as distance:
-                results.lists += growth.measure(folder / "growth", distance.ways[0], options.lists, options.runs)
+                results.lists += growth.measure(
+                    folder / "growth", distance.ways[0], options.lists, max(options.runs, 1)
+                )
             keep()
 
 
@@ -62,8 +65,10 @@ def _bench(lab: Lab, size: int, image: str, delay: int, tools: Sequence[Tool]) -
 def _rounds(bench: Bench, size: int, delay: int, options: Options, results: Results) -> None:
     """Each job of each tool, one after the other, so that a machine that slows down slows all of them."""
     work = [(job, tool) for job in options.jobs_of(size) for tool in bench.tools if job in tool.jobs]
-    for job, tool in work:  # in the first round the hosts' disks are read, too
+    for job, tool in work:  # in this round the hosts' disks are read, too
         seen = bench.watched(tool, job)
+        if not options.runs:
+            _enter(results, job, tool, size, delay, seen.cost)
         traffic = seen.traffic
         shares = [count / size for count in vars(traffic).values()] if traffic else []
         results.samples.append(Sample(job.value, size, delay, tool.name, seen.memory, seen.channels, *shares))
@@ -75,7 +80,7 @@ def _rounds(bench: Bench, size: int, delay: int, options: Options, results: Resu
 def _bare(lab: Lab, tools: Sequence[Tool], options: Options, results: Results) -> None:
     """Each run on a host of its own that nothing has been done to."""
     for delay in options.delays:
-        for _ in range(options.runs):
+        for _ in range(max(options.runs, 1)):
             for tool in tools:
                 if Job.PROVISION in tool.jobs:
                     with _bench(lab, 1, BARE, delay, [tool]) as bench:
@@ -83,6 +88,9 @@ def _bare(lab: Lab, tools: Sequence[Tool], options: Options, results: Results) -
 
 
 def _time(bench: Bench, job: Job, tool: Tool, size: int, delay: int, results: Results) -> None:
-    cost = bench.timed(tool, job)
+    _enter(results, job, tool, size, delay, bench.timed(tool, job))
+
+
+def _enter(results: Results, job: Job, tool: Tool, size: int, delay: int, cost: Cost) -> None:
     say(f"hosts: {size}, {delay} ms, {job.value}, {tool.name}: {cost}")
     results.runs.append(Run(job.value, size, delay, tool.name, cost.seconds, cost.cpu))

@@ -27,13 +27,13 @@ def test_the_cpu_of_a_commands_children_counts(tmp_path: Path) -> None:
 def test_the_memory_of_a_commands_children_counts_together(tmp_path: Path) -> None:
     one = "import time\nheld = b'x' * 50_000_000\ntime.sleep(0.5)"
     both = f"import subprocess, sys\nother = subprocess.Popen([sys.executable, '-c', {one!r}])\n{one}\nother.wait()"
-    peak, _ = command(both, tmp_path).watched()
+    _, _, peak = command(both, tmp_path).watched()
     assert 90 < peak < 200
 
 
 def test_memory_that_is_shared_counts_once(tmp_path: Path) -> None:
     fork = "import os, time\nheld = b'x' * 100_000_000\nchild = os.fork()\ntime.sleep(0.5)\nchild and os.wait()"
-    peak, _ = command(fork, tmp_path).watched()
+    _, _, peak = command(fork, tmp_path).watched()
     assert 90 < peak < 180
 
 
