@@ -25,11 +25,14 @@ from .options import OptionError, Options, options
 from .plot import plot
 from .report import report
 from .results import Results, machine
+from .tools.ansible import Ansible
+from .tools.capistrano import Capistrano
 from .tools.hostsmith import Hostsmith
+from .tools.pyinfra import Pyinfra
 from .tools.remote import RemoteError
 from .tools.script import Script
 
-TOOLS = (Hostsmith, Script)
+TOOLS = (Hostsmith, Script, Pyinfra, Ansible, Capistrano)
 FAILURES = (CommandError, LabError, RemoteError, HostsmithError)
 
 

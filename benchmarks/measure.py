@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,10 +25,7 @@ def measure(options: Options, folder: Path, results: Results, keep: Callable[[],
     :param folder: a scratch folder.
     :param keep: called whenever there is more in the results.
     """
-    tools = [tool(folder / tool.name) for tool in options.tools]
-    for tool in tools:
-        results.versions[tool.name] = tool.install()
-        say(f"{tool.name} {results.versions[tool.name]}")
+    tools = [tool for tool in (one(folder / one.name) for one in options.tools) if _installed(tool, results)]
     with Lab(folder) as lab:
         if any(options.jobs_of(size) for size in options.sizes):
             _make_image(lab, tools)
@@ -45,6 +43,18 @@ def measure(options: Options, folder: Path, results: Results, keep: Callable[[],
                     folder / "growth", distance.ways[0], options.lists, max(options.runs, 1)
                 )
             keep()
+
+
+def _installed(tool: Tool, results: Results) -> bool:
+    """Whether a tool can be had here; not all of them can everywhere."""
+    try:
+        results.versions[tool.name] = tool.install()
+    except (OSError, subprocess.CalledProcessError) as error:
+        say(f"{tool.name}: {error}")
+        results.left_out.append(f"{tool.name}, which cannot be installed here")
+        return False
+    say(f"{tool.name} {results.versions[tool.name]}")
+    return True
 
 
 def _make_image(lab: Lab, tools: Sequence[Tool]) -> None:
