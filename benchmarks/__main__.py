@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -44,12 +45,16 @@ def main() -> int:
     parser.add_argument("--from", dest="earlier", type=Path, metavar="FILE", help="results.json of an earlier run")
     parser.add_argument("--into", type=Path, metavar="FOLDER", default=HERE.parent / "build" / "bench")
     words = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the hosts must go
     try:
         results = Results.load(words.earlier) if words.earlier else measured(options(os.environ, TOOLS), words.into)
     except OptionError as error:
         parser.error(str(error))
     except FAILURES as error:
         print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; its hosts are gone", file=sys.stderr)
         return 1
     show(results, words.into)
     return 0
