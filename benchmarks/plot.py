@@ -19,7 +19,7 @@ _COLOURS = {
 }
 _TITLES = {"unchanged": "nothing to change", "deploy": "deploy", "rollback": "rollback", "provision": "bare host"}
 _Draw = Callable[[Any, Results, str], None]
-_WIDTH, _HEIGHT, _COLUMNS = 5.0, 3.6, 2  # inches of a panel
+_WIDTH, _HEIGHT, _COLUMNS = 4.4, 3.3, 3  # inches of a panel
 
 
 def plot(results: Results, folder: Path) -> list[Path]:
@@ -30,10 +30,11 @@ def plot(results: Results, folder: Path) -> list[Path]:
     mpl.rcParams["svg.hashsalt"] = "hostsmith"  # the same results give the same file
     from matplotlib import pyplot
 
-    alone = [(_bars, job) for job in _TITLES if _of(results, job, least=1)]
-    panels: list[tuple[_Draw, str]] = [*alone, *((_lines, job) for job in _TITLES if _of(results, job, least=2))]
-    if results.lists:
-        panels.append((_lists, ""))
+    panels: list[tuple[_Draw, str]] = [(_bars, job) for job in _TITLES if _alone(results, job)]
+    panels += [(_lines, job) for job in _TITLES if _many(results, job)]
+    panels += [(_lists, "")] if results.lists else []
+    if not panels:
+        return []
     rows = -(-len(panels) // _COLUMNS)
     size = (_WIDTH * _COLUMNS, _HEIGHT * rows)
     figure, axes = pyplot.subplots(rows, _COLUMNS, figsize=size, squeeze=False, layout="constrained")
@@ -53,9 +54,9 @@ def plot(results: Results, folder: Path) -> list[Path]:
 
 def _bars(axes: Any, results: Results, job: str) -> None:
     """One host at each distance."""
-    runs = _of(results, job, least=1)
+    runs = _alone(results, job)
     tools = [tool for tool in _COLOURS if any(run.tool == tool for run in runs)]
-    delays = sorted({run.delay for run in runs if run.hosts == 1})
+    delays = sorted({run.delay for run in runs})
     width = 0.8 / len(tools)
     for number, tool in enumerate(tools):
         taken = [seconds(results, Case(job, 1, delay), tool) for delay in delays]
@@ -70,7 +71,7 @@ def _bars(axes: Any, results: Results, job: str) -> None:
 
 def _lines(axes: Any, results: Results, job: str) -> None:
     """Many hosts, as near as there are."""
-    runs = _of(results, job, least=2)
+    runs = _many(results, job)
     delay = min(run.delay for run in runs)
     for tool, colour in _COLOURS.items():
         sizes = sorted({run.hosts for run in runs if (run.tool, run.delay) == (tool, delay)})
@@ -92,7 +93,12 @@ def _lists(axes: Any, results: Results, _: str) -> None:
     axes.set_title(f"{OURS}, nothing to change, by resources")
 
 
-def _of(results: Results, job: str, least: int) -> list[Run]:
-    """The runs of a job that was measured with so many numbers of hosts; none when it was not."""
+def _alone(results: Results, job: str) -> list[Run]:
+    """The runs of a job on one host."""
+    return [run for run in results.runs if run.job == job and run.hosts == 1]
+
+
+def _many(results: Results, job: str) -> list[Run]:
+    """The runs of a job that was measured with several numbers of hosts; none when it was not."""
     runs = [run for run in results.runs if run.job == job]
-    return runs if len({run.hosts for run in runs}) >= least else []
+    return runs if len({run.hosts for run in runs}) > 1 else []
