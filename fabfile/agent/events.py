@@ -60,6 +60,7 @@ def _write(data: bytes) -> None:
 # What each event is sure to have; "done" has what its frame is answered with.
 _FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "alive": {},
+    "code": {},
     "prove": {},
     "done": {"ok": bool},
     "start": {"index": int, "resource": str},

@@ -1,7 +1,8 @@
 """The way in for the deployers of an app: the agent as it is installed on the host, for data that its sender chose.
 
-sudo lets them run this and nothing else. What comes on standard input looks as if it came from an admin, code first;
-but that code is only compared with the one that is installed here, and then each frame is checked.
+sudo lets them run this and nothing else. What comes on standard input looks as if it came from an admin, who says which
+version of the code is to serve; but that is only compared with the one that is installed here, and then each frame is
+checked.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from typing import BinaryIO, NoReturn
 
 from .allowed import Allowed
 from .controller import REFUSED
+from .fingerprint import fingerprint
 from .main import main as serve
 
 _LONGEST_LINE = 4096
-_LARGEST_CODE = 4 << 20
 # Bytes of a frame, when it is unpacked: the code of a release travels in one.
 _LARGEST_FRAME = 256 << 20
 
@@ -33,7 +34,7 @@ def main(code: bytes) -> None:
     os.environ.clear()
     os.environ["HOME"] = "/root"
     stdin = sys.stdin.buffer
-    if _listing(_code(stdin)) != _listing(code):
+    if _version(stdin) != _installed(code):
         _refuse(
             "the host's gate for deployers is of another version of hostsmith than yours; have an admin run "
             "`fab provision` with yours, or install the one that the admin has"
@@ -41,23 +42,19 @@ def main(code: bytes) -> None:
     serve(stdin, Allowed(sys.argv[1]).check, _LARGEST_FRAME)
 
 
-def _code(stdin: BinaryIO) -> bytes:
-    """The code that the controller sends, after a line for sudo perhaps."""
-    first = stdin.readline(_LONGEST_LINE)
-    if first == b"hostsmith\n" or stdin.readline(_LONGEST_LINE) == b"hostsmith\n":
-        size = stdin.readline(_LONGEST_LINE).strip()
-        if size.isdigit() and int(size) <= _LARGEST_CODE:
-            return stdin.read(int(size))
+def _version(stdin: BinaryIO) -> str:
+    """The version of the code that the controller wants to be served by; it may send a line for sudo first."""
+    for _ in range(2):
+        line = stdin.readline(_LONGEST_LINE)
+        if found := re.fullmatch(rb"hostsmith(?: /.*/(\w+))?\n", line):
+            return (found[1] or b"").decode("ascii")
     return _refuse("found no hostsmith at the other end; this user is for `fab deploy` and its like, and has no shell")
 
 
-def _listing(code: bytes) -> list[tuple[str, int, int]]:
-    """What tells one version of the code from another, however it is compressed; nobody is to be kept out by this."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(code)) as archive:
-            return sorted((entry.filename, entry.CRC, entry.file_size) for entry in archive.infolist())
-    except zipfile.BadZipFile:
-        return []
+def _installed(code: bytes) -> str:
+    """The version that is installed; nobody is to be kept out by this."""
+    with zipfile.ZipFile(io.BytesIO(code)) as archive:
+        return fingerprint((name, archive.read(name)) for name in archive.namelist())
 
 
 def _refuse(why: str) -> NoReturn:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import functools
 import inspect
 import io
 import shlex
+import string
 import sys
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ..agent.fingerprint import fingerprint
 from ..agent.wire import CANONICAL
 from ..errors import UsageError
 from ..resources.base import Handler, Resource
@@ -49,27 +50,49 @@ from {CANONICAL}.agent.scheduled import main
 main(sys.argv[1])
 """
 
+# The code that a host keeps until it boots, in memory as all of /run is, so that neither a full disk nor a power cut
+# can damage it. Root loads it from there: a folder that is not root's alone is not used.
+CODE = "/run/hostsmith"
+# Bytes that must be free for bytecode to be written: older versions of Python leave half a file where there is less.
+_ROOM = 4 << 20
+
 _BOOTSTRAP = f"""\
 import sys
 if sys.version_info < (3, 10):
     sys.stderr.write("found Python %d.%d on the host, expected 3.10 or newer" % sys.version_info[:2])
     sys.exit({OLD_PYTHON})
-try:
-    import os, shutil, zipimport
-    from importlib.util import find_spec
-    if not find_spec("xmlrpc.client"): raise ImportError
-except ImportError:
-    sys.exit({NO_PYTHON})
+import os
+if not os.path.exists(os.path.dirname(os.__file__) + "/xmlrpc/client.py"): sys.exit({NO_PYTHON})
+import fcntl
 stdin = sys.stdin.buffer
-while True:
-    line = stdin.readline()
-    if not line: sys.exit(1)
-    if line == b"hostsmith\\n": break
-data = stdin.read(int(stdin.readline()))
-fd = os.memfd_create("hostsmith")
-while data: data = data[os.write(fd, data):]
-sys.path.insert(0, "/proc/self/fd/%d" % fd)
-from {CANONICAL}.agent.main import main
+for line in stdin:
+    if line.startswith(b"hostsmith /"): break
+else: sys.exit(1)
+folder = line[10:-1].decode()
+def load(folder):
+    held = os.open(folder, os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        for status in os.lstat(os.path.dirname(folder)), os.fstat(held):
+            if status.st_uid != os.geteuid() or status.st_mode & 0o22: raise PermissionError
+        space = os.statvfs(held)
+        sys.dont_write_bytecode = space.f_bavail * space.f_frsize < {_ROOM}
+        sys.path.insert(0, folder)
+        from {CANONICAL}.agent.main import main
+        return main
+    except Exception:
+        os.close(held)
+        raise
+try: main = load(folder)
+except Exception as error:
+    os.write(1, b"\\x1e{{\\"event\\": \\"code\\"}}\\n")
+    frames, scope = b"", {{}}
+    while not (line := stdin.readline()).startswith(b"code "):
+        if not line: sys.exit(1)
+        frames += line + stdin.read(int(line))
+    exec(stdin.read(int(line[5:])), scope)
+    main = scope["unpack"](stdin, folder, load, error)
+    stdin = scope["Input"](frames, stdin)
 main(stdin)
 """
 
@@ -92,26 +115,53 @@ _AS_ROOT = """\
 umask 022
 export LC_ALL=C.UTF-8
 unset LANGUAGE
-if [ "$(id -u)" = 0 ]; then exec /bin/sh -c "$1"; fi
+if [ "$(id -u)" = 0 ]; then eval "$1"; fi
 command -v sudo >/dev/null || { echo "sudo: not installed" >&2; exit 97; }
 exec sudo -H $2 -- env SSH_AUTH_SOCK="$SSH_AUTH_SOCK" /bin/sh -c "$1"
 """
 # The user's login shell reads the command, and need not be a POSIX one: fish knows another quoting, csh no line breaks
-# in quotes and no long words. This all of them read alike.
-_DECODE = """'eval "$(printf %s "$@" | base64 -d)"'"""
+# in quotes and no long words. This all of them read alike: of single quotes and backslashes there are few.
+_DECODE = """'eval "$(printf %b "$@")"'"""
 _WORD = 500
+_PLAIN = frozenset(string.ascii_letters + string.digits + string.punctuation + " ") - frozenset("'\\!")
 
 
+@functools.cache
 def start_command(sudo_password: bool) -> str:
-    """The one command that is executed on a host: it becomes root, starts Python and has it read the agent from us.
+    """The one command that is executed on a host: it becomes root, starts Python and has it read from us.
 
     :param sudo_password: whether a first line with sudo's password is sent.
     """
     sudo = "-S -p ''" if sudo_password else "-n"
     script = f"set -- {shlex.quote(_START)}\n" + _AS_ROOT.replace("$2", sudo)
-    encoded = base64.b64encode(script.encode()).decode()
-    words = [encoded[start : start + _WORD] for start in range(0, len(encoded), _WORD)]
-    return " ".join(["/bin/sh -c", _DECODE, "sh", *words])
+    return " ".join(["/bin/sh -c", _DECODE, "sh", *(f"'{word}'" for word in _words(script))])
+
+
+def _words(text: str) -> Iterator[str]:
+    """A text as short words that `printf %b` puts together again, and that mean nothing to any shell in quotes."""
+    word = ""
+    for character in text:
+        word += character if character in _PLAIN else f"\\0{ord(character):03o}"
+        if len(word) >= _WORD:
+            yield word
+            word = ""
+    yield word
+
+
+@functools.cache
+def _files() -> list[tuple[str, bytes]]:
+    """The agent and the resources: paths and contents, as text files are on Linux."""
+    found = [(f"{CANONICAL}/__init__.py", b"")]
+    for package in _TRAVELLING:
+        for path in sorted((_HERE / package).glob("*.py")):
+            found.append((f"{CANONICAL}/{package}/{path.name}", path.read_bytes().replace(b"\r\n", b"\n")))
+    return found
+
+
+@functools.cache
+def code_folder() -> str:
+    """Where a host keeps this version of the code, and others keep others."""
+    return f"{CODE}/{fingerprint(_files())}"
 
 
 @functools.cache
@@ -122,15 +172,15 @@ def agent_zip(compression: int = zipfile.ZIP_DEFLATED) -> bytes:
     """
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", compression, compresslevel=9) as archive:
-        _add(archive, f"{CANONICAL}/__init__.py", "")
-        for package in _TRAVELLING:
-            for path in sorted((_HERE / package).glob("*.py")):
-                _add(archive, f"{CANONICAL}/{package}/{path.name}", path.read_text(encoding="utf-8"))
+        for name, content in _files():
+            archive.writestr(zipfile.ZipInfo(name), content, compression)
     return out.getvalue()
 
 
-def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
-    archive.writestr(zipfile.ZipInfo(name), text, archive.compression)
+def code_message() -> bytes:
+    """What a host is sent that asks for the code: a program that unpacks it, and the code."""
+    code, program = agent_zip(), (_HERE / "agent" / "unpack.py").read_bytes()
+    return b"code %d\n%s%d\n%s" % (len(program), program, len(code), code)
 
 
 def own_modules(resources: Iterable[Resource]) -> dict[str, str]:

@@ -58,9 +58,8 @@ class Session:
         self._events = self._read_events()
         self._drain = threading.Thread(target=self._drain_errors, daemon=True)
         self._drain.start()
-        code = pack.agent_zip()
         # sudo takes the first line when it asks for a password; when it does not, the agent passes over it.
-        self._send((f"{password}\n".encode() if password else b"") + b"hostsmith\n%d\n" % len(code) + code)
+        self._send((f"{password}\n" if password else "").encode() + f"hostsmith {pack.code_folder()}\n".encode())
         threading.Thread(target=self._beat, daemon=True).start()
 
     def _start_agent(self, sudo_password: bool) -> paramiko.Channel:
@@ -104,7 +103,7 @@ class Session:
             # An exception that passed through the iterator has ended it.
             self._events = self._read_events()
             for event in self._events:
-                if event["event"] not in ("done", "alive"):
+                if event["event"] not in ("done", "alive", "code"):
                     on_event(event)
 
     def lock(self, what: str, wait: float, on_event: Callable[[Event], None]) -> None:
@@ -262,6 +261,9 @@ class Session:
                 self.machine = event.get("machine", self.machine)
                 # From now on it says every few seconds that it is there.
                 self._channel.settimeout(PATIENCE)
+                continue
+            if event["event"] == "code":
+                self._send(pack.code_message())
                 continue
             if event["event"] == "prove":
                 self._send_frame({"op": "proof", "problem": knock(self._c)})

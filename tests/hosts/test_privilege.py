@@ -49,13 +49,12 @@ class Apps:
         return subprocess.run(self.ssh_argv(*arguments), input=stdin, capture_output=True, timeout=60, check=False)
 
     def at_the_gate(self, stdin: bytes, answers: int) -> list[dict[str, Any]]:
-        """What the gate answers, as the end of each frame, to what is sent after the code by hand; until it ends."""
-        code = pack.agent_zip()
+        """What the gate answers, as the end of each frame, to what is sent after the version by hand; until it ends."""
         with subprocess.Popen(self.ssh_argv(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
             assert process.stdin is not None and process.stdout is not None
             found = []
             try:
-                process.stdin.write(b"hostsmith\n%d\n%s" % (len(code), code))
+                process.stdin.write(f"hostsmith {pack.code_folder()}\n".encode())
                 send(process.stdin, stdin)
                 for line in process.stdout:
                     event = json.loads(line.partition(b"\x1e")[2])
@@ -400,7 +399,7 @@ def test_the_gate_ends_by_itself_at_what_is_too_large_or_no_frame(apps: Apps) ->
     ):
         # Standard input stays open: it is the gate that ends.
         assert apps.at_the_gate(frame, 1) == []
-    for first in (b"", b"hostsmith\n99999999999\n", b"\n\n\n", b"hostsmith\nabc\n", b"hostsmith\n4\nabcd"):
+    for first in (b"", b"hostsmith /run/hostsmith/00\n", b"\n\n\n", b"hostsmith\nabc\n", b"hostsmith\n4\nabcd"):
         done = apps.ssh(stdin=first)
         assert done.returncode == 98
         assert b"Traceback" not in done.stderr

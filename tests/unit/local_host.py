@@ -184,8 +184,9 @@ class Agent:
             stderr=subprocess.PIPE,
             env={"PATH": f"{programs(folder)}:{os.environ['PATH']}", **env},
         )
-        code = pack.agent_zip()
-        self.write(first_lines + b"hostsmith\n%d\n" % len(code) + code)
+        self.write(first_lines + f"hostsmith {self.code}\n".encode())
+        # As a controller does, and before a test waits for what the agent does.
+        self._begin()
 
     def __enter__(self) -> Agent:
         return self
@@ -196,6 +197,20 @@ class Agent:
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None
             stream.close()
+
+    @property
+    def code(self) -> Path:
+        """Where the agent's code is kept; all tests share it, as the runs on a host do."""
+        return self.folder.parent / "code" / pack.code_folder().rpartition("/")[2]
+
+    def _begin(self) -> None:
+        """Send the code if it is asked for."""
+        assert self.process.stdout is not None
+        self.was_sent_code = False
+        first = self.process.stdout.readline()
+        if first and read_event(first)["event"] == "code":
+            self.was_sent_code = True
+            self.write(pack.code_message())
 
     def write(self, data: bytes) -> None:
         """Send bytes; an agent that has ended already, as when nobody can become root, is told by what it said."""
