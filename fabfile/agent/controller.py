@@ -9,7 +9,6 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from . import events, proof
@@ -133,7 +132,8 @@ def _machine() -> str:
     parts = []
     for path in ("/etc/machine-id", "/proc/sys/kernel/random/boot_id"):
         try:
-            parts.append(Path(path).read_text(encoding="ascii").strip())
+            with open(path, encoding="ascii") as file:
+                parts.append(file.read().strip())
         except (OSError, ValueError):
             parts.append("")
     return ":".join(parts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Sequence
 
 from ..resources.base import Change, Resource, ResourceError
@@ -163,6 +162,8 @@ def message(error: BaseException) -> str:
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {space.reason(error, error.filename)}" if error.filename else error.strerror
+    import traceback
+
     return "".join(traceback.format_exception(error))
 
 

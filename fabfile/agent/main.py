@@ -1,4 +1,7 @@
-"""The agent's life: read frames from standard input, answer each with events, end when the controller is gone."""
+"""The agent's life: read frames from standard input, answer each with events, end when the controller is gone.
+
+What few runs need is imported where it is used, here as in all of the agent: each run waits for what it imports.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,17 @@ import signal
 import sys
 import types
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..resources.base import ResourceError
-from . import engine, events, journal, lock, logs, passwords, pipes, stream, system, variables, wire
+from . import engine, events, journal, lock, passwords, system, variables, wire
 from .controller import Controller
 from .held import Held
 from .journal import Journal
 from .owed import FOLDER, Owed
+
+if TYPE_CHECKING:
+    from . import pipes
 
 _HANGUP = signal.SIGHUP
 
@@ -163,6 +169,8 @@ class _Run:
         return {"ok": engine.plan([wire.load(item) for item in resources], Owed(folder))}
 
     def _begin_load(self, argv: list[str]) -> dict[str, Any]:
+        from . import pipes
+
         self._stop_load()
         self._load = pipes.Load(argv)
         return {"ok": True}
@@ -202,15 +210,21 @@ def _ask(query: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _run_command(app: str, argv: list[str]) -> dict[str, Any]:
+    from . import stream
+
     return {"ok": True, "status": stream.run(app, argv)}
 
 
 def _follow(app: str, names: list[str], marks: dict[str, int]) -> dict[str, Any]:
+    from . import logs
+
     logs.follow(app, names, marks)
     return {"ok": True}
 
 
 def _dump(argv: list[str]) -> dict[str, Any]:
+    from . import pipes
+
     def send(piece: bytes) -> None:
         events.emit("data", data=base64.b64encode(piece).decode())
 

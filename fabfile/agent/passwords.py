@@ -6,15 +6,12 @@ import contextlib
 import glob
 import json
 import os
-import secrets
-import string
 
 from ..resources.base import ResourceError
 from ..resources.secret import Secret
 from . import redact, system
 
 FOLDER = "/var/lib/hostsmith"
-_ALPHABET = string.ascii_letters + string.digits
 _LENGTH = 40
 
 
@@ -44,7 +41,12 @@ def kept(app: str, folder: str = FOLDER) -> dict[str, Secret]:
 
 def make_up(app: str, service: str, folder: str = FOLDER) -> None:
     """Make up the password of one service more."""
-    password = Secret("".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH)))
+    # Here, because it loads OpenSSL.
+    import secrets
+    import string
+
+    alphabet = string.ascii_letters + string.digits
+    password = Secret("".join(secrets.choice(alphabet) for _ in range(_LENGTH)))
     redact.remember(password)
     _write(app, {**kept(app, folder), service: password}, folder)
 

@@ -11,7 +11,6 @@ import base64
 import json
 import re
 import threading
-import urllib.parse
 from collections.abc import Iterator
 
 from ..resources.secret import Secret
@@ -105,16 +104,20 @@ def _spellings(secret: str) -> Iterator[bytes]:
 
 def _parts(secret: str) -> Iterator[str]:
     """What is secret by itself: the lines of a long text, the password in a URL."""
+    from urllib.parse import unquote
+
     lines = [line.strip() for line in secret.splitlines()]
     if len(lines) > 1:
         yield from (line for line in lines if len(line) >= _SHORTEST_LINE)
     for password in re.findall(r"://[^/?#\s:@]*:([^/?#\s@]+)@", secret):
         yield password
-        yield urllib.parse.unquote(password)
+        yield unquote(password)
 
 
 def _written(words: str) -> set[str]:
     """A text as it is, and as JSON, Python, URLs, shells and base64 have it."""
+    from urllib.parse import quote, quote_plus
+
     try:
         encoded = base64.b64encode(words.encode()).decode()
     except UnicodeEncodeError:
@@ -124,9 +127,9 @@ def _written(words: str) -> set[str]:
         json.dumps(words)[1:-1],
         json.dumps(words, ensure_ascii=False)[1:-1],
         repr(words)[1:-1],
-        urllib.parse.quote(words, safe=""),
-        urllib.parse.quote(words),
-        urllib.parse.quote_plus(words),
+        quote(words, safe=""),
+        quote(words),
+        quote_plus(words),
         words.replace("'", "'\"'\"'"),
         encoded,
         encoded.rstrip("="),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import tempfile
 from collections.abc import Iterator
 
 from ..resources.base import ResourceError
@@ -31,6 +30,8 @@ def told(folder: str) -> Iterator[None]:
     try:
         yield
     except (ResourceError, OSError) as error:
+        import tempfile
+
         text = f"{error.filename or folder}: {error.strerror}" if isinstance(error, OSError) else str(error)
         places = dict.fromkeys((_mount(folder), _mount(tempfile.gettempdir())))
         short = [place for place in places if _is_short(place)]

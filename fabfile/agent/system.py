@@ -8,10 +8,8 @@ import os
 import pwd
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ..resources.base import ResourceError
@@ -241,6 +239,8 @@ def write_atomic(path: str, data: bytes, *, mode: int, uid: int | None = None, g
     :param mode: permission bits.
     :raises ResourceError: the folder is not there, or it cannot be written.
     """
+    import tempfile
+
     folder = os.path.dirname(path)
     try:
         # Hidden, so that no program that reads a whole folder takes it for a file of its own; cut, so that the name
@@ -322,7 +322,8 @@ def sync_folder(folder: str) -> None:
 def read(path: str) -> bytes | None:
     """A file's content, None when there is no such file."""
     try:
-        return Path(path).read_bytes()
+        with open(path, "rb") as file:
+            return file.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

@@ -8,12 +8,14 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..resources.base import ResourceError
 from ..resources.secret import Secret
 from . import redact, system
-from .layout import Layout
+
+if TYPE_CHECKING:
+    from .layout import Layout
 
 CHOSEN = "config.set"
 _FROM_HOSTSMITH = "HOSTSMITH_"
