@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from tests.hosts.conftest import Project
+from tests.hosts.conftest import FAB, Project
 
 
 def known_hosts(project: Project) -> str:
@@ -43,6 +44,17 @@ def test_a_host_of_several_keys_is_known_by_any_of_them(provisioned: Project) ->
         key = provisioned.vps.run(f"cat /etc/ssh/ssh_host_{kind}_key.pub")
         (provisioned.home / ".ssh" / "known_hosts").write_text(f"{provisioned.vps.address} {key}")
         assert provisioned.fab("status").stderr == ""
+
+
+def test_any_kind_of_key_opens(provisioned: Project, tmp_path: Path) -> None:
+    vps = provisioned.vps
+    for kind in ("rsa", "ecdsa", "ed25519"):
+        key = tmp_path / kind
+        subprocess.run(["ssh-keygen", "-q", "-N", "", "-t", kind, "-f", key], check=True)
+        vps.run("cat >> /root/.ssh/authorized_keys", stdin=Path(f"{key}.pub").read_text())
+        argv = [str(FAB), "-i", str(key), "-H", vps.spec, "ps"]
+        done = subprocess.run(argv, cwd=provisioned.folder, env=provisioned.env(), capture_output=True, text=True)
+        assert done.returncode == 0, f"{kind}: {done.stderr}"
 
 
 @pytest.fixture
