@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
+from .connection import requests
 from .connection.session import Event, Session
 from .console import Console
 from .errors import ConvergeError, UsageError
@@ -37,8 +37,6 @@ def converge(c: Connection, resources: Sequence[Resource], *, dry_run: bool = Fa
     console = Console()
     with Session(c) as session:
         report = Report(session.host, dry_run=dry_run)
-        if not dry_run:
-            session.lock("converge", LOCK_TIMEOUT, partial(console.note, report.host))
         files = rendered(resources, project_folder(c.config), report.host)
 
         def on_event(event: Event) -> None:
@@ -48,7 +46,11 @@ def converge(c: Connection, resources: Sequence[Resource], *, dry_run: bool = Fa
         start = time.monotonic()
         with console.fleet([report.host], "converge", dry_run):
             console.phase(report.host, "converge", len(files))
-            done = session.plan(files, on_event) if dry_run else session.converge(files, on_event)
+            if dry_run:
+                done = session.plan(files, on_event)
+            else:
+                wanted = (requests.lock("converge", LOCK_TIMEOUT), requests.converge(files), requests.unlock())
+                _, done, *_ = session.together(wanted, on_event)
         if not done and not report.failed:
             report.error = "interrupted"
         report.seconds = round(time.monotonic() - start, 3)

@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .connection import requests
 from .connection.session import Event, Session
 from .console import Console
 from .errors import FleetError, HostsmithError, InterruptedRunError, LockedError, UsageError
@@ -66,6 +67,18 @@ class Member:
         """Bring the host to a state, as `Session.converge`; returns whether all of it was done."""
         session, files = self._begin(phase, resources)
         return self._judged(session.converge(files, self.on_event, hold=hold))
+
+    def converge_alone(self, what: str, timeout: float, resources: Sequence[Resource]) -> bool:
+        """Bring the host to a state under its lock, which is free again when this returns; one answer is waited for.
+
+        :param what: what is being done, for people to read, also for those who want the lock meanwhile.
+        :param timeout: seconds to wait for another run.
+        :raises LockedError: it was not done in time.
+        """
+        session, files = self._begin(what, resources)
+        wanted = (requests.lock(what, timeout), requests.converge(files), requests.unlock())
+        _, done, *_ = session.together(wanted, self.on_event)
+        return self._judged(done)
 
     def plan(self, phase: str, resources: Sequence[Resource]) -> bool:
         """Have the host say what `converge` would change."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import recipes
 from .agent.layout import Record
 from .agent.variables import Variables
-from .connection.session import whoami
+from .connection.requests import whoami
 from .console import Console
 from .environment import variables
 from .environment.variables import Kept, Wanted

@@ -37,10 +37,11 @@ def main(
     """Serve one controller.
 
     A frame is a line with the length of what follows, then zlib-compressed JSON: {"op": ..., ...}; a length of 0 only
-    says that the controller is there. Each is answered by any number of events and one "done". A controller that is
-    gone ends the run: at once between frames, and as if by SIGHUP inside one, so that whatever was half-way is put
-    back; and so is what is held. A frame may say where the lock (`path`), the journal (`journal`) and what is owed
-    (`folder`) are kept, so that the agent can be tried without root.
+    says that the controller is there. Each is answered by any number of events and one "done"; one that `follows` is
+    served only if the one before it was done, so that both can be sent at once. A controller that is gone ends the
+    run: at once between frames, and as if by SIGHUP inside one, so that whatever was half-way is put back; and so is
+    what is held. A frame may say where the lock (`path`), the journal (`journal`) and what is owed (`folder`) are
+    kept, so that the agent can be tried without root.
 
     :param check: called with each frame before it is served; raises `ResourceError` to refuse it.
     :param largest_frame: bytes that a frame may have; None: as many as memory holds.
@@ -81,7 +82,7 @@ class _Run:
         self._held = Held()
         self._lock: int | None = None
         self._load: pipes.Load | None = None
-        self.answered = True
+        self.answered, self._well = True, True
         self._folder, self._journal = FOLDER, journal.PATH
         self._operations: dict[str, Callable[..., dict[str, Any]]] = {
             "lock": self._take_lock,
@@ -102,8 +103,10 @@ class _Run:
     def serve(self, frame: dict[str, Any]) -> None:
         """Answer one frame."""
         self.answered = False
-        answer = self._answer(frame)
-        self.answered = True
+        # What was sent together with what it stands on.
+        skipped = frame.pop("follows", False) and not self._well
+        answer = {"ok": False, "error": "what had to come before it was not done"} if skipped else self._answer(frame)
+        self.answered, self._well = True, bool(answer["ok"])
         events.emit("done", **answer)
 
     def _answer(self, frame: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..agent.layout import Layout, Record
 from ..agent.variables import Variable, Variables
-from ..connection.session import whoami
+from ..connection.requests import whoami
 from ..environment import variables
 from ..environment.variables import Kept, Wanted
 from ..errors import FleetError, ReleaseError

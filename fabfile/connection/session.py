@@ -5,24 +5,24 @@ from __future__ import annotations
 import base64
 import collections
 import contextlib
-import getpass
 import json
 import re
-import socket
 import threading
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import paramiko.agent
 
-from ..agent import events, redact, wire
+from ..agent import events, redact
 from ..agent.controller import BEAT, PATIENCE, REFUSED
 from ..agent.events import RECORD_SEPARATOR
-from ..errors import AgentError, ConnectError, InterruptedRunError, LockedError, LostError, UsageError
+from ..errors import AgentError, ConnectError, InterruptedRunError, LostError
 from ..printable import cut
-from . import pack
+from . import pack, requests
+from .requests import Event as Event
+from .requests import Request
 from .ssh import knock, label, opened
 
 if TYPE_CHECKING:
@@ -30,11 +30,17 @@ if TYPE_CHECKING:
 
     from ..resources.base import Resource
 
-Event = dict[str, Any]
+T = TypeVar("T")
 _CHANNEL_TIMEOUT = 30
 # What sending on a connection that has broken raises; EOFError comes from deep within paramiko, at times.
 _BROKEN = (paramiko.SSHException, OSError, EOFError)
 _ERROR_LINES = 20
+# What ends which: the lock, and changes that are held.
+_ENDS = {"unlock": "lock", "confirm": "converge", "put_back": "converge"}
+
+
+def _unheard(event: Event) -> None:
+    """What happens on the way to an answer that is all that is wanted."""
 
 
 class Session:
@@ -53,6 +59,8 @@ class Session:
         self._sending = threading.Lock()
         self._ended = threading.Event()
         self._silent = False
+        # Whether an answer is awaited, and what the agent has of ours that it would have to put back or to free.
+        self._busy, self._kept = False, set[str]()
         self._errors: collections.deque[str] = collections.deque(maxlen=200)
         self._noise: collections.deque[str] = collections.deque(maxlen=_ERROR_LINES)
         self._events = self._read_events()
@@ -81,15 +89,21 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """End the run; waits until the agent has ended, and so has freed the host's lock.
+        """End the run; waits until an agent that has the host's lock has ended, and so has freed it.
 
         An agent that is amid a resource, or holds changes, puts them back first.
         """
         self._ended.set()
         with contextlib.suppress(*_BROKEN):
             self._channel.shutdown_write()
-            self._channel.status_event.wait(_CHANNEL_TIMEOUT)
+            if not self._is_clear:
+                self._channel.status_event.wait(_CHANNEL_TIMEOUT)
             self._channel.close()
+
+    @property
+    def _is_clear(self) -> bool:
+        """Whether the agent has nothing left to do or to say, however the session ends."""
+        return not self._busy and not self._kept
 
     def interrupt(self) -> None:
         """Have the agent stop, put back what is half-way or held, and end; whoever listens hears of it."""
@@ -99,6 +113,8 @@ class Session:
 
     def last_words(self, on_event: Callable[[Event], None]) -> None:
         """Listen until an agent that was interrupted has ended."""
+        if self._is_clear:
+            return
         with contextlib.suppress(*_BROKEN, ValueError):
             # An exception that passed through the iterator has ended it.
             self._events = self._read_events()
@@ -106,57 +122,57 @@ class Session:
                 if event["event"] not in ("done", "alive", "code"):
                     on_event(event)
 
-    def lock(self, what: str, wait: float, on_event: Callable[[Event], None]) -> None:
-        """Take the host's lock until the session ends.
+    def together(self, wanted: Sequence[Request[Any]], on_event: Callable[[Event], None] = _unheard) -> list[Any]:
+        """Have the agent do things one after another, each if what stands before it was done; all are sent at once.
 
-        :param what: what is being done, for others to read.
-        :param wait: seconds to wait for another run.
-        :raises LockedError: the other run was not done in time.
+        :param on_event: called with each event as it arrives.
+        :returns: what the answers mean, up to the first thing that was not done.
         """
-        holder = {"who": whoami(), "what": what}
-        done = self._request({"op": "lock", "holder": holder, "wait": wait}, on_event)
-        if "locked" in done:
-            raise LockedError(
-                f"{self.host} is held by {done['locked']}; wait for it to end, or break its lock with "
-                f"`fab -H {self.host} unlock`"
-            )
-        self._check(done)
+        done = self._answers(wanted, on_event)
+        meant = []
+        for request, answer in zip(wanted, done, strict=False):
+            meant.append(request.read(self.host, answer))
+            if not answer["ok"]:
+                break
+            self._kept.discard(_ENDS.get(request.frame["op"], ""))
+        return meant
+
+    def request(self, wanted: Request[T], on_event: Callable[[Event], None] = _unheard) -> T:
+        """Have the agent do one thing; returns what its answer means, and raises what it raises."""
+        meant: T = self.together([wanted], on_event)[0]
+        return meant
+
+    def lock(self, what: str, wait: float, on_event: Callable[[Event], None]) -> None:
+        """Take the host's lock until the session ends, as `requests.lock`."""
+        self.request(requests.lock(what, wait), on_event)
 
     def unlock(self) -> None:
         """Free the host's lock before the session ends."""
-        self._check(self._request({"op": "unlock"}))
+        self.request(requests.unlock())
 
     def converge(self, resources: Sequence[Resource], on_event: Callable[[Event], None], *, hold: bool = False) -> bool:
-        """Bring the host to the desired state.
-
-        :param on_event: called with each event as it arrives.
-        :param hold: the host puts the changes back, unless `confirm` is called before the session ends, however it
-            ends.
-        :returns: whether all of it was done.
-        """
-        return self._send_resources("converge", resources, on_event, hold=hold)
+        """Bring the host to the desired state, as `requests.converge`; returns whether all of it was done."""
+        return self.request(requests.converge(resources, hold=hold), on_event)
 
     def confirm(self) -> None:
         """Keep the changes that the host holds."""
-        self._check(self._request({"op": "confirm"}))
+        self.request(requests.confirm())
 
     def put_back(self, on_event: Callable[[Event], None]) -> bool:
         """Have the host take back the changes that it holds; returns whether all of it could be."""
-        return bool(self._request({"op": "put_back"}, on_event)["ok"])
+        return self.request(requests.put_back(), on_event)
 
     def plan(self, resources: Sequence[Resource], on_event: Callable[[Event], None]) -> bool:
         """Have the host say what `converge` would change, touching nothing."""
-        return self._send_resources("plan", resources, on_event)
+        return self.request(requests.plan(resources), on_event)
 
-    def ask(self, query: str, on_event: Callable[[Event], None] = lambda event: None, **arguments: Any) -> Any:
+    def ask(self, query: str, on_event: Callable[[Event], None] = _unheard, **arguments: Any) -> Any:
         """Ask the host something.
 
         :param query: a function of `agent.queries`.
         :raises AgentError: it cannot answer, with the reason.
         """
-        done = self._request({"op": "ask", "query": query, "arguments": arguments}, on_event)
-        self._check(done)
-        return done["answer"]
+        return self.request(requests.ask(query, **arguments), on_event)
 
     def run(self, app: str, argv: Sequence[str], on_event: Callable[[Event], None]) -> int:
         """Run a command as the app is run, in its live release.
@@ -165,7 +181,6 @@ class Session:
         :returns: the command's exit status.
         """
         done = self._request({"op": "run", "app": app, "argv": list(argv)}, on_event)
-        self._check(done)
         return int(done["status"])
 
     def follow(self, app: str, names: Sequence[str], marks: dict[str, int], on_event: Callable[[Event], None]) -> None:
@@ -174,7 +189,7 @@ class Session:
         :param on_event: called with each event "log" as it arrives; see `agent.logs`.
         :param marks: as the query `log_lines` gave them.
         """
-        self._check(self._request({"op": "follow", "app": app, "names": list(names), "marks": marks}, on_event))
+        self._request({"op": "follow", "app": app, "names": list(names), "marks": marks}, on_event)
 
     def dump(self, argv: Sequence[str], write: Callable[[bytes], None]) -> int:
         """Take what a program prints that root runs on the host.
@@ -191,7 +206,6 @@ class Session:
                 write(base64.b64decode(event["data"]))
 
         done = self._request({"op": "dump", "argv": list(argv)}, take)
-        self._check(done)
         return int(done["size"])
 
     def load(self, argv: Sequence[str], pieces: Iterable[bytes]) -> None:
@@ -200,46 +214,41 @@ class Session:
         :param pieces: of what it reads, gzipped.
         :raises AgentError: it failed.
         """
-        self._check(self._request({"op": "load", "argv": list(argv)}))
+        self._request({"op": "load", "argv": list(argv)})
         for piece in pieces:
-            self._check(self._request({"op": "give", "data": base64.b64encode(piece).decode()}))
-        self._check(self._request({"op": "given"}))
+            self._request({"op": "give", "data": base64.b64encode(piece).decode()})
+        self._request({"op": "given"})
 
-    def _send_resources(
-        self, op: str, resources: Sequence[Resource], on_event: Callable[[Event], None], **more: bool
-    ) -> bool:
+    def _request(self, frame: dict[str, Any], on_event: Callable[[Event], None] = _unheard) -> Event:
+        """What the agent answers to a frame, when it was done."""
+        return self.request(Request(frame, _checked), on_event)
+
+    def _answers(self, wanted: Sequence[Request[Any]], on_event: Callable[[Event], None]) -> list[Event]:
+        """The answers to all; fewer when the agent was interrupted."""
+        self._kept |= {request.frame["op"] for request in wanted if _is_kept(request.frame)}
+        self._busy = True
         try:
-            data = wire.dump(list(resources))
-        except TypeError as error:
-            raise UsageError(str(error)) from None
-        frame = {"op": op, "resources": data, "modules": pack.own_modules(resources), **more}
-        done = self._request(frame, on_event)
-        if done.get("interrupted") or "error" in done:
-            self._check(done)
-        return bool(done["ok"])
-
-    def _check(self, done: Event) -> None:
-        if done.get("interrupted"):
-            raise InterruptedRunError(_interrupted(self.host))
-        if not done["ok"]:
-            raise AgentError(f"{self.host}: {done.get('error', 'it did not say why')}")
-
-    def _request(self, frame: dict[str, Any], on_event: Callable[[Event], None] = lambda event: None) -> Event:
-        try:
-            self._send_frame(frame)
-            done = self._dispatch(on_event)
+            self._send_frames(
+                [{**request.frame, "follows": True} if n else request.frame for n, request in enumerate(wanted)]
+            )
+            answers: list[Event] = []
+            for _ in wanted:
+                if (done := self._dispatch(on_event)) is None:
+                    raise self._died()
+                answers.append(done)
+                if done.get("interrupted"):
+                    return answers
         except KeyboardInterrupt:
             # A second Ctrl-C does not wait.
             self.interrupt()
             self.last_words(on_event)
-            raise InterruptedRunError(_interrupted(self.host)) from None
-        if done is None:
-            raise self._died()
-        return done
+            raise InterruptedRunError(requests.interrupted(self.host)) from None
+        self._busy = False
+        return answers
 
-    def _send_frame(self, frame: dict[str, Any]) -> None:
-        data = zlib.compress(json.dumps(frame).encode())
-        self._send(b"%d\n" % len(data) + data)
+    def _send_frames(self, frames: Sequence[dict[str, Any]]) -> None:
+        packed = [zlib.compress(json.dumps(frame).encode()) for frame in frames]
+        self._send(b"".join(b"%d\n" % len(data) + data for data in packed))
 
     def _send(self, data: bytes) -> None:
         """Send to the agent.
@@ -266,7 +275,7 @@ class Session:
                 self._send(pack.code_message())
                 continue
             if event["event"] == "prove":
-                self._send_frame({"op": "proof", "problem": knock(self._c)})
+                self._send_frames([{"op": "proof", "problem": knock(self._c)}])
                 continue
             on_event(event)
         return None
@@ -334,8 +343,14 @@ class Session:
         return AgentError(f"{self.host}: the agent ended with status {status} before it was done\n{text}".rstrip())
 
 
-def _interrupted(host: str) -> str:
-    return f"{host}: interrupted; what was half-way has been put back"
+def _checked(host: str, done: Event) -> Event:
+    requests.check(host, done)
+    return done
+
+
+def _is_kept(frame: Mapping[str, Any]) -> bool:
+    """Whether the agent has something of ours from then on."""
+    return frame["op"] == "lock" or bool(frame.get("hold"))
 
 
 def _sudo_problem(text: str) -> str | None:
@@ -349,8 +364,3 @@ def _sudo_problem(text: str) -> str | None:
         r"you must have a tty": "sudo asks for a terminal; remove `requiretty` from the host's sudoers",
     }
     return next((advice for pattern, advice in problems.items() if re.search(pattern, text)), None)
-
-
-def whoami() -> str:
-    """Who runs this, for records and locks: user@machine."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import recipes
 from ..agent.layout import Record
-from ..connection.session import Session, whoami
+from ..connection.requests import whoami
+from ..connection.session import Session
 from ..console import Console
 from ..environment import variables
 from ..errors import UsageError

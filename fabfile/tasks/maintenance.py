@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from invoke.collection import Collection
 
 from .. import recipes
-from ..connection.session import whoami
+from ..connection.requests import whoami
 from ..console import Console
 from ..errors import FleetError, UsageError
 from ..fleet import Fleet, Member

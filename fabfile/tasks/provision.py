@@ -45,8 +45,7 @@ def provision(
         if dry_run or check:
             member.plan("provision", resources[member.label])
         else:
-            member.lock("provision", settings.lock_timeout)
-            member.converge("provision", resources[member.label])
+            member.converge_alone("provision", settings.lock_timeout, resources[member.label])
         member.leave()
         console.host_summary(member.report)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import migrations, recipes
 from ..agent.layout import Record
-from ..connection.session import whoami
+from ..connection.requests import whoami
 from ..console import Console
 from ..errors import ReleaseError
 from ..fleet import Member

@@ -241,8 +241,11 @@ class Agent:
                 return
 
     def lock(self, wait: float = 0, who: str = "ann@laptop", what: str = "deploy") -> list[dict[str, Any]]:
-        self.send(op="lock", holder={"who": who, "what": what}, wait=wait, path=self.lock_path, journal=self.journal)
+        self.start_lock(wait, who, what)
         return list(self.events())
+
+    def start_lock(self, wait: float = 0, who: str = "ann@laptop", what: str = "deploy") -> None:
+        self.send(op="lock", holder={"who": who, "what": what}, wait=wait, path=self.lock_path, journal=self.journal)
 
     @property
     def lock_path(self) -> str:
@@ -252,8 +255,8 @@ class Agent:
     def journal(self) -> str:
         return str(self.folder / "journal.conf")
 
-    def start(self, resources: Sequence[Resource], op: str = "converge") -> None:
-        self.send(**self.frame(resources, op))
+    def start(self, resources: Sequence[Resource], op: str = "converge", **more: bool) -> None:
+        self.send(**self.frame(resources, op), **more)
 
     def frame(self, resources: Sequence[Resource], op: str = "converge") -> dict[str, Any]:
         modules = pack.own_modules(resources)

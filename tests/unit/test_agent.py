@@ -320,3 +320,37 @@ class TestLock:
                 assert found["who"] == "ann@laptop"
             assert not agent.outcome().ok
         assert list(tree(place)) == ["pipe"]
+
+
+class TestTogether:
+    """Several requests are sent at once, each of which stands on the one before it."""
+
+    def test_without_the_lock_nothing_is_changed(self, tmp_path: Path, place: Path) -> None:
+        with Agent(tmp_path) as first, Agent(tmp_path) as second:
+            first.lock()
+            second.start_lock(who="bob@desk")
+            second.start([File(f"{place}/f", "x")], follows=True)
+            second.start([File(f"{place}/g", "x")], follows=True)
+            assert second.outcome().events[-1]["locked"].startswith("deploy by ann@laptop since ")
+            assert [second.outcome().error for _ in range(2)] == ["what had to come before it was not done"] * 2
+            assert second.converge(File(f"{place}/h", "x")).ok, "what stands by itself is served"
+        assert list(tree(place)) == ["h"]
+
+    def test_what_follows_something_that_failed_is_not_done(self, tmp_path: Path, place: Path) -> None:
+        with Agent(tmp_path) as agent:
+            agent.start([Command(["false"])])
+            agent.start([File(f"{place}/f", "x")], follows=True)
+            assert [agent.outcome().ok, agent.outcome().ok] == [False, False]
+        assert tree(place) == {}
+
+    def test_when_the_controller_goes_what_it_has_sent_ahead_is_not_begun(
+        self, tmp_path: Path, place: Path, pipe: Path
+    ) -> None:
+        with Agent(tmp_path) as agent:
+            agent.start([waits(pipe)])
+            agent.start([File(f"{place}/f", "x")], follows=True)
+            with pipe.open("wb"):
+                agent.close()
+                assert agent.outcome().events[-1] == {"event": "done", "ok": False, "interrupted": True}
+                assert agent.process.wait(30) == 0
+        assert list(tree(place)) == ["pipe"]

@@ -51,8 +51,7 @@ def resources(c):
     console = Console()
 
     def work(member):
-        member.lock("resources", settings.lock_timeout)
-        member.converge("provision", RESOURCES)
+        member.converge_alone("resources", settings.lock_timeout, RESOURCES)
         member.leave()
         console.host_summary(member.report)
 
