@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -34,6 +36,7 @@ class Member:
         self.report = Report(self.label, dry_run=dry_run)
         self._console = console
         self._session: Session | None = None
+        self._opening: Future[Session] | None = None
         self._start = time.monotonic()
 
     @property
@@ -41,14 +44,21 @@ class Member:
         """The session with the host, opened when it is first asked for."""
         if self._session is None:
             self.phase("connect")
-            self._start = time.monotonic()
-            self._session = Session(self.target.connection)
+            opening, self._opening = self._open_ahead(), None
+            self._session = opening.result()
         return self._session
+
+    def _open_ahead(self) -> Future[Session]:
+        """Begin to open the session, for whoever asks for it next."""
+        if self._opening is None:
+            self._start = time.monotonic()
+            self._opening = _in_background(lambda: Session(self.target.connection))
+        return self._opening
 
     @property
     def is_connected(self) -> bool:
-        """Whether there is a session."""
-        return self._session is not None
+        """Whether there is a session, or is about to be one."""
+        return self._session is not None or self._opening is not None
 
     def phase(self, name: str, total: int = 0) -> None:
         """Say what the host is at.
@@ -99,6 +109,9 @@ class Member:
         return self._judged(self.session.put_back(self.on_event))
 
     def _begin(self, phase: str, resources: Sequence[Resource]) -> tuple[Session, list[Resource]]:
+        # Meanwhile the host lets us in and starts the agent.
+        if not self.is_connected:
+            self._open_ahead()
         files = rendered(resources, self.settings.project, self.label)
         session = self.session
         self.phase(phase, len(files))
@@ -123,6 +136,9 @@ class Member:
 
     def leave(self) -> None:
         """End the session, and hear what the host says to that."""
+        if self._opening is not None:
+            with contextlib.suppress(HostsmithError):
+                _ = self.session
         if self._session is not None:
             self._session.interrupt()
             self._session.last_words(self.on_event)
@@ -275,6 +291,20 @@ class Fleet:
     def _interrupt(self) -> None:
         for member in self.members:
             member.interrupt()
+
+
+def _in_background(work: Callable[[], T]) -> Future[T]:
+    """Have a thread do something that nobody waits for when the program ends."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
 
 
 def _finish(futures: Sequence[Future[Any]]) -> None:
