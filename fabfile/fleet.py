@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .connection import requests
-from .connection.session import Event, Session
+from .connection.requests import Event, Request
+from .connection.session import Session
 from .console import Console
 from .errors import FleetError, HostsmithError, InterruptedRunError, LockedError, UsageError
 from .report import Report
@@ -67,16 +68,36 @@ class Member:
         """
         self._console.phase(self.label, name, total)
 
-    def lock(self, what: str, timeout: float) -> None:
-        """Take the host's lock; raises as `Session.lock`."""
+    def lock(self, what: str, timeout: float, ask: Sequence[Request[Any]] = ()) -> list[Any]:
+        """Take the host's lock; raises as `Session.lock`.
+
+        :param ask: what is to be asked when it is ours.
+        :returns: the answers.
+        """
         session = self.session
         self.phase("lock")
-        session.lock(what, timeout, self.on_event)
+        _, *answers = session.together([requests.lock(what, timeout), *ask], self.on_event)
+        return answers
 
     def converge(self, phase: str, resources: Sequence[Resource], *, hold: bool = False) -> bool:
         """Bring the host to a state, as `Session.converge`; returns whether all of it was done."""
         session, files = self._begin(phase, resources)
         return self._judged(session.converge(files, self.on_event, hold=hold))
+
+    def converge_and_ask(self, phase: str, resources: Sequence[Resource], ask: Sequence[Request[Any]]) -> list[Any]:
+        """Bring the host to a state that it holds, and ask it something when that was done.
+
+        :returns: whether all of it was done, and if so the answers.
+        """
+        session, files = self._begin(phase, resources)
+        done, *answers = session.together([requests.converge(files, hold=True), *ask], self.on_event)
+        return [self._judged(done), *answers]
+
+    def confirm_and_converge(self, phase: str, resources: Sequence[Resource]) -> None:
+        """Keep what the host holds, and then bring it to a state."""
+        session, files = self._begin(phase, resources)
+        *_, done = session.together([requests.confirm(), requests.converge(files)], self.on_event)
+        self._judged(done)
 
     def converge_alone(self, what: str, timeout: float, resources: Sequence[Resource]) -> bool:
         """Bring the host to a state under its lock, which is free again when this returns; one answer is waited for.
@@ -246,23 +267,28 @@ class Fleet:
         """Go on without some hosts."""
         self.members = [member for member in self.members if member not in members]
 
-    def lock(self, what: str, timeout: float) -> None:
+    def lock(self, what: str, timeout: float, ask: Sequence[Request[Any]] = ()) -> dict[Member, list[Any]]:
         """Take the locks of all hosts.
 
         First of all at once. If one is taken, none is kept, and they are taken one after another in an order that is
         the same for everyone, so that of two runs one gets them all.
 
+        :param ask: what is to be asked of each host that is locked.
+        :returns: the answers.
         :raises LockedError: another run was not done in time.
         :raises UsageError: two of the hosts are one machine.
         """
-        if all(self.each(lambda member: _try_lock(member, what)).values()) or not self.ok:
-            return
+        answers = self.each(lambda member: _try_lock(member, what, ask))
+        got = {member: answer for member, answer in answers.items() if answer is not None}
+        if len(got) == len(answers) or not self.ok:
+            return got
         self._refuse_twins()
         self.each(lambda member: member.session.unlock())
         for member in sorted(self.members, key=lambda member: member.session.machine):
-            self.each(lambda member: member.lock(what, timeout), [member])
+            got |= self.each(lambda member: member.lock(what, timeout, ask), [member])
             if not member.report.ok:
-                return
+                break
+        return got
 
     def _refuse_twins(self) -> None:
         names: dict[str, str] = {}
@@ -313,9 +339,8 @@ def _finish(futures: Sequence[Future[Any]]) -> None:
         future.result()
 
 
-def _try_lock(member: Member, what: str) -> bool:
+def _try_lock(member: Member, what: str, ask: Sequence[Request[Any]]) -> list[Any] | None:
     try:
-        member.lock(what, 0)
+        return member.lock(what, 0, ask)
     except LockedError:
-        return False
-    return True
+        return None

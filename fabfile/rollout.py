@@ -6,10 +6,11 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import archive, migrations, recipes
 from .agent import wire
+from .connection import requests
 from .console import Console
 from .environment import variables
 from .environment.services import of_services
@@ -22,6 +23,7 @@ from .targets import Target, of_role, others_with_app, primary
 if TYPE_CHECKING:
     from invoke.context import Context
 
+    from .connection.requests import Request
     from .environment.variables import Given, Kept, Wanted
     from .resources.base import Resource
     from .settings import Settings
@@ -34,6 +36,7 @@ class Underway:
     :param left_out: the reports of hosts that are away, and that it goes on without.
     :param console: of the run.
     :param balancers: those that take a host out of their rotation while it switches; None when none does.
+    :param answers: what each host has answered when it was locked.
     """
 
     fleet: Fleet
@@ -41,6 +44,7 @@ class Underway:
     left_out: list[Report]
     console: Console
     balancers: Fleet | None
+    answers: Mapping[Member, list[Any]]
 
     @property
     def first(self) -> Member:
@@ -100,32 +104,34 @@ def underway(
     outcome: Outcome,
     *,
     skip_unreachable: bool,
+    ask: Sequence[Request[Any]] = (),
 ) -> Iterator[Underway]:
     """Reach and lock the hosts.
 
     :param outcome: gets their reports.
     :param skip_unreachable: go on without hosts that are away, as long as one is there.
+    :param ask: what each host is asked as soon as it is locked.
     :raises FleetError: a host is away, or held by another run. Nothing has changed anywhere.
     """
     with Fleet(hosts, console, settings.concurrency, f"{outcome.what} {settings.app}") as fleet:
         outcome.reports += fleet.reports
-        left_out = _begin(fleet, settings, outcome.what, skip_unreachable)
+        left_out = _reach(fleet, outcome.what, skip_unreachable)
+        answers = fleet.lock(outcome.what, settings.lock_timeout, ask)
+        fleet.require(f"{outcome.what} has not begun")
         with _draining(c, settings) as balancers:
-            yield Underway(fleet, settings, left_out, console, balancers)
+            yield Underway(fleet, settings, left_out, console, balancers, answers)
 
 
-def release_variables(c: Context, run: Underway, given: Given) -> Wanted:
+def release_variables(c: Context, run: Underway, given: Given, kept: list[Kept]) -> Wanted:
     """The variables of a new release: the same on all hosts, and those that the fleet has already.
 
+    :param kept: what its hosts keep.
     :raises FleetError: a host that must be asked is away.
     :raises ServiceError: a service of the app is not set up.
     """
-    fleet, settings = run.fleet, run.settings
-    given = given.over(of_services(c, settings, fleet))
-    kept = list(fleet.each(lambda member: variables.ask(member.session, settings.app)).values())
-    fleet.require("nothing has changed")
+    given = given.over(of_services(c, run.settings, run.fleet))
     if variables.lacking(given, kept):
-        kept += _kept_by_others(c, run)
+        kept = [*kept, *_kept_by_others(c, run)]
     wanted = variables.wanted(given, kept)
     for remark in wanted.remarks:
         run.console.say(remark, style="yellow")
@@ -171,14 +177,13 @@ def _kept_by_others(c: Context, run: Underway) -> list[Kept]:
     return list(found.values())
 
 
-def _begin(fleet: Fleet, settings: Settings, what: str, skip_unreachable: bool) -> list[Report]:
+def _reach(fleet: Fleet, what: str, skip_unreachable: bool) -> list[Report]:
+    """Connect to the hosts; returns the reports of those that are away and left out."""
     for member in fleet.members:
         member.report.verdict = "kept"
     away = [member for member in fleet.connect() if member.report.verdict == "unreachable"]
     if skip_unreachable and len(away) < len(fleet.members):
         fleet.leave_out(away)
-    fleet.require(f"{what} has not begun")
-    fleet.lock(what, settings.lock_timeout)
     fleet.require(f"{what} has not begun")
     return [member.report for member in away]
 
@@ -209,6 +214,8 @@ class Rollout:
     def __init__(self, fleet: Fleet, release: str, batch: int, balancers: Fleet | None = None) -> None:
         self._fleet, self._release, self._balancers = fleet, release, balancers
         self._batch = batch if balancers is None else min(batch, max(1, len(fleet.members) // 2))
+        # Whether the hosts are well that have switched.
+        self._seen: dict[Member, Any] = {}
         # The hosts with singletons of an earlier release, and those of which this one has some.
         self._running: list[Member] = []
         self._starting: list[Member] = []
@@ -226,16 +233,23 @@ class Rollout:
                 with self._out_of_rotation(batch):
                     fleet.each(self._activate, batch)
                 fleet.require("it did not go live")
-            fleet.each(self._verify)
+            # One host has been asked as soon as it had switched: there is no other that it could have waited for.
+            if len(fleet.members) > 1:
+                self._seen = fleet.each(lambda member: member.session.request(self._question(member)))
+            for member, answer in self._seen.items():
+                self._heed(member, answer)
             fleet.require("it did not stay well")
         except FleetError:
             self._put_back()
             raise
         # From here on the release is there to stay: told to all hosts at once, so that none waits for another's work.
-        fleet.each(lambda member: member.session.confirm())
-        well = fleet.well
-        self._hand_over_singletons()
-        fleet.each(lambda member: member.converge("settle", settle(member)), well)
+        if len(fleet.members) == 1 and not self._running and not self._starting:
+            fleet.each(lambda member: member.confirm_and_converge("settle", settle(member)))
+        else:
+            fleet.each(lambda member: member.session.confirm())
+            well = fleet.well
+            self._hand_over_singletons()
+            fleet.each(lambda member: member.converge("settle", settle(member)), well)
         fleet.require("it is live, but not all was done")
 
     def _hand_over_singletons(self) -> None:
@@ -259,15 +273,20 @@ class Rollout:
 
     def _activate(self, member: Member) -> None:
         resource = recipes.release.live(member.settings, member.target.roles, self._release)
-        if member.converge("activate", [resource], hold=True) and member.report.results[-1].state == "changed":
+        ask = [self._question(member)] if len(self._fleet.members) == 1 else []
+        done, *answers = member.converge_and_ask("activate", [resource], ask)
+        if done and member.report.results[-1].state == "changed":
             member.report.verdict = "switched"
+        for answer in answers:
+            self._seen[member] = answer
 
-    def _verify(self, member: Member) -> None:
+    def _question(self, member: Member) -> Request[Any]:
+        """Whether a host that has switched is well."""
         check = recipes.release.live(member.settings, member.target.roles, self._release)
-        member.phase("verify")
-        answer = member.session.ask(
-            "verify", app=check.app, release=self._release, health=wire.dump(check.health), port=check.port
-        )
+        health = wire.dump(check.health)
+        return requests.ask("verify", app=check.app, release=self._release, health=health, port=check.port)
+
+    def _heed(self, member: Member, answer: dict[str, Any]) -> None:
         if answer["problem"]:
             member.report.error = f"after the switch: {answer['problem']}"
         if answer["runs"]:

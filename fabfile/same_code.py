@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from . import recipes
 from .agent.layout import Record
 from .agent.variables import Variables
-from .connection.requests import whoami
+from .connection import requests
+from .connection.requests import Request, whoami
 from .console import Console
 from .environment import variables
 from .environment.variables import Kept, Wanted
@@ -45,15 +46,12 @@ class Live:
 
     @classmethod
     def on(cls, run: Underway) -> Live:
-        """Ask the hosts.
+        """What the hosts have answered to `_questions`.
 
         :raises ReleaseError: they have different releases, or none.
         """
-        fleet, app = run.fleet, run.settings.app
-        listings: dict[Member, Any] = fleet.each(lambda member: member.session.ask("releases", app=app))
-        kept = fleet.each(lambda member: variables.ask(member.session, app))
-        fleet.require("nothing has changed")
-        ids = [record["id"] for listing in listings.values() for record in listing["records"]]
+        kept = {member: answer for member, (_, answer) in run.answers.items()}
+        ids = [record["id"] for listing, _ in run.answers.values() for record in listing["records"]]
         return cls(run, _live(list(kept.values())), kept, ids)
 
     @property
@@ -88,6 +86,10 @@ class Live:
         return record.id
 
 
+def _questions(app: str) -> Sequence[Request[Any]]:
+    return requests.ask("releases", app=app), variables.kept(app)
+
+
 def _live(kept: Sequence[Kept]) -> Record:
     """The release that is live on all hosts."""
     releases = {host.label: host.live for host in kept}
@@ -120,9 +122,12 @@ class SameCode:
         """
         settings, console = self._settings, self._console
         hosts = with_app(targets(self._c, settings, self._limits))
+        ask = _questions(settings.app)
         with (
             told(console, what, release=None) as outcome,
-            underway(self._c, settings, hosts, console, outcome, skip_unreachable=self._skip_unreachable) as run,
+            underway(
+                self._c, settings, hosts, console, outcome, skip_unreachable=self._skip_unreachable, ask=ask
+            ) as run,
         ):
             release = work(Live.on(run))
             outcome.more["release"] = release

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..agent.layout import Record
 from ..agent.variables import Variable, Variables
+from ..connection import requests
+from ..connection.requests import Event, Request
 from ..resources.secret import Secret
 from ..settings.origins import FromCommand, Generated
 from . import django
@@ -112,16 +114,26 @@ class Kept:
     generated: Mapping[str, Secret]
 
 
+def kept(app: str) -> Request[Kept]:
+    """Say what the host keeps."""
+    question = requests.ask("kept_variables", app=app)
+
+    def read(host: str, done: Event) -> Kept:
+        answer: dict[str, Any] = question.read(host, done)
+        return Kept(
+            host,
+            Record(**answer["live"]) if answer["live"] else None,
+            frozenset(answer["bad"]),
+            Variables.from_json(answer["variables"]) if answer["variables"] else Variables(),
+            {name: Secret(value) for name, value in answer["generated"].items()},
+        )
+
+    return Request(question.frame, read)
+
+
 def ask(session: Session, app: str) -> Kept:
     """What a host keeps."""
-    answer: dict[str, Any] = session.ask("kept_variables", app=app)
-    return Kept(
-        session.host,
-        Record(**answer["live"]) if answer["live"] else None,
-        frozenset(answer["bad"]),
-        Variables.from_json(answer["variables"]) if answer["variables"] else Variables(),
-        {name: Secret(value) for name, value in answer["generated"].items()},
-    )
+    return session.request(kept(app))
 
 
 @dataclass(frozen=True)

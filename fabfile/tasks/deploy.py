@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import recipes
 from ..agent.layout import Record
+from ..connection import requests
 from ..connection.requests import whoami
 from ..connection.session import Session
 from ..console import Console
@@ -59,10 +60,11 @@ def deploy(
     console = Console(quiet=json)
     hosts = with_app(targets(c, settings, Limits(role, host, exclude)))
     given = variables.given(settings)
+    ask = (requests.ask("before_deploy", app=settings.app), variables.kept(settings.app))
     with (
         told(console, "deploy", release=None) as outcome,
         _origin(settings, revision or settings.revision, dirty) as origin,
-        underway(c, settings, hosts, console, outcome, skip_unreachable=skip_unreachable) as run,
+        underway(c, settings, hosts, console, outcome, skip_unreachable=skip_unreachable, ask=ask) as run,
     ):
         record = _deploy(c, run, origin, given)
         outcome.more["release"] = record.id
@@ -115,11 +117,10 @@ def _deploy(c: Context, run: Underway, origin: _Origin, given: Given) -> Record:
 
     :raises FleetError: it failed on a host, and all have what they had.
     """
-    fleet, settings = run.fleet, run.settings
-    found: dict[Member, Any] = fleet.each(lambda member: member.session.ask("before_deploy", app=settings.app))
-    fleet.require("nothing has changed")
+    settings = run.settings
+    found: dict[Member, Any] = {member: answer for member, (answer, _) in run.answers.items()}
     source = origin.resolve(settings, run.first.session)
-    wanted = release_variables(c, run, given)
+    wanted = release_variables(c, run, given, [kept for _, kept in run.answers.values()])
     back_up(c, run)
     record = new_record(source, whoami(), time.time(), (name for host in found.values() for name in host["releases"]))
 

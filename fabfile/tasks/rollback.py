@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import migrations, recipes
 from ..agent.layout import Record
+from ..connection import requests
 from ..connection.requests import whoami
 from ..console import Console
 from ..errors import ReleaseError
@@ -49,9 +50,10 @@ def rollback(
     settings = load(c).in_batches(batch)
     console = Console(quiet=json)
     hosts = with_app(targets(c, settings, Limits(role, host, exclude)))
+    ask = [requests.ask("releases", app=settings.app)]
     with (
         told(console, "rollback", release=None) as outcome,
-        underway(c, settings, hosts, console, outcome, skip_unreachable=skip_unreachable) as run,
+        underway(c, settings, hosts, console, outcome, skip_unreachable=skip_unreachable, ask=ask) as run,
     ):
         record = _roll_back(run, to, yes)
         outcome.more["release"] = record.id
@@ -70,9 +72,7 @@ def _roll_back(run: Underway, to: str | None, yes: bool) -> Record:
     :raises FleetError: it failed on a host, and all have what they had.
     :raises ReleaseError: there is no such release on all hosts.
     """
-    fleet, settings = run.fleet, run.settings
-    found: dict[Member, Any] = fleet.each(lambda member: member.session.ask("releases", app=settings.app))
-    fleet.require("nothing has changed")
+    found: dict[Member, Any] = {member: answer for member, (answer,) in run.answers.items()}
     records = shared([[Record(**data) for data in host["records"]] for host in found.values()])
     # Hosts may differ: one that a cut-off rollback took back already, or one that lags behind.
     live = max((host["live"] for host in found.values() if host["live"]), default=None)
