@@ -10,20 +10,19 @@ import textwrap
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..printable import Coloured, coloured, printable
+from ..printable import Coloured, coloured
 from .fleet import Fleet, Progress
+from .paper import Paper, Screen, file_of, paper
 from .relay import Lines, Stream
 
 if TYPE_CHECKING:
-    from rich.console import Console as RichConsole
-    from rich.text import Text
-
     from ..connection.session import Event
     from ..report import Report
     from .live import LiveLines
+    from .paper import Piece
 
 _STYLES = {"changed": "green", "ran": "cyan", "reverted": "yellow", "failed": "bold red"}
 _WOULD = {"changed": "change", "ran": "run"}
@@ -45,7 +44,7 @@ class Console:
 
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
-        self._out, self._err = _rich(quiet), _rich(quiet, stderr=True)
+        self._out, self._err = paper("stdout", quiet), paper("stderr", quiet)
         self._lock = threading.RLock()
         self._fleet = Fleet()
         self._live: LiveLines | None = None
@@ -76,13 +75,13 @@ class Console:
 
     @contextlib.contextmanager
     def _live_lines(self) -> Iterator[None]:
-        # To rich anything is a terminal when FORCE_COLOR is set; and what CI shows as one is kept as a log.
-        if not self._out.is_interactive or not self._out.file.isatty() or self._out.quiet or os.environ.get("CI"):
+        # What CI shows as a terminal is kept as a log.
+        if not isinstance(self._out, Screen) or not self._out.can_move or os.environ.get("CI"):
             yield
             return
         from .live import LiveLines
 
-        live = LiveLines(self._out, self._fleet, self._lock)
+        live = LiveLines(self._out.rich, self._fleet, self._lock)
         with live.shown():
             self._live = live
             try:
@@ -121,42 +120,37 @@ class Console:
 
     def note(self, label: str, event: Event) -> None:
         """Something that a host has to say besides its results."""
-        from rich.text import Text
-
-        self._tell(label, "note", "yellow", [Text(row, "yellow") for row in event["text"].splitlines() or [""]])
+        self._tell(label, "note", "yellow", [[(row, "yellow")] for row in event["text"].splitlines() or [""]])
 
     def _result(self, label: str, event: Event) -> None:
-        from rich.text import Text
-
         dry_run, state = self._fleet.dry_run, str(event["state"])
-        what = Text(event["resource"])
+        what: list[Piece] = [(event["resource"], None)]
         # Of several hosts the errors come in full after the last line, one after another.
         error = event.get("error", "").splitlines()
         if self._fleet.several and error:
-            what.append(f": {error[0]}", style="red")
+            what.append((f": {error[0]}", "red"))
             error = []
         if event.get("summary"):
-            what.append(f": {event['summary']}", style="dim")
+            what.append((f": {event['summary']}", "dim"))
         if event["seconds"] >= 1:
-            what.append(f"  {event['seconds']:.1f} s", style="dim")
+            what.append((f"  {event['seconds']:.1f} s", "dim"))
         # Only a plan is read line by line; of what was done, the lines above are the account.
         diff = event.get("diff", "").splitlines() if dry_run else []
-        rows = [Text(row, "red") for row in error] + [Text(row, diff_style(row) or "") for row in diff]
+        rows: list[tuple[Piece]] = [((row, "red"),) for row in error] + [((row, diff_style(row)),) for row in diff]
         self._tell(label, _WOULD.get(state, state) if dry_run else state, _STYLES[state], [what, *rows])
 
-    def _tell(self, label: str, word: str, style: str, rows: Iterable[Text]) -> None:
+    def _tell(self, label: str, word: str, style: str, rows: Iterable[Sequence[Piece]]) -> None:
         """Print what a host has to say, in one piece, below each other in a column of their own."""
-        from rich.text import Text
-
         prefix = self._prefix(label)
-        lines = [Text.assemble(prefix, (("" if n else word).ljust(_WORD), style), row) for n, row in enumerate(rows)]
-        self._print(Text("\n").join(lines))
+        pieces: list[Piece] = []
+        for number, row in enumerate(rows):
+            end = [("\n", None)] if number else []
+            pieces += [*end, *prefix, (("" if number else word).ljust(_WORD), style), *row]
+        self._print(pieces)
 
-    def _prefix(self, label: str) -> Text:
-        from rich.text import Text
-
+    def _prefix(self, label: str) -> list[Piece]:
         fleet = self._fleet
-        return Text(fleet.name(label).ljust(fleet.width) if fleet.several else "", fleet.style(label)).append("  ")
+        return [(fleet.name(label).ljust(fleet.width) if fleet.several else "", fleet.style(label)), ("  ", None)]
 
     def output(self, label: str, stream: Stream, data: bytes) -> None:
         """What a command on a host prints: passed on as it is from one host, in whole lines from several.
@@ -169,16 +163,16 @@ class Console:
             if self._fleet.several or self._live:
                 self._lines.feed(label, stream, data)
                 return
-            self._write(stream, self._coloured[stream].feed(data) if _file(stream).isatty() else data)
+            self._write(stream, self._coloured[stream].feed(data) if file_of(stream).isatty() else data)
 
     def _write(self, stream: Stream, data: bytes) -> None:
-        file = _file(stream)
+        file = file_of(stream)
         try:
             file.flush()
             file.buffer.write(data)
             file.buffer.flush()
         except BrokenPipeError:
-            self._out.on_broken_pipe()
+            self._out.end()
 
     def output_end(self, label: str) -> None:
         """A command on a host has ended; a last line without an end is one too."""
@@ -189,13 +183,10 @@ class Console:
                     self._write(stream, data)
 
     def _output_line(self, label: str, stream: Stream, line: str) -> None:
-        from rich.ansi import AnsiDecoder
-        from rich.text import Text
-
         # A line that was written over, such as "10 %", is shown as it was left.
         shown = line.rstrip("\r").rpartition("\r")[2]
-        text = Text.assemble(self._prefix(label), AnsiDecoder().decode_line(coloured(shown)))
-        self._print(text, out=self._out if stream == "stdout" or self._live else self._err)
+        out = self._out if stream == "stdout" or self._live else self._err
+        self._print([*self._prefix(label), out.coloured(coloured(shown))], out=out)
 
     def name(self, label: str) -> str:
         """What a host is called in this run."""
@@ -229,7 +220,7 @@ class Console:
 
         :raises UsageError: nobody does.
         """
-        if self.quiet or not (sys.stdin.isatty() and self._out.file.isatty()):
+        if self.quiet or not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise UsageError(f"{question}\nfound no terminal to ask at; if so, say it with --yes")
         with self._lock, self._live.away() if self._live else contextlib.nullcontext():
             self.say(f"{question} [y/N]", style="yellow")
@@ -237,7 +228,7 @@ class Console:
 
     def say(self, text: str = "", style: str | None = None) -> None:
         """A line that is not about one resource."""
-        self._print(text, style)
+        self._print([(text, None)], style)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], styles: Sequence[str | None] = ()) -> None:
         """A listing; columns as wide as what stands in them, so that nothing is cut off when it is piped."""
@@ -247,28 +238,13 @@ class Console:
             for number, row in enumerate(cells):
                 line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
                 style = "bold" if number == 0 else styles[number - 1] if styles else None
-                self._print(line, style)
+                self._print([(line, None)], style)
 
-    def _print(self, text: str | Text, style: str | None = None, out: RichConsole | None = None) -> None:
+    def _print(self, pieces: Sequence[Piece], style: str | None = None, out: Paper | None = None) -> None:
         with self._lock:
             if self._live:
                 self._live.fit()
-            # Whatever is said may be in the words of a host, of a log, or of who wrote a commit's message.
-            if isinstance(text, str):
-                text = printable(text)
-            else:
-                text.plain = printable(text.plain)
-            (out or self._out).print(text, style=style)
-
-
-def _file(stream: Stream) -> TextIO:
-    return sys.stdout if stream == "stdout" else sys.stderr
-
-
-def _rich(quiet: bool, stderr: bool = False) -> RichConsole:
-    from rich.console import Console as RichConsole
-
-    return RichConsole(stderr=stderr, quiet=quiet, highlight=False, soft_wrap=True, markup=False, emoji=False)
+            (out or self._out).print(pieces, style)
 
 
 def print_json(document: Any) -> None:
