@@ -1,1 +1,15 @@
 """The variables of the app: where they come from, and the secrets among them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..lazily import modules
+
+if TYPE_CHECKING:
+    from . import assignments, editor, secret_file, secret_key, services, variables
+
+__all__ = ["assignments", "editor", "secret_file", "secret_key", "services", "variables"]
+
+if not TYPE_CHECKING:
+    __getattr__ = modules(__name__, __all__)

@@ -70,7 +70,8 @@ def task(
     """
 
     def decorate(body: F) -> F:
-        limits = {name: text for name, text in _LIMITS.items() if name in inspect.signature(body).parameters}
+        flags_of_body = inspect.signature(body).parameters
+        limits = {name: text for name, text in _LIMITS.items() if name in flags_of_body}
         flags = {"klass": FleetTask, "auto_shortflags": False, "help": {**limits, **(help or {})}, "short": short or {}}
         decorated: F = invoke_task(**{**flags, **kwargs})(body)
         return decorated

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from invoke.collection import Collection
 
+from .. import environment, views
 from ..console import Console, print_json
-from ..environment import assignments, variables
-from ..environment.editor import edited
-from ..environment.variables import Kept
 from ..errors import UsageError
 from ..fleet import Fleet, Member
 from ..report import Report
@@ -20,13 +18,13 @@ from ..resources.secret import Secret
 from ..same_code import Live, SameCode
 from ..settings import load
 from ..targets import Limits, targets, with_app
-from ..views.listing import alike
 from . import words
 from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
+    from ..environment.variables import Kept
     from ..settings import Settings
 
 Chosen = Mapping[str, Secret]
@@ -57,7 +55,7 @@ def config_set(
 ) -> list[Report]:
     """Set variables of the app: a release of the same code, live when it is healthy on all hosts."""
     settings = load(c).in_batches(batch)
-    values = assignments.assigned(_words(words))
+    values = environment.assignments.assigned(_words(words))
     change = _Change(c, settings, Limits(role, host, exclude), skip_unreachable, json)
     return change.run("config.set", lambda chosen: {**chosen, **values})
 
@@ -75,7 +73,7 @@ def config_unset(
 ) -> list[Report]:
     """Take back variables that were set; those of the settings hold again."""
     settings = load(c).in_batches(batch)
-    names = assignments.names(_words(words))
+    names = environment.assignments.names(_words(words))
 
     def without(chosen: Chosen) -> Chosen:
         if unknown := [name for name in names if name not in chosen]:
@@ -102,9 +100,11 @@ def config_edit(
     settings = load(c).in_batches(batch)
     limits = Limits(role, host, exclude)
     found = _asked(c, settings, limits, Console(quiet=json))
-    source = variables.reference(list(found.values()))
+    source = environment.variables.reference(list(found.values()))
     before = source.variables.chosen if source else {}
-    after = edited(before, f"{settings.app}: the variables that are set on the hosts, without those of the settings")
+    after = environment.editor.edited(
+        before, f"{settings.app}: the variables that are set on the hosts, without those of the settings"
+    )
     gone = before.keys() - after.keys()
     new = {name: value for name, value in after.items() if before.get(name) != value}
 
@@ -133,7 +133,7 @@ def config_get(
 ) -> dict[str, dict[str, Any]]:
     """List the variables of the live release, and where each is from; or print the value of one."""
     settings = load(c)
-    name = assignments.names(_words(words)) if words else []
+    name = environment.assignments.names(_words(words)) if words else []
     if len(name) > 1:
         raise UsageError(f"found {', '.join(name)}, expected one name or none")
     console = Console(quiet=json)
@@ -162,13 +162,13 @@ def _asked(c: Context, settings: Settings, limits: Limits, console: Console) -> 
     """
     hosts = with_app(targets(c, settings, limits))
     with Fleet(hosts, console, settings.concurrency, None) as fleet:
-        found = fleet.each(lambda member: variables.ask(member.session, settings.app))
+        found = fleet.each(lambda member: environment.variables.ask(member.session, settings.app))
     fleet.check()
     return found
 
 
 def _list(console: Console, found: Mapping[Member, Kept]) -> None:
-    for names, kept in alike(console, {member: kept.variables for member, kept in found.items()}):
+    for names, kept in views.listing.alike(console, {member: kept.variables for member, kept in found.items()}):
         if len(found) > 1:
             console.say(", ".join(names), style="bold")
         console.table(("NAME", "FROM"), [(name, each.origin) for name, each in sorted(kept.all().items())])
@@ -209,7 +209,7 @@ class _Change:
             after = replace(before, chosen=change(before.chosen))
             if live.has(after):
                 return None
-            names = variables.differing(before.chosen, after.chosen) or ["the hosts agree again"]
+            names = environment.variables.differing(before.chosen, after.chosen) or ["the hosts agree again"]
             return live.again(f"{what} {', '.join(names)}", after)
 
         return self._task.run(what, work)

@@ -8,13 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .. import recipes
+from .. import environment, recipes
 from ..agent.layout import Record
 from ..connection import requests
 from ..connection.requests import whoami
 from ..connection.session import Session
 from ..console import Console
-from ..environment import variables
 from ..errors import UsageError
 from ..fleet import Member
 from ..outcome import told
@@ -59,8 +58,8 @@ def deploy(
     settings = load(c).in_batches(batch)
     console = Console(quiet=json)
     hosts = with_app(targets(c, settings, Limits(role, host, exclude)))
-    given = variables.given(settings)
-    ask = (requests.ask("before_deploy", app=settings.app), variables.kept(settings.app))
+    ask = (requests.ask("before_deploy", app=settings.app), environment.variables.kept(settings.app))
+    given = environment.variables.given(settings)
     with (
         told(console, "deploy", release=None) as outcome,
         _origin(settings, revision or settings.revision, dirty) as origin,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .. import views
 from ..console import Console, print_json
 from ..fleet import Fleet
 from ..settings import load
 from ..targets import Limits, targets
-from ..views.commits import note_of, pending_on
-from ..views.listing import documents, show
 from .base import task
 
 if TYPE_CHECKING:
@@ -34,14 +33,14 @@ def pending(
     settings = load(c)
     console = Console(quiet=json)
     with Fleet(targets(c, settings, Limits(role, host, exclude)), console, settings.concurrency, None) as fleet:
-        found = pending_on(fleet, settings, revision)
-    answers = documents(fleet, found)
+        found = views.commits.pending_on(fleet, settings, revision)
+    answers = views.listing.documents(fleet, found)
     if json:
         print_json(answers)
     if not answers:
         console.say(f"none of these hosts runs {settings.app}")
-    show(console, found)
-    if note := note_of(found.values()):
+    views.listing.show(console, found)
+    if note := views.commits.note_of(found.values()):
         console.say(note, style="yellow")
     fleet.check()
     return answers

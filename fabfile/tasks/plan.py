@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .. import environment, views
 from ..addresses import with_addresses
 from ..console import Console, print_json
-from ..environment import variables
-from ..environment.services import of_services_to_be
 from ..errors import DriftError
 from ..fleet import Fleet
 from ..settings import load
 from ..targets import Limits, targets
-from ..views.changes import plan_of
-from ..views.commits import note_of, pending_on
-from ..views.listing import documents, show
 from .base import task
 
 if TYPE_CHECKING:
@@ -39,22 +35,22 @@ def plan(
 ) -> dict[str, dict[str, Any]]:
     """Show what a deploy and a provision would change; touches nothing."""
     settings = with_addresses(load(c), c.config)
-    given = variables.given(settings)
+    given = environment.variables.given(settings)
     console = Console(quiet=json)
     with Fleet(targets(c, settings, Limits(role, host, exclude)), console, settings.concurrency, None) as fleet:
-        pending = pending_on(fleet, settings, revision)
-        given = given.over(of_services_to_be(c, settings, fleet))
-        plans = fleet.each(lambda member: plan_of(member, pending.get(member), given))
-    answers = documents(fleet, plans)
+        pending = views.commits.pending_on(fleet, settings, revision)
+        given = given.over(environment.services.of_services_to_be(c, settings, fleet))
+        plans = fleet.each(lambda member: views.changes.plan_of(member, pending.get(member), given))
+    answers = views.listing.documents(fleet, plans)
     if json:
         print_json(answers)
     to_do = [member.label for member, plan in plans.items() if plan.is_something]
     if to_do:
-        show(console, plans)
+        views.listing.show(console, plans)
     elif plans:
         names = ", ".join(console.name(member.label) for member in plans)
         console.say(f"{names}: nothing to do", style="green")
-    if note := note_of(pending.values()):
+    if note := views.commits.note_of(pending.values()):
         console.say(note, style="yellow")
     fleet.check()
     if check and to_do:

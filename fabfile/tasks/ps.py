@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .. import views
 from ..console import Console, print_json
 from ..fleet import Fleet
 from ..settings import load
 from ..targets import Limits, targets, with_app
-from ..views.overview import ago, size
 from .base import task
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ def ps(
 def _row(host: str, process: dict[str, Any]) -> tuple[str, ...]:
     runs = bool(process["pid"])
     release = process["release"] if process["live"] else f"{process['release']} (finishing)"
-    age, memory = (ago(process["uptime"]), size(process["memory"])) if runs else ("-", "-")
+    age, memory = (
+        (views.overview.ago(process["uptime"]), views.overview.size(process["memory"])) if runs else ("-", "-")
+    )
     return host, process["name"], process["state"], str(process["pid"] or "-"), age, memory, release
 
 

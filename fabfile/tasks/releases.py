@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .. import migrations
+from .. import migrations, views
 from ..agent.layout import Record
 from ..console import Console, print_json
 from ..fleet import Fleet, Member
 from ..release import short, state
 from ..settings import load
 from ..targets import Limits, targets
-from ..views.listing import alike
 from .base import task
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def releases(
         print_json(listings)
     if not found:
         console.say(f"none of these hosts runs {settings.app}")
-    for names, rows in alike(console, answers):
+    for names, rows in views.listing.alike(console, answers):
         _print(console, _title(names, len(found)), rows)
     fleet.check()
     return listings

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 from invoke.collection import Collection
 
+from .. import environment
 from ..console import Console
-from ..environment.editor import edited
 from ..environment.secret_file import NAME, Key, write_private
 from ..environment.secret_key import VARIABLE, find_key, key_path, secret_file
-from ..environment.variables import differing
 from ..errors import SecretsError
 from ..settings import load
 from .base import task
@@ -45,8 +44,8 @@ def edit(c: Context) -> None:
     settings = load(c)
     file, key = secret_file(settings), find_key(settings)
     before = file.read(key)
-    after = edited(before, f"{NAME} of {settings.app}: each line is a variable of the app")
-    names = differing(before, after)
+    after = environment.editor.edited(before, f"{NAME} of {settings.app}: each line is a variable of the app")
+    names = environment.variables.differing(before, after)
     if names:
         file.write(key, after)
     console = Console()

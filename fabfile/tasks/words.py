@@ -20,8 +20,10 @@ class TakingFab(Fab):  # type: ignore[misc]
     """A `fab` some of whose tasks take words."""
 
     def _make_parser(self) -> Parser:
-        parser = super()._make_parser()
-        return TakingParser(parser.contexts.values(), parser.initial, parser.ignore_unknown)
+        parser: Parser = super()._make_parser()
+        # A new one would copy the flags of all tasks again.
+        parser.__class__ = TakingParser
+        return parser
 
 
 class TakingParser(Parser):
