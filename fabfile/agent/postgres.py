@@ -61,8 +61,10 @@ def ask(sql: str, database: str = "postgres", **values: str) -> list[list[str]]:
     :param values: what stands in the statements, quoted by psql: `:'name'` for a text, `:"name"` for a name.
     :raises ResourceError: it failed, in PostgreSQL's own words.
     """
+    # Not Debian's wrapper of all versions' psql, a Perl program whose start costs more than an answer.
+    psql = f"/usr/lib/postgresql/{cluster().version}/bin/psql"
     # Without alignment, headers and the user's own start file.
-    argv = ["psql", "-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-p", str(_PORT), "-d", database]
+    argv = [psql, "-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-p", str(_PORT), "-d", database]
     given = "".join(f"\\set {name} {_quoted(value)}\n" for name, value in values.items())
     done = system.run(argv, stdin=f"{given}{sql};\n".encode(), user="postgres", label="psql")
     return [line.split("\t") for line in done.stdout.decode("utf-8", "replace").splitlines()]

@@ -66,11 +66,11 @@ class MariadbDatabase(Resource):
         if password is None:
             raise ResourceError(f"there is no password of {self.app} for mysql yet; `fab provision` makes it")
         wanted = mariadb.kept(password.reveal())
-        found = self._users()
+        found, is_there = self._found()
         steps = [self._drop(host) for host in found if host not in self.hosts]
         steps += [self._make(host, wanted) for host in self.hosts if found.get(host) != wanted]
         reasons = ["user"] if steps else []
-        if not mariadb.ask(f"SHOW DATABASES LIKE '{self._pattern}'"):
+        if not is_there:
             reasons.append("database")
             steps.insert(0, f"CREATE DATABASE `{self.database}` CHARACTER SET utf8mb4")
         if not steps:
@@ -82,11 +82,12 @@ class MariadbDatabase(Resource):
     def _pattern(self) -> str:
         return self.database.replace("_", "\\_")
 
-    def _users(self) -> dict[str, str]:
-        """What is kept of the user's password, by each address that it may come from."""
-        sql = "SELECT Host, authentication_string FROM mysql.user WHERE User = "
-        rows = mariadb.ask(f"{sql}'{self.database}'")
-        return {row[0]: row[1] for row in rows}
+    def _found(self) -> tuple[dict[str, str], bool]:
+        """What is kept of the user's password, by each address that it may come from; and if the database is there."""
+        users = "SELECT 'user', Host, authentication_string FROM mysql.user WHERE User = "
+        databases = "SELECT 'database', '', '' FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = "
+        rows = mariadb.ask(f"{users}'{self.database}';\n{databases}'{self.database}';\n")
+        return {host: kept for kind, host, kept in rows if kind == "user"}, any(row[0] == "database" for row in rows)
 
     def _drop(self, host: str) -> str:
         return f"DROP USER '{self.database}'@'{host}'"

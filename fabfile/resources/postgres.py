@@ -134,7 +134,8 @@ class PostgresDatabase(Resource):
         password = passwords.kept(self.app).get("postgres")
         if password is None:
             raise ResourceError(f"there is no password of {self.app} for postgres yet; `fab provision` makes it")
-        user, owner = self._user(), self._owner()
+        found = self._found()
+        user, owner = found.get("user"), found.get("owner")
         if owner not in (None, self.database):
             raise ResourceError(
                 f"there is a database {self.database} in PostgreSQL that is {owner}'s, and not this app's; rename it: "
@@ -155,16 +156,12 @@ class PostgresDatabase(Resource):
         # What was made is of use to the next run, so it is not taken back.
         return Change(f"made {' and '.join(name for name, _ in steps)}", apply)
 
-    def _user(self) -> str | None:
-        """What is kept of the user's password; None when there is no such user."""
-        sql = "SELECT coalesce(rolpassword, '') FROM pg_authid WHERE rolname = :'name' AND rolcanlogin"
-        rows = postgres.ask(sql, name=self.database)
-        return rows[0][0] if rows else None
-
-    def _owner(self) -> str | None:
-        sql = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = :'name'"
-        rows = postgres.ask(sql, name=self.database)
-        return rows[0][0] if rows else None
+    def _found(self) -> dict[str, str]:
+        """What is kept of the password of the "user", and the "owner" of the database, of those that are there."""
+        user = "SELECT 'user', coalesce(rolpassword, '') FROM pg_authid WHERE rolname = :'name' AND rolcanlogin"
+        owner = "SELECT 'owner', pg_get_userbyid(datdba)::text FROM pg_database WHERE datname = :'name'"
+        rows = postgres.ask(f"{user} UNION ALL {owner}", name=self.database)
+        return {row[0]: row[1] for row in rows}
 
     def _set_user(self) -> None:
         if not postgres.ask("SELECT 1 FROM pg_roles WHERE rolname = :'name'", name=self.database):
