@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from . import system
 
@@ -13,18 +14,29 @@ from . import system
 _SELF_SIGNED_DAYS = 825
 
 
-def names(path: str) -> frozenset[str] | None:
-    """The domains that a certificate is for; None when there is no such file."""
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate as it was found.
+
+    :param names: the domains that it is for; none when the file holds no certificate.
+    :param is_over: whether it is valid no longer, or will not be by the time that was asked for.
+    """
+
+    names: frozenset[str]
+    is_over: bool
+
+
+def found(path: str, within: int = 0) -> Certificate | None:
+    """The certificate in a file; None when there is no such file.
+
+    :param within: seconds from now by which it may be over.
+    """
     if not os.path.exists(path):
         return None
-    out = system.run(["openssl", "x509", "-noout", "-ext", "subjectAltName", "-in", path], ok=(0, 1)).stdout
-    return frozenset(re.findall(r"DNS:([^,\s]+)", out.decode("utf-8", "replace")))
-
-
-def is_over(path: str, within: int = 0) -> bool:
-    """Whether a certificate is valid no longer, or will not be in so many seconds."""
-    argv = ["openssl", "x509", "-noout", "-checkend", str(within), "-in", path]
-    return system.run(argv, ok=(0, 1)).returncode == 1
+    argv = ["openssl", "x509", "-noout", "-ext", "subjectAltName", "-checkend", str(within), "-in", path]
+    done = system.run(argv, ok=(0, 1))
+    names = re.findall(r"DNS:([^,\s]+)", done.stdout.decode("utf-8", "replace"))
+    return Certificate(frozenset(names), is_over=done.returncode == 1)
 
 
 def self_signed(domains: Iterable[str]) -> tuple[bytes, bytes]:

@@ -49,15 +49,15 @@ class Certificate(Resource):
 
     def check(self) -> Change | None:
         path = certbot.certificate(self.name)
-        have = certificates.names(path)
-        wanted = self._wanted(have or frozenset())
+        have = certificates.found(path)
+        wanted = self._wanted(have.names if have else frozenset())
         if have is None:
             reason = f"issued for {_listed(wanted)}"
-        elif have != frozenset(wanted):
-            reason = f"{_listed(sorted(have))} -> {_listed(wanted)}"
+        elif have.names != frozenset(wanted):
+            reason = f"{_listed(sorted(have.names))} -> {_listed(wanted)}"
         elif problem := self._cannot_be_renewed():
             reason = problem
-        elif certificates.is_over(path):
+        elif have.is_over:
             reason = "renewed: it was over"
         else:
             return None
@@ -122,16 +122,14 @@ class SelfSigned(Resource):
         return f"self-signed certificate {self.path}"
 
     def check(self) -> Change | None:
-        have = certificates.names(self.path)
-        if have == frozenset(self.domains) and os.path.exists(f"{self.path}.key") and not self._ends():
+        have = certificates.found(self.path, within=_LEFT)
+        right = have is not None and have.names == frozenset(self.domains) and not have.is_over
+        if right and os.path.exists(f"{self.path}.key"):
             return None
         undo = Undo()
         for path in (self.path, f"{self.path}.key"):
             undo.register(FoundFile.take(path) or FoundNothing(path))
         return Change("made" if have is None else "made anew", self._make, undo.run)
-
-    def _ends(self) -> bool:
-        return certificates.is_over(self.path, within=_LEFT)
 
     def _make(self) -> None:
         certificate, key = certificates.self_signed(self.domains)

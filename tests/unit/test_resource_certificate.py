@@ -79,7 +79,8 @@ class Host:
 
     @property
     def names(self) -> frozenset[str] | None:
-        return certificates.names(certbot.certificate("blog"))
+        found = certificates.found(certbot.certificate("blog"))
+        return found.names if found else None
 
 
 @pytest.fixture
