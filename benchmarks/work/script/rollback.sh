@@ -7,3 +7,5 @@ before=$(ls releases | grep -B1 -x "$current" | head -n1)
 ln -sfn "releases/$before" next
 mv -T next current
 ./reload
+# So that nobody goes back to it.
+rm -rf left && mv "releases/$current" left
