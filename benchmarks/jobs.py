@@ -43,7 +43,7 @@ class Look:
 
 
 # What each tool has deployed on the image that hosts are copies of, see `do_all_once`.
-_FIRST = (Revision(1, 1), Revision(2, 1))
+_FIRST = Revision(1, 1)
 
 
 class Bench:
@@ -55,8 +55,8 @@ class Bench:
     def __init__(self, lab: Lab, hosts: Sequence[Host], distance: Distance, tools: Sequence[Tool]) -> None:
         self.tools = tools
         self._lab, self._hosts, self._distance = lab, hosts, distance
-        self._site, self._numbers = 1, itertools.count(len(_FIRST) + 1)
-        self._deployed = {tool.name: list(_FIRST) for tool in tools}
+        self._site, self._numbers = 1, itertools.count(_FIRST.number + 1)
+        self._deployed = {tool.name: [_FIRST] for tool in tools}
         for tool in tools:
             tool.use(distance.ways)
 
@@ -85,9 +85,9 @@ class Bench:
 
     def begin(self, tool: Tool) -> None:
         """Deploy what all copies of the hosts will have deployed."""
-        for revision in _FIRST:
-            tool.revision(revision.number, revision.requirements)
-            _command(tool, Job.DEPLOY).timed()
+        tool.revision(_FIRST.number, _FIRST.requirements)
+        _, output = _command(tool, Job.DEPLOY).timed()
+        self._verify(tool, Job.DEPLOY, output)
 
     def _make_ready(self, tool: Tool, job: Job) -> None:
         if job is Job.TEMPLATE:
