@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from hostsmith.sandbox import Host
@@ -85,6 +85,7 @@ class Bench:
 
     def begin(self, tool: Tool) -> None:
         """Deploy what all copies of the hosts will have deployed."""
+        tool.prepare()
         tool.revision(_FIRST.number, _FIRST.requirements)
         _, output = _command(tool, Job.DEPLOY).timed()
         self._verify(tool, Job.DEPLOY, output)
@@ -129,15 +130,14 @@ class Bench:
         self._lab.shell(host, _VERIFY.read_text(), str(self._site))
 
 
-def do_all_once(lab: Lab, host: Host, distance: Distance, tools: Sequence[Tool]) -> None:
-    """Have a bare host be one that `Bench` can measure copies of."""
-    bench = Bench(lab, [host], distance, tools)
-    for tool in tools:
+def do_all_once(lab: Lab, host: Host, distance: Distance, jobs: Mapping[Tool, Collection[Job]]) -> None:
+    """Have a bare host be one that `Bench` can measure copies of, by the tools that are to do these jobs."""
+    bench = Bench(lab, [host], distance, list(jobs))
+    for tool, wanted in jobs.items():
         say(f"{tool.name}, for the first time")
-        if Job.PROVISION in tool.jobs:
+        if not PROVISION_JOBS.isdisjoint(wanted):
             bench.timed(tool, Job.PROVISION)
-        if tool.jobs & DEPLOY_JOBS:
-            tool.prepare()
+        if not DEPLOY_JOBS.isdisjoint(wanted):
             bench.begin(tool)
 
 

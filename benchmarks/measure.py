@@ -27,8 +27,8 @@ def measure(options: Options, folder: Path, results: Results, keep: Callable[[],
     """
     tools = [tool for tool in (one(folder / one.name) for one in options.tools) if _installed(tool, results)]
     with Lab(folder) as lab:
-        if any(options.jobs_of(size) for size in options.sizes):
-            _make_image(lab, tools)
+        if any(options.jobs_with(size) for size in options.sizes):
+            _make_image(lab, tools, options)
         for size in options.sizes:
             for delay in options.delays if size == 1 else options.delays[:1]:
                 with _bench(lab, size, _DONE, delay, tools) as bench:
@@ -57,9 +57,9 @@ def _installed(tool: Tool, results: Results) -> bool:
     return True
 
 
-def _make_image(lab: Lab, tools: Sequence[Tool]) -> None:
+def _make_image(lab: Lab, tools: Sequence[Tool], options: Options) -> None:
     with lab.image(_DONE, BARE) as host, lab.far([host], 0) as distance:
-        do_all_once(lab, host, distance, tools)
+        do_all_once(lab, host, distance, {tool: options.jobs_of(tool) for tool in tools})
 
 
 @contextmanager
@@ -74,7 +74,7 @@ def _bench(lab: Lab, size: int, image: str, delay: int, tools: Sequence[Tool]) -
 
 def _rounds(bench: Bench, size: int, delay: int, options: Options, results: Results) -> None:
     """Each job of each tool, one after the other, so that a machine that slows down slows all of them."""
-    work = [(job, tool) for job in options.jobs_of(size) for tool in bench.tools if job in tool.jobs]
+    work = [(job, tool) for job in options.jobs_with(size) for tool in bench.tools if job in options.jobs_of(tool)]
     for job, tool in work:  # in this round the hosts' disks are read, too
         seen = bench.watched(tool, job)
         if not options.runs:
@@ -92,7 +92,7 @@ def _bare(lab: Lab, tools: Sequence[Tool], options: Options, results: Results) -
     for delay in options.delays:
         for _ in range(max(options.runs, 1)):
             for tool in tools:
-                if Job.PROVISION in tool.jobs:
+                if Job.PROVISION in options.jobs_of(tool):
                     with _bench(lab, 1, BARE, delay, [tool]) as bench:
                         _time(bench, Job.PROVISION, tool, 1, delay, results)
 

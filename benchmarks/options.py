@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from .tools.base import Job, Tool
+from .tools.base import PROVISION_JOBS, Job, Tool
 
 # A rollback needs two revisions with the same requirements, as a deploy leaves them.
 _ORDER = (Job.UNCHANGED, Job.TEMPLATE, Job.DEPLOY_REQUIREMENTS, Job.DEPLOY, Job.ROLLBACK)
 _FLEET_JOBS = frozenset({Job.UNCHANGED, Job.DEPLOY})  # with more hosts than one
-_QUICK = "all but one run of each, which is watched while it is timed; more than one host; 20 ms; bare hosts"
+_QUICK_JOBS = frozenset({Job.UNCHANGED, Job.DEPLOY})
+_SLOW = "ansible"  # of which a quick benchmark has no deploys
+_QUICK = (
+    "other jobs, more than one host, 20 ms, and more than one run, which is watched while it is timed: QUICK",
+    f"deploys of {_SLOW}: QUICK",
+)
 
 
 class OptionError(Exception):
@@ -24,6 +29,7 @@ class Options:
     :param delays: round trips in milliseconds; those of fleets are the first alone.
     :param sizes: how many hosts.
     :param lists: how many resources hostsmith is timed with.
+    :param slow: a tool that does not deploy.
     """
 
     runs: int
@@ -32,9 +38,14 @@ class Options:
     jobs: frozenset[Job]
     tools: tuple[type[Tool], ...]
     lists: tuple[int, ...]
+    slow: str = ""
     left_out: tuple[str, ...] = ()
 
-    def jobs_of(self, size: int) -> list[Job]:
+    def jobs_of(self, tool: Tool) -> frozenset[Job]:
+        """What a tool does of what is timed."""
+        return self.jobs & tool.jobs & (PROVISION_JOBS if tool.name == self.slow else frozenset(Job))
+
+    def jobs_with(self, size: int) -> list[Job]:
         """What is timed with so many hosts that are not bare, in order."""
         return [job for job in _ORDER if job in self.jobs and (size == 1 or job in _FLEET_JOBS)]
 
@@ -48,8 +59,7 @@ def options(environment: Mapping[str, str], tools: Iterable[type[Tool]]) -> Opti
     known = {tool.name: tool for tool in tools}
     jobs = {job.value: job for job in Job}
     chosen = _names("ONLY", environment, [*jobs, "growth"])
-    default = [job for job in jobs if not (quick and job == "provision")]
-    wanted = chosen or [*default, "growth"]
+    wanted = chosen or [*(name for name, job in jobs.items() if job in _QUICK_JOBS or not quick), "growth"]
     return Options(
         runs=_numbers("RUNS", environment, "0" if quick else "5", least=0)[0],
         delays=_numbers("DELAYS", environment, "0,80" if quick else "0,20,80", least=0),
@@ -57,7 +67,8 @@ def options(environment: Mapping[str, str], tools: Iterable[type[Tool]]) -> Opti
         jobs=frozenset(jobs[name] for name in wanted if name != "growth"),
         tools=tuple(known[name] for name in _names("TOOLS", environment, known) or known),
         lists=(10, 100, 1000) if "growth" in wanted else (),
-        left_out=(_QUICK,) if quick else (),
+        slow=_SLOW if quick else "",
+        left_out=_QUICK if quick else (),
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from benchmarks.options import OptionError, options
 from benchmarks.report import Case, per_host, ratio, report
 from benchmarks.results import Listed, Results, Run, Sample, slope
+from benchmarks.tools.ansible import Ansible
 from benchmarks.tools.base import Job
 from benchmarks.tools.hostsmith import Hostsmith
 from benchmarks.tools.script import Script
@@ -99,13 +100,18 @@ def test_without_a_word_all_is_measured_and_quickly_only_some() -> None:
     assert everything.jobs == set(Job)
     assert everything.left_out == ()
     assert (quick.runs, quick.delays, quick.sizes) == (0, (0, 80), (1,))
-    assert quick.left_out != ()
+    assert (quick.jobs, quick.left_out != ()) == ({Job.UNCHANGED, Job.DEPLOY}, True)
+
+
+def test_quickly_the_slowest_tool_does_not_deploy(tmp_path: Path) -> None:
+    quick, tools = options({"QUICK": "1"}, TOOLS), [Ansible(tmp_path), Hostsmith(tmp_path)]
+    assert [quick.jobs_of(tool) for tool in tools] == [{Job.UNCHANGED}, {Job.UNCHANGED, Job.DEPLOY}]
 
 
 def test_many_hosts_are_measured_with_nothing_to_change_and_with_deploys() -> None:
     everything = options({}, TOOLS)
-    assert set(everything.jobs_of(1)) == set(Job) - {Job.PROVISION}
-    assert everything.jobs_of(16) == [Job.UNCHANGED, Job.DEPLOY]
+    assert set(everything.jobs_with(1)) == set(Job) - {Job.PROVISION}
+    assert everything.jobs_with(16) == [Job.UNCHANGED, Job.DEPLOY]
 
 
 def test_what_is_measured_can_be_chosen() -> None:
