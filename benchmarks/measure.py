@@ -27,9 +27,10 @@ def measure(options: Options, folder: Path, results: Results, keep: Callable[[],
     """
     tools = [tool for tool in (one(folder / one.name) for one in options.tools) if _installed(tool, results)]
     with Lab(folder) as lab:
-        if any(options.jobs_with(size) for size in options.sizes):
+        sizes = [size for size in options.sizes if options.jobs_with(size)]
+        if sizes:
             _make_image(lab, tools, options)
-        for size in options.sizes:
+        for size in sizes:
             for delay in options.delays if size == 1 else options.delays[:1]:
                 with _bench(lab, size, _DONE, delay, tools) as bench:
                     _rounds(bench, size, delay, options, results)
