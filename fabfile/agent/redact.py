@@ -22,20 +22,18 @@ _SHORTEST_LINE = 12
 
 
 class _Known:
-    """What is to be hidden, in all its spellings; and the pattern for it, made when it is next needed."""
+    """What is to be hidden, in all its spellings, the longest first: of two that begin alike it is the whole one."""
 
-    spellings: set[bytes] = set()
-    pattern: re.Pattern[bytes] | None = None
+    spellings: tuple[bytes, ...] = ()
     lock = threading.Lock()
 
 
 def remember(secret: Secret) -> None:
     """Hide a secret from now on."""
     with _Known.lock:
-        fresh = set(_spellings(secret.reveal())) - _Known.spellings
-        if fresh:
-            _Known.spellings |= fresh
-            _Known.pattern = None
+        known = {*_Known.spellings, *_spellings(secret.reveal())}
+        if len(known) > len(_Known.spellings):
+            _Known.spellings = tuple(sorted(known, key=lambda spelling: (-len(spelling), spelling)))
 
 
 def text(words: str) -> str:
@@ -45,8 +43,12 @@ def text(words: str) -> str:
 
 def data(words: bytes) -> bytes:
     """Bytes without secrets."""
-    pattern = _pattern()
-    return pattern.sub(HIDDEN, words) if pattern else words
+    spellings = _Known.spellings
+    # A regular expression of them all would take longer to make than most runs have use for it.
+    if any(map(words.__contains__, spellings)):
+        for spelling in spellings:
+            words = words.replace(spelling, HIDDEN)
+    return words
 
 
 class Stream:
@@ -68,20 +70,9 @@ class Stream:
         return rest
 
 
-def _pattern() -> re.Pattern[bytes] | None:
-    with _Known.lock:
-        if _Known.pattern is None and _Known.spellings:
-            # Of two that begin alike the longer is tried first.
-            longest_first = sorted(_Known.spellings, key=lambda spelling: (-len(spelling), spelling))
-            _Known.pattern = re.compile(b"|".join(map(re.escape, longest_first)))
-        return _Known.pattern
-
-
 def _unfinished(words: bytes) -> int:
     """How many of the last bytes are the beginning of a secret that goes on, if it is one."""
-    with _Known.lock:
-        spellings = tuple(_Known.spellings)
-    return max((_overlap(words, spelling) for spelling in spellings), default=0)
+    return max((_overlap(words, spelling) for spelling in _Known.spellings), default=0)
 
 
 def _overlap(words: bytes, spelling: bytes) -> int:
