@@ -8,6 +8,7 @@ import io
 import shlex
 import string
 import sys
+import threading
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -148,6 +149,10 @@ def _words(text: str) -> Iterator[str]:
     yield word
 
 
+# Threads ask at once, one to a host: the first makes it for all.
+_making = threading.Lock()
+
+
 @functools.cache
 def _files() -> list[tuple[str, bytes]]:
     """The agent and the resources: paths and contents, as text files are on Linux."""
@@ -159,9 +164,14 @@ def _files() -> list[tuple[str, bytes]]:
 
 
 @functools.cache
+def _version() -> str:
+    return fingerprint(_files())
+
+
 def code_folder() -> str:
-    """Where a host keeps this version of the code, and others keep others."""
-    return f"{CODE}/{fingerprint(_files())}"
+    """Where a host keeps this version of the code."""
+    with _making:
+        return f"{CODE}/{_version()}"
 
 
 @functools.cache
@@ -179,7 +189,8 @@ def agent_zip(compression: int = zipfile.ZIP_DEFLATED) -> bytes:
 
 def code_message() -> bytes:
     """What a host is sent that asks for the code: a program that unpacks it, and the code."""
-    code, program = agent_zip(), (_HERE / "agent" / "unpack.py").read_bytes()
+    with _making:
+        code, program = agent_zip(), (_HERE / "agent" / "unpack.py").read_bytes()
     return b"code %d\n%s%d\n%s" % (len(program), program, len(code), code)
 
 
