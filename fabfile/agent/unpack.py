@@ -63,7 +63,8 @@ def _keep(code: bytes, folder: str, replace: bool) -> None:
     :raises OSError: it cannot be written, or another run was first.
     """
     parent, new = os.path.dirname(folder), f"{folder}.{os.getpid()}"
-    os.makedirs(parent, exist_ok=True)
+    # Nobody else gets in: whoever can open a folder can lock it.
+    os.makedirs(parent, 0o700, exist_ok=True)
     status = os.lstat(parent)
     if status.st_uid != os.geteuid() or status.st_mode & 0o022:
         raise PermissionError(f"others may write in {parent}")

@@ -19,16 +19,12 @@ class Wire:
     with Wire(address) as wire:
         ... ssh to 127.0.0.1, port wire.port ...
         wire.reset()
-
-    `sent` is how many bytes the host was sent.
     """
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self.sent = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._ends: list[socket.socket] = []
-        self._hosts: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._silent = False
 
@@ -75,7 +71,6 @@ class Wire:
                 there = socket.create_connection((self._address, 22), timeout=10)
                 there.settimeout(None)
                 self._ends += [here, there]
-                self._hosts.append(there)
                 self._start(self._pass_on, here, there)
                 self._start(self._pass_on, there, here)
 
@@ -93,7 +88,6 @@ class Wire:
                 if not (data := source.recv(65536)):
                     break
                 if not self._silent:
-                    self.sent += len(data) if target in self._hosts else 0
                     target.sendall(data)
             if not self._silent:
                 target.shutdown(socket.SHUT_WR)

@@ -64,6 +64,7 @@ def version(folder: Path) -> Path:
 def test_it_is_sent_once_and_kept_with_its_bytecode(host: Path) -> None:
     assert [was_sent(host), was_sent(host), was_sent(host)] == [True, False, False]
     assert kept(host) == [version(host).name]
+    assert mode(version(host).parent) == 0o700
     assert list(version(host).glob("hostsmith/agent/__pycache__/main.*.pyc"))
     with zipfile.ZipFile(io.BytesIO(pack.agent_zip())) as archive:
         for name in archive.namelist():
