@@ -88,9 +88,11 @@ try: main = load(folder)
 except Exception as error:
     os.write(1, b"\\x1e{{\\"event\\": \\"code\\"}}\\n")
     frames, scope = b"", {{}}
-    while not (line := stdin.readline()).startswith(b"code "):
+    line = stdin.readline()
+    while not line.startswith(b"code "):
         if not line: sys.exit(1)
         frames += line + stdin.read(int(line))
+        line = stdin.readline()
     exec(stdin.read(int(line[5:])), scope)
     main = scope["unpack"](stdin, folder, load, error)
     stdin = scope["Input"](frames, stdin)

@@ -88,6 +88,10 @@ def test_the_command_has_nothing_that_shells_understand_differently(password: bo
     assert ("sudo -H -S" if password else "sudo -H -n") in script
 
 
+def test_an_old_python_can_read_what_tells_that_it_is_too_old() -> None:
+    ast.parse(pack._BOOTSTRAP, feature_version=(3, 4))
+
+
 class TestOwnModules:
     """A project's own resources and handlers."""
 
