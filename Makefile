@@ -15,7 +15,7 @@ demo-fleet:  ## Boot three disposable hosts: two web hosts behind a balancer (ro
 
 test:  ## All tests, those on real disposable hosts too (root)
 	@[ "$$(id -u)" = 0 ] || { echo "The tests boot hosts, which takes root: sudo make test, or make test-unit" >&2; exit 1; }
-	@sh scripts/bootstrap.sh dev $(HOST_PACKAGES) openssl wrk
+	@sh scripts/bootstrap.sh dev $(HOST_PACKAGES) openssl wrk strace
 	$(BIN)/python -m pytest -n 3 --dist loadfile --max-worker-restart 0
 
 test-unit:  ## Tests that need neither root nor hosts: seconds

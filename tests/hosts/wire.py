@@ -1,4 +1,7 @@
-"""A wire between this machine and a host, for SSH to go through, that can be cut in each way that a wire is."""
+"""A wire between this machine and a host, for SSH to go through, that can be cut in each way that a wire is.
+
+It counts what goes through it, too.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,34 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for 0 seconds
+
+
+@dataclass
+class Traffic:
+    """What went through one connection.
+
+    :param up, down: bytes to the host, and from it.
+    :param trips: how often something was sent to the host after something was heard of it.
+    """
+
+    up: int = 0
+    down: int = 0
+    trips: int = 0
+    _heard: bool = False
+
+    def count_up(self, size: int) -> None:
+        self.up += size
+        self.trips += self._heard
+        self._heard = False
+
+    def count_down(self, size: int) -> None:
+        self.down += size
+        self._heard = True
 
 
 class Wire:
@@ -27,6 +55,7 @@ class Wire:
         self._ends: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._silent = False
+        self.connections: list[Traffic] = []
 
     @property
     def port(self) -> int:
@@ -71,15 +100,17 @@ class Wire:
                 there = socket.create_connection((self._address, 22), timeout=10)
                 there.settimeout(None)
                 self._ends += [here, there]
-                self._start(self._pass_on, here, there)
-                self._start(self._pass_on, there, here)
+                traffic = Traffic()
+                self.connections.append(traffic)
+                self._start(self._pass_on, here, there, traffic.count_up)
+                self._start(self._pass_on, there, here, traffic.count_down)
 
-    def _start(self, work: Callable[..., None], *ends: socket.socket) -> None:
-        thread = threading.Thread(target=work, args=ends, daemon=True)
+    def _start(self, work: Callable[..., None], *arguments: Any) -> None:
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
+    def _pass_on(self, source: socket.socket, target: socket.socket, count: Callable[[int], None]) -> None:
         with contextlib.suppress(OSError, ValueError):
             while True:
                 # While somebody waits in recv(2) itself, the kernel resets nothing.
@@ -87,6 +118,7 @@ class Wire:
                     continue
                 if not (data := source.recv(65536)):
                     break
+                count(len(data))
                 if not self._silent:
                     target.sendall(data)
             if not self._silent:

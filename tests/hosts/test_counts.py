@@ -1,0 +1,130 @@
+"""What a run costs, in what can be counted: connections, channels, round trips, bytes, programs started on the host.
+
+A figure that has become smaller is a reason to lower its limit; one that is over it, to look for what was added.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hostsmith.sandbox import machine, process
+from hostsmith.sandbox.store import Store
+
+from tests.hosts.conftest import Project, Vps, make_project
+from tests.hosts.wire import Wire
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a run took of a host.
+
+    :param connections: SSH connections, each with a handshake.
+    :param channels: commands executed over them.
+    :param trips: how often we sent something after we had heard something. On an idle machine it is 6 for provision, 10
+        for deploy and 9 for rollback; on a busy one, answers come in more pieces, and heartbeats in between.
+    :param up, down: bytes to the host, and from it.
+    :param programs: those started on the host: by sshd, and by what it starts.
+    """
+
+    connections: int
+    channels: int
+    trips: int
+    up: int
+    down: int
+    programs: int
+
+    def assert_at_most(self, limit: Counts) -> None:
+        over = [
+            f"{name}: found {found}, expected at most {most}"
+            for (name, found), most in zip(vars(self).items(), vars(limit).values(), strict=True)
+            if found > most
+        ]
+        assert not over, "\n".join(over)
+
+
+@pytest.fixture(scope="module")
+def project(
+    boot: Callable[..., Vps], deployed_image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Project]:
+    vps = boot(deployed_image)
+    vps.wait_for_site()
+    yield make_project(tmp_path_factory.mktemp("counts"), vps)
+    vps.sandbox.destroy(vps.name)
+
+
+def test_provision_with_nothing_to_change(project: Project) -> None:
+    costs(project, "provision").assert_at_most(Counts(1, 1, trips=9, up=195_000, down=12_000, programs=26))
+
+
+def test_deploy_of_a_revision_with_the_same_requirements(project: Project) -> None:
+    project.write("new.txt", "new\n")
+    project.commit("something new")
+    costs(project, "deploy").assert_at_most(Counts(1, 1, trips=13, up=195_000, down=14_000, programs=30))
+
+
+def test_rollback(project: Project) -> None:
+    project.fab("deploy")
+    costs(project, "rollback").assert_at_most(Counts(1, 1, trips=12, up=195_000, down=8_000, programs=20))
+
+
+def test_several_tasks_of_one_command_line_share_a_connection(project: Project) -> None:
+    found = costs(project, "provision", "deploy")
+    assert (found.connections, found.channels) == (1, 2)
+
+
+def costs(project: Project, *tasks: str) -> Counts:
+    """Run tasks of fab on the host, and count what it took."""
+    before = project.vps.sessions()
+    with Wire(project.vps.address) as wire, programs(project.vps) as started:
+        project.names_hosts = False
+        try:
+            project.fab("-H", f"root@127.0.0.1:{wire.port}", *tasks)
+        finally:
+            project.names_hosts = True
+    # The session that counts is one, too.
+    channels = project.vps.sessions() - before - 1
+    trips, up, down = (sum(getattr(each, name) for each in wire.connections) for name in ("trips", "up", "down"))
+    return Counts(len(wire.connections), channels, trips, up, down, len(started))
+
+
+@contextlib.contextmanager
+def programs(vps: Vps) -> Iterator[list[str]]:
+    """The programs that the host's sshd, and all that it starts, starts during the block; complete after it."""
+    started: list[str] = []
+    sshd = sshd_of(vps)
+    argv = ["strace", "-f", "-qq", "-e", "trace=execve", "-e", "signal=none", "-p", str(sshd)]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as strace:
+        limit = time.monotonic() + 30
+        while "TracerPid:\t0" in Path(f"/proc/{sshd}/status").read_text():
+            assert strace.poll() is None and time.monotonic() < limit, "strace did not attach"
+            time.sleep(0.01)
+        try:
+            yield started
+        finally:
+            strace.send_signal(signal.SIGINT)
+            _, text = strace.communicate(timeout=30)
+    # One that another process interrupts is on two lines: `<unfinished ...>`, and `resumed` with the result.
+    started += [line for line in text.splitlines() if "execve" in line and line.endswith("= 0")]
+
+
+def sshd_of(vps: Vps) -> int:
+    """The pid, on this machine, of the sshd of a host that takes new connections."""
+    store = Store(vps.sandbox.project)
+    running = machine.of(store, store.read().hosts[vps.name]).process()
+    assert running is not None
+    found = [pid for pid in process.descendants(running.pid) if "[listener]" in command_line(pid)]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def command_line(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    return ""
