@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import archive, migrations, recipes
+from . import archive, migrations, recipes, templating
 from .agent import wire
 from .connection import requests
 from .console import Console
@@ -181,6 +181,7 @@ def _reach(fleet: Fleet, what: str, skip_unreachable: bool) -> list[Report]:
     """Connect to the hosts; returns the reports of those that are away and left out."""
     for member in fleet.members:
         member.report.verdict = "kept"
+    templating.preload()
     away = [member for member in fleet.connect() if member.report.verdict == "unreachable"]
     if skip_unreachable and len(away) < len(fleet.members):
         fleet.leave_out(away)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import shlex
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -123,6 +125,11 @@ def _rendered(resource: Resource, project: Path, host: str) -> Resource:
         elif isinstance(value, tuple) and value and all(isinstance(item, Resource) for item in value):
             parts[part.name] = tuple(rendered(value, project, host))
     return replace(resource, **parts) if parts else resource
+
+
+def preload() -> None:
+    """Begin to load what renders, which takes as long as a handshake; for those who have to wait for a host anyway."""
+    threading.Thread(target=importlib.import_module, args=("jinja2",), daemon=True).start()
 
 
 def render(project: Path, name: str, variables: dict[str, Any]) -> str:
