@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import SettingsError
+from .rendering import Rendered
 from .resources import File, Secret, Validated
-from .templating import Rendered, local_text
+from .templating import local_text
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from .connection import requests
 from .connection.session import Event, Session
 from .console import Console
 from .errors import ConvergeError, UsageError
+from .rendering import rendered
 from .report import Report
 from .settings.fabric_config import project_folder
-from .templating import rendered
 
 if TYPE_CHECKING:
     from fabric import Connection

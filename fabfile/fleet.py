@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-        if not self.session.plan(files, report.add) and not report.failed:
-        self.report.add(event)
 class Fleet:
     """The hosts of a run, in a `with` block at whose end all sessions are closed.
 

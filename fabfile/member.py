@@ -7,17 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .connection import requests
 from .connection.requests import Event, Request
 from .connection.session import Session
 from .console import Console
-from .converge import add
 from .errors import HostsmithError, InterruptedRunError
+from .rendering import rendered
 from .report import Report
-from .templating import rendered
 
 if TYPE_CHECKING:
     from .resources.base import Resource
@@ -124,7 +122,7 @@ class Member:
         """What `converge` would change, in a report of its own that nobody is shown."""
         report = Report(self.label, dry_run=True)
         files = rendered(resources, self.settings.project, self.label)
-        if not self.session.plan(files, partial(add, report)) and not report.failed:
+        if not self.session.plan(files, report.add) and not report.failed:
             report.error = "it cannot be told what would change"
         return report
 
@@ -149,7 +147,7 @@ class Member:
 
     def on_event(self, event: Event) -> None:
         """Enter an event of the host in its report, and show it."""
-        add(self.report, event)
+        self.report.add(event)
         if event["event"] == "result" and event["state"] == "reverted":
             self.report.verdict = "reverted"
         self._console.event(self.label, event)

@@ -8,12 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import archive, migrations, recipes, templating
+from . import archive, environment, migrations, recipes, templating
 from .agent import wire
 from .connection import requests
 from .console import Console
-from .environment import variables
-from .environment.services import of_services
 from .errors import FleetError, HostsmithError
 from .fleet import Fleet, Member
 from .outcome import Outcome
@@ -129,10 +127,10 @@ def release_variables(c: Context, run: Underway, given: Given, kept: list[Kept])
     :raises FleetError: a host that must be asked is away.
     :raises ServiceError: a service of the app is not set up.
     """
-    given = given.over(of_services(c, run.settings, run.fleet))
-    if variables.lacking(given, kept):
+    given = given.over(environment.services.of_services(c, run.settings, run.fleet))
+    if environment.variables.lacking(given, kept):
         kept = [*kept, *_kept_by_others(c, run)]
-    wanted = variables.wanted(given, kept)
+    wanted = environment.variables.wanted(given, kept)
     for remark in wanted.remarks:
         run.console.say(remark, style="yellow")
     return wanted
@@ -169,7 +167,7 @@ def _kept_by_others(c: Context, run: Underway) -> list[Kept]:
     if not others:
         return []
     with Fleet(others, Console(quiet=True), settings.concurrency, "config") as fleet:
-        found = fleet.each(lambda member: variables.ask(member.session, settings.app))
+        found = fleet.each(lambda member: environment.variables.ask(member.session, settings.app))
         if not run.left_out:
             fleet.require(
                 "its values of `config.set` and generated ones are needed, and it is away; nothing has changed"

@@ -7,14 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from . import recipes
+from . import environment, recipes
 from .agent.layout import Record
-from .agent.variables import Variables
 from .connection import requests
 from .connection.requests import Request, whoami
 from .console import Console
-from .environment import variables
-from .environment.variables import Kept, Wanted
 from .errors import ReleaseError
 from .fleet import Member
 from .outcome import told
@@ -27,6 +24,8 @@ from .targets import Limits, targets, with_app
 if TYPE_CHECKING:
     from invoke.context import Context
 
+    from .agent.variables import Variables
+    from .environment.variables import Kept
     from .resources.base import Resource
     from .settings import Settings
 
@@ -57,8 +56,7 @@ class Live:
     @property
     def variables(self) -> Variables:
         """What people have set on the hosts, of the host on which it was set last."""
-        source = variables.reference(list(self.kept.values()))
-        return source.variables if source else Variables()
+        return environment.variables.last_set(list(self.kept.values()))
 
     def has(self, wanted: Variables) -> bool:
         """Whether all hosts have what people would have set."""
@@ -79,7 +77,7 @@ class Live:
         def prepare(member: Member) -> Sequence[Resource]:
             new = replace(wanted, given=self.kept[member].variables.given, since=record.id)
             return recipes.release.reconfigured(
-                member.settings, member.target.roles, record, self.record.id, Wanted(new, {})
+                member.settings, member.target.roles, record, self.record.id, environment.variables.Wanted(new, {})
             )
 
         self.run.put_out(record.id, prepare, dict.fromkeys(self.kept, self.record.id))
@@ -87,7 +85,7 @@ class Live:
 
 
 def _questions(app: str) -> Sequence[Request[Any]]:
-    return requests.ask("releases", app=app), variables.kept(app)
+    return requests.ask("releases", app=app), environment.variables.kept(app)
 
 
 def _live(kept: Sequence[Kept]) -> Record:

@@ -1,4 +1,4 @@
-"""Resources that are rendered here and travel as files: templates, where they are looked for, and files as they are."""
+"""What is rendered here and travels as files: templates, where they are looked for, and files as they are."""
 
 from __future__ import annotations
 
@@ -6,36 +6,18 @@ import functools
 import importlib
 import shlex
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .errors import SettingsError
-from .resources.base import Change, Resource, ResourceError
+from .rendering import Rendered
 from .resources.file import File
 from .resources.secret import Secret
 
 _HERE = Path(__file__).parent
 # In a checkout the templates lie beside the package, installed they lie in it.
 BUNDLED = next((path for path in (_HERE / "templates", _HERE.parent / "templates") if path.is_dir()), _HERE)
-
-
-@dataclass(frozen=True)
-class Rendered(Resource):
-    """A resource that stands for another one, which is made of it before it is sent to a host."""
-
-    def check(self) -> Change | None:
-        raise ResourceError(f"{self.describe()} has not been rendered, as it is before it is sent to a host")
-
-    def render(self, project: Path, host: str) -> Resource:
-        """The resource that it stands for.
-
-        :param project: the project folder, which may hold templates and other files.
-        :param host: the host as the user wrote it.
-        :raises SettingsError: a file is missing, or is not as it must be.
-        """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -107,24 +89,6 @@ def local_text(project: Path, source: str, setting: str) -> str:
         raise SettingsError(f"{setting}: {path}: {error.strerror}, expected a file on this machine") from None
     except UnicodeDecodeError:
         raise SettingsError(f"{setting}: {path}: found no text, expected PEM") from None
-
-
-def rendered(resources: Sequence[Resource], project: Path, host: str) -> list[Resource]:
-    """The resources with all that is to be rendered, also what others are made of, replaced by what it stands for."""
-    return [_rendered(resource, project, host) for resource in resources]
-
-
-def _rendered(resource: Resource, project: Path, host: str) -> Resource:
-    if isinstance(resource, Rendered):
-        return resource.render(project, host)
-    parts: dict[str, Any] = {}
-    for part in fields(resource):
-        value = getattr(resource, part.name)
-        if isinstance(value, Resource):
-            parts[part.name] = _rendered(value, project, host)
-        elif isinstance(value, tuple) and value and all(isinstance(item, Resource) for item in value):
-            parts[part.name] = tuple(rendered(value, project, host))
-    return replace(resource, **parts) if parts else resource
 
 
 def preload() -> None:

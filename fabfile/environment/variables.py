@@ -198,6 +198,12 @@ def reference(kept: Sequence[Kept]) -> Kept | None:
     return max(candidates, key=lambda host: host.variables.since, default=None)
 
 
+def last_set(kept: Sequence[Kept]) -> Variables:
+    """What people have set on the hosts, of the host on which it was set last."""
+    source = reference(kept)
+    return source.variables if source else Variables()
+
+
 def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """Names that do not have the same value in both."""
     return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))

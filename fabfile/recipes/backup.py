@@ -6,9 +6,9 @@ import json
 from collections.abc import Container
 from typing import TYPE_CHECKING
 
+from .. import archive
 from .._version import __version__
 from ..agent import stored
-from ..archive.parts import parts_on
 from ..connection import pack
 from ..resources import Absent, Directory, File, Resource, Restart, Service
 from ..resources.backed_up import BackedUp
@@ -35,7 +35,7 @@ def backups(settings: Settings, roles: Container[str]) -> list[Resource]:
     """What makes them, on a host that has a part of the app's data; nothing when the settings do not ask for any."""
     if not settings.backup.is_on_host:
         return []
-    parts, environment = parts_on(settings, roles)
+    parts, environment = archive.parts.parts_on(settings, roles)
     if not (parts or environment):
         return []
     plan, unit = f"{_FOLDER}/backup-{settings.app}.json", stored.unit(settings.app)

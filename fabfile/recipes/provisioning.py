@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
+from .. import recipes
 from ..errors import SettingsError
 from ..resources import Package, Resource
 from .app import app
 from .backup import backups
 from .deployers import deployers
-from .haproxy import haproxy
 from .hardening import hardening
 from .nginx import nginx
 from .python import python
@@ -36,7 +36,7 @@ def all_of(settings: Settings, roles: Container[str]) -> list[Resource]:
     if balances(settings, roles):
         if "web" in roles:
             raise SettingsError(_both(settings))
-        resources += haproxy(settings)
+        resources += recipes.haproxy.haproxy(settings)
     its_services = services(settings, roles)
     resources += its_services
     if processes(settings, roles) or balances(settings, roles) or its_services:

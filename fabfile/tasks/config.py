@@ -100,8 +100,7 @@ def config_edit(
     settings = load(c).in_batches(batch)
     limits = Limits(role, host, exclude)
     found = _asked(c, settings, limits, Console(quiet=json))
-    source = environment.variables.reference(list(found.values()))
-    before = source.variables.chosen if source else {}
+    before = environment.variables.last_set(list(found.values())).chosen
     after = environment.editor.edited(
         before, f"{settings.app}: the variables that are set on the hosts, without those of the settings"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .. import recipes
+from .. import recipes, views
 from ..addresses import with_addresses
 from ..agent import wire
 from ..console import Console, print_json
@@ -14,11 +14,12 @@ from ..recipes.roles import balances
 from ..roles import ALL_ROLES
 from ..settings import load
 from ..targets import Limits, targets
-from ..views.overview import COLUMNS, Answer, compare, remarks, row, style
 from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context
+
+    from ..views.overview import Answer
 
 
 @task(help={"json": "Print one JSON document instead of a table."})
@@ -35,7 +36,7 @@ def status(
     console = Console(quiet=json)
     with Fleet(targets(c, settings, Limits(role, host, exclude)), console, settings.concurrency, None) as fleet:
         seen = fleet.each(lambda member: _look(member, no_plan))
-    compare(seen.values())
+    views.overview.compare(seen.values())
     answers = {member.label: seen.get(member) or _silent(member) for member in fleet.members}
     if json:
         print_json(answers)
@@ -85,7 +86,7 @@ def _roles(member: Member) -> list[str] | None:
 
 
 def _print(answers: dict[str, Answer], console: Console) -> None:
-    rows = [row(name, answer) for name, answer in answers.items()]
-    console.table(COLUMNS, rows, [style(answer) for answer in answers.values()])
-    for line in remarks(answers):
+    rows = [views.overview.row(name, answer) for name, answer in answers.items()]
+    console.table(views.overview.COLUMNS, rows, [views.overview.style(answer) for answer in answers.values()])
+    for line in views.overview.remarks(answers):
         console.say(line, style="yellow")

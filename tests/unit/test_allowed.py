@@ -18,6 +18,7 @@ from hostsmith.environment.variables import Wanted
 from hostsmith.host import Host
 from hostsmith.recipes import release as recipe
 from hostsmith.recipes.haproxy import server_name
+from hostsmith.rendering import rendered
 from hostsmith.resources import (
     Absent,
     Command,
@@ -48,7 +49,6 @@ from hostsmith.resources.settled import Settled
 from hostsmith.resources.singletons import Singletons, SingletonsEnded
 from hostsmith.roles import ALL_ROLES
 from hostsmith.settings.schema import Settings
-from hostsmith.templating import rendered
 
 ID = "20261121-101500-1f3c2ab"
 FOLDER = f"/srv/shop/releases/{ID}"

@@ -24,11 +24,12 @@ import pytest
 from hostsmith.environment import variables
 from hostsmith.errors import SettingsError
 from hostsmith.recipes import haproxy, nginx, release
+from hostsmith.rendering import rendered
 from hostsmith.resources import File, Resource, Secret, Validated
 from hostsmith.resources.environment import Environment
 from hostsmith.settings import Settings
 from hostsmith.settings import values as kind
-from hostsmith.templating import Template, render, rendered
+from hostsmith.templating import Template, render
 from hypothesis import assume, given
 from hypothesis import strategies as st
 

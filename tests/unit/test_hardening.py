@@ -13,11 +13,11 @@ from fabric import Config
 from hostsmith.addresses import with_addresses
 from hostsmith.errors import SettingsError
 from hostsmith.recipes.hardening import Rule, firewall, firewall_rules, hardening
+from hostsmith.rendering import rendered
 from hostsmith.resources import File, Validated
 from hostsmith.resources.swap import swap_size
 from hostsmith.roles import ALL_ROLES
 from hostsmith.settings import Settings
-from hostsmith.templating import rendered
 from pydantic import ValidationError
 
 EVERYBODY: tuple[str, ...] = ()

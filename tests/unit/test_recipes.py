@@ -22,6 +22,7 @@ from hostsmith.errors import SettingsError
 from hostsmith.host import Host
 from hostsmith.recipes import app, haproxy, nginx, provision, python, release, roles, supervisor, system
 from hostsmith.recipes.provisioning import together
+from hostsmith.rendering import rendered
 from hostsmith.resources import (
     Absent,
     Directory,
@@ -46,7 +47,7 @@ from hostsmith.resources.release_command import ReleaseCommand
 from hostsmith.resources.settled import Settled
 from hostsmith.roles import ALL_ROLES
 from hostsmith.settings import Settings
-from hostsmith.templating import Template, render, rendered
+from hostsmith.templating import Template, render
 from local_host import NASTY, nobody_reads, program
 
 ID = "20260101-120000-0123456"

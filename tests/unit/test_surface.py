@@ -11,14 +11,46 @@ from pathlib import Path
 import hostsmith
 import pytest
 
-# What a command that needs none of it must not wait for.
-HEAVY = ("jinja2", "pydantic", "rich")
+LIST = """
+import sys
+from fabric.main import program
+
+try:
+    program.run(["fab", "--list"])
+finally:
+    print("\\n", *sys.modules)
+"""
+RECIPE = """
+import sys
+from hostsmith.recipes import provision
+from hostsmith.settings.schema import Settings
+
+provision(Settings(app="blog", processes={"web": "gunicorn blog:app"}, roles={"web": ["web1"]}), {"web"})
+print(*sys.modules)
+"""
+CONSOLE = """
+import sys
+from hostsmith.console import Console
+
+console = Console()
+with console.fleet(["web1", "web2"], "deploy"):
+    console.event("web1", {"event": "result", "resource": "a", "state": "changed", "seconds": 0})
+console.table(["A"], [["1"]])
+print(*sys.modules)
+"""
 
 
-def run(code: str) -> str:
+def run(code: str, folder: Path | None = None) -> str:
     """What a program of its own prints, in which nothing has been loaded yet."""
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60, cwd=folder
+    )
     return done.stdout
+
+
+def loaded(code: str, folder: Path | None = None) -> set[str]:
+    """The modules that a program has loaded, which it prints in its last line."""
+    return set(run(code, folder).splitlines()[-1].split())
 
 
 def test_all_names_can_be_imported_at_once() -> None:
@@ -53,3 +85,31 @@ def test_a_name_that_there_is_not_is_no_attribute() -> None:
 )
 def test_modules_need_no_import_of_their_own(name: str) -> None:
     assert run(f"import hostsmith; print(hostsmith.{name}.__name__)").split() == [name.rpartition(".")[2]]
+
+
+class TestWhatNobodyWaitsFor:
+    """A command loads what it needs, and not the rest: counted by modules, for seconds depend on the machine."""
+
+    def test_a_list_of_all_tasks_needs_no_settings_no_recipes_and_nothing_to_draw_with(self, tmp_path: Path) -> None:
+        (tmp_path / "fabfile.py").write_text("from hostsmith import ns\n")
+        found = loaded(LIST, tmp_path)
+        assert "hostsmith.tasks.deploy" in found
+        assert not found & {"jinja2", "pydantic", "rich", "sqlite3", "xmlrpc.client"}
+        assert {name for name in found if name.startswith("hostsmith.recipes.")} == {"hostsmith.recipes.roles"}
+        packages = ("archive", "detect", "local", "sandbox", "services", "views")
+        assert not [name for name in found if name.startswith(tuple(f"hostsmith.{package}." for package in packages))]
+
+    def test_a_fabfile_of_resources_alone_waits_for_no_task(self) -> None:
+        found = loaded("import sys; from hostsmith import File, Package; print(*sys.modules)")
+        assert "hostsmith.resources.package" in found
+        assert not [name for name in found if name.startswith(("hostsmith.tasks.", "hostsmith.recipes."))]
+
+    def test_a_site_without_balancer_and_backups_waits_for_neither(self) -> None:
+        found = loaded(RECIPE)
+        assert "hostsmith.recipes.nginx" in found
+        assert not found & {"hostsmith.recipes.haproxy", "hostsmith.archive.parts", "jinja2", "sqlite3"}
+
+    def test_a_pipe_needs_no_rich(self) -> None:
+        found = loaded(CONSOLE)
+        assert "hostsmith.console.paper" in found
+        assert "rich" not in found
