@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,9 @@ def _adopt(program: Fab) -> None:
 
     # To load modules makes very many objects and next to no garbage. Looking for it took a tenth of a command's start.
     gc.set_threshold(_GARBAGE_AFTER)
+    # Python looks for garbage among all that is left when it ends, a few times over, which took longer than to import
+    # Fabric. The process takes all of it along anyway.
+    atexit.register(gc.freeze)
     # `fab` has not read the project's files yet: from here on what is wrong with them is said in one line.
     fabric_config.adopt(program)
     remainder.adopt(program)
