@@ -50,15 +50,22 @@ class HealthCheck:
     def _patience(self) -> float:
         return min(self.request_timeout, self.timeout)
 
-    def wait(self, ask: Callable[[], str | None], alive: Callable[[], None], interval: float = 0.05) -> str | None:
+    def wait(
+        self, ask: Callable[[], str | None], alive: Callable[[], object], interval: float = 0.05, look: float = 0.2
+    ) -> str | None:
         """Ask again and again until it is well or the time is up.
 
-        :param alive: called between two questions; raises when there is no more use in waiting.
+        :param alive: called now and then between two questions; raises when there is no more use in waiting.
+        :param interval: seconds between two questions.
+        :param look: seconds between two calls of `alive`, which keeps supervisord from starting the app while it tells.
         :returns: None when it became well, else the last answer.
         """
-        deadline = time.monotonic() + self.timeout
-        while (found := ask()) is not None and time.monotonic() < deadline:
-            alive()
+        next_look = time.monotonic()
+        deadline = next_look + self.timeout
+        while (found := ask()) is not None and (now := time.monotonic()) < deadline:
+            if now >= next_look:
+                alive()
+                next_look = now + look
             time.sleep(interval)
         return found
 

@@ -27,18 +27,21 @@ class Starting:
         self._group, self._config, self._names = group, config, names
         self._pids: dict[str, int] = {}
 
-    def require_alive(self) -> None:
+    def require_alive(self) -> list[dict[str, Any]]:
         """See that none has ended.
 
+        :returns: what supervisord says of each.
         :raises ResourceError: one has, even if supervisord has started it again since.
         """
-        for process in self._processes():
+        found = self._processes()
+        for process in found:
             # supervisord starts one that has ended again at once, so its state alone may not tell.
             again = self._pids.setdefault(process["name"], process["pid"]) != process["pid"]
             if again or process["statename"] in DEAD:
                 why = process["spawnerr"] or ("supervisord had to start it again" if again else "")
                 why = why or process["description"]
                 raise ResourceError(f"process {process['name']} ended while it was starting: {why}")
+        return found
 
     def wait(self, timeout: float = PATIENCE, passes_over: str = "") -> None:
         """Wait until all are running: supervisord says so when one has lived for its startsecs.
@@ -48,8 +51,7 @@ class Starting:
         :raises ResourceError: one has ended, or the time is up.
         """
         deadline = time.monotonic() + timeout + longest(self._config, "startsecs", 1.0)
-        while any(p["statename"] != "RUNNING" for p in self._processes() if p["name"] != passes_over):
-            self.require_alive()
+        while any(p["statename"] != "RUNNING" for p in self.require_alive() if p["name"] != passes_over):
             if time.monotonic() > deadline:
                 raise ResourceError("not all processes were running in time")
             time.sleep(_PAUSE)

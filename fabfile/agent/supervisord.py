@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import os
+import select
 import time
 import xmlrpc.client
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..resources.base import ResourceError
@@ -20,6 +23,8 @@ _ALIVE = frozenset({"STARTING", "RUNNING", "BACKOFF", "STOPPING"})
 _KILLED_WITHIN = 60.0
 # Seconds by which one may have been killed after it was seen last.
 _BETWEEN_LOOKS = 0.1
+# Seconds after which supervisord is asked again, though no process has ended.
+_LOOK = 0.5
 # Seconds after which people want to know what is waited for.
 _WORTH_TELLING = 1.0
 
@@ -112,6 +117,20 @@ def stop_processes(group: str, config: str, names: Sequence[str]) -> None:
     _wait_for_the_end([group], stop_seconds(config), names)
 
 
+def _until_one_ends(pids: Iterable[int]) -> None:
+    """Wait until one of these processes has ended, but not for long: supervisord has work of its own than to be asked.
+
+    It does not wait at all when one has gone already, or kernel (before 5.3) or Python cannot tell.
+    """
+    poll = select.poll()
+    with contextlib.ExitStack() as files, contextlib.suppress(OSError, AttributeError):
+        for pid in pids:
+            file = os.pidfd_open(pid)
+            files.callback(os.close, file)
+            poll.register(file, select.POLLIN)
+        poll.poll(1000 * _LOOK)
+
+
 def _ask(group: str, method: str, *arguments: Any) -> None:
     try:
         call(method, *arguments)
@@ -129,22 +148,23 @@ def _wait_for_the_end(groups: Collection[str], limits: Mapping[str, float], name
     :param names: those of the groups that were asked; None for all.
     """
 
-    def alive() -> list[str]:
-        found = [p["name"] for p in processes() if p["group"] in groups and p["statename"] in _ALIVE]
-        return [name for name in found if names is None or name in names]
+    def alive() -> dict[str, int]:
+        found = [p for p in processes() if p["group"] in groups and p["statename"] in _ALIVE]
+        return {p["name"]: p["pid"] for p in found if names is None or p["name"] in names}
 
     begin = time.monotonic()
     seen: dict[str, float] = {}
     told: list[str] = []
-    while left := alive():
+    while left := list(there := alive()):
         waited = time.monotonic() - begin
-        seen.update(dict.fromkeys(left, waited))
         limit = max(limits.get(process_of(name), 0.0) for name in left)
         if waited > limit + _KILLED_WITHIN:
             raise ResourceError(f"{', '.join(left)} do not end, not even killed; see `supervisorctl status`")
         if waited > _WORTH_TELLING and left != told:
             events.at_work(f"{', '.join(left)} may finish, for {limit:g} s at most")
             told = left
+        _until_one_ends(there.values())
+        seen.update(dict.fromkeys(left, time.monotonic() - begin))
         time.sleep(0.02)
     for name, waited in seen.items():
         limit = limits.get(process_of(name), 0.0)

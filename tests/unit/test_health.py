@@ -145,7 +145,7 @@ def test_waits_until_it_is_well(serve: Callable[[bytes], Server], tmp_path: Path
         if len(looked) == 3:
             server.answer = OK
 
-    problem = check().wait(lambda: check().ask_socket(f"{tmp_path}/web.sock"), alive, interval=0)
+    problem = check().wait(lambda: check().ask_socket(f"{tmp_path}/web.sock"), alive, interval=0, look=0)
     assert problem is None
     assert len(looked) == 3
 
