@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shlex
 import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -45,22 +47,33 @@ class Lab:
     """A sandbox of the benchmark's own, for the length of a `with` block.
 
     :param folder: a scratch folder.
+    :raises LabError: another benchmark has it.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._box = folder, Sandbox(HERE)
+        self._leave = ExitStack()
 
     def __enter__(self) -> Lab:
-        if self._box.hosts() or self._box.images():  # a killed run's
-            self._box.destroy()
-        with self.image(BARE) as host:
-            self.shell(host, _COUNT_SESSIONS)
+        with ExitStack() as stack:
+            lock = os.open(HERE, os.O_RDONLY)
+            stack.callback(os.close, lock)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise LabError(f"another benchmark of {HERE} runs; wait for it, or end it") from None
+            if self._box.hosts() or self._box.images():  # a killed run's
+                self._box.destroy()
+            stack.callback(self._box.destroy)
+            with self.image(BARE) as host:
+                self.shell(host, _COUNT_SESSIONS)
+            self._leave = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._box.destroy()
+        self._leave.close()
 
     @contextmanager
     def image(self, name: str, base: str | None = None) -> Iterator[Host]:

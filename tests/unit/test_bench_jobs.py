@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import http.server
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -98,3 +100,13 @@ def test_a_deploy_that_is_not_served_ends_the_benchmark(copier: Copier, monkeypa
     monkeypatch.setattr(copier, "command", lambda job: ["true"])
     with pytest.raises(LabError, match="copier, deploy: .* does not serve 'revision 2"):
         bench(copier).timed(copier, Job.DEPLOY)
+
+
+def test_a_second_benchmark_leaves_the_hosts_of_the_first_alone(tmp_path: Path) -> None:
+    held = os.open(labs.HERE, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(LabError, match="another benchmark"), Lab(tmp_path):
+            pass
+    finally:
+        os.close(held)
