@@ -15,7 +15,6 @@ from pathlib import Path
 
 HERE = Path(__file__).parents[1]
 WORK = HERE / "work"  # what the tools do, in their own languages
-BUILD = HERE.parent / "build" / "benchmarks"  # tools that were installed once; `make clean` takes them away
 
 
 class Job(Enum):

@@ -7,12 +7,14 @@ import subprocess
 import venv
 from pathlib import Path
 
-from .base import BUILD
+from .base import HERE
+
+_FOLDER = HERE.parent / "build" / "bench" / "tools"  # `make clean` takes it away
 
 
 def installed(requirement: str) -> Path:
     """Install a tool unless it is there; returns the folder of its commands."""
-    folder = BUILD / requirement
+    folder = _FOLDER / requirement
     complete = folder / "complete"
     if not complete.exists():
         shutil.rmtree(folder, ignore_errors=True)
