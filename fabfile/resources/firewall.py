@@ -7,11 +7,11 @@ import os
 import re
 from dataclasses import dataclass
 
-from ..agent import nftables, ports, system
+from ..agent import ports, system
 from ..agent.container import container
 from ..agent.events import note
 from ..agent.systemd import systemctl
-from .base import Change, Handler, Resource, ResourceError
+from .base import Change, Handler, Resource
 from .proven import Proven
 
 RULES = "/etc/hostsmith/firewall.nft"
@@ -19,6 +19,7 @@ APPS = "/etc/hostsmith/firewall.d"
 UNIT = "hostsmith-firewall.service"
 _TABLE = "inet hostsmith"
 _AT_BOOT = f"/etc/systemd/system/sysinit.target.wants/{UNIT}"
+_CHAIN = re.compile(r"^table (\S+ \S+) \{$|hook input priority [^;]+; policy (\w+);", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,10 @@ def not_ours() -> str | None:
         return "ufw is at work here, so open its ports yourself (`ufw allow 80,443/tcp`), or say `ufw disable`"
     try:
         inputs = _inputs()
-    except OSError as error:
+    except system.CommandError as error:
         if kind := container():
-            return f"this container ({kind}) may not have one: {error.strerror}"
-        raise ResourceError(f"the kernel does not tell what its firewall is: {error.strerror}") from error
+            return f"this container ({kind}) may not have one: {str(error).splitlines()[-1]}"
+        raise
     for table, policy in inputs:
         if table != _TABLE and (policy == "drop" or table == "inet firewalld"):
             return (
@@ -99,4 +100,12 @@ def not_ours() -> str | None:
 
 def _inputs() -> list[tuple[str, str]]:
     """Each table that filters what comes in, with its policy; none where nft is not installed yet."""
-    return nftables.inputs() if os.path.exists("/usr/sbin/nft") else []
+    if not os.path.exists("/usr/sbin/nft"):
+        return []
+    told = system.run(["nft", "list", "chains"]).stdout.decode("utf-8", "replace")
+    found, table = [], ""
+    for match in _CHAIN.finditer(told):
+        table = match[1] or table
+        if match[2]:
+            found.append((table, match[2]))
+    return found

@@ -51,39 +51,6 @@ def test_systemd_says_of_all_units_what_systemctl_shows(vps: Vps) -> None:
     assert found[-1]["NeedDaemonReload"] == "yes"
 
 
-def test_the_kernel_says_which_tables_filter_what_comes_in_as_nft_lists_them(vps: Vps) -> None:
-    link = vps.run("ls /sys/class/net | grep -vx lo").split()[0]
-    hooks = {
-        ("inet", "drop"): "input",
-        ("inet", "accept"): "forward",
-        ("ip", "accept"): "input",
-        ("ip6", "accept"): "output",
-        ("arp", "accept"): "input",
-        ("bridge", "accept"): "input",
-        ("netdev", "accept"): f'ingress device "{link}"',
-    }
-    rules = "table inet plain { chain input { accept; }; }\n"
-    for number, ((family, policy), hook) in enumerate(hooks.items()):
-        chain = f"type filter hook {hook} priority 5; policy {policy}; tcp dport 22 accept;"
-        chain = chain if family.startswith("ip") or family == "inet" else chain.replace("tcp dport 22 accept;", "")
-        # What is dropped here must not be our way in.
-        rules += f"table {family} of-ours-{number} {{ chain a {{ {chain} accept; }}; chain b {{ }}; }}\n"
-    vps.run("nft -f -", stdin=rules)
-    document = json.loads(vps.run("nft --json list chains"))
-    chains = [entry["chain"] for entry in document["nftables"] if "chain" in entry]
-    listed = [[f"{it['family']} {it['table']}", it["policy"]] for it in chains if it.get("hook") == "input"]
-    found = told(vps, "nftables", "nftables.inputs()")
-    assert sorted(found) == sorted(listed)
-    assert ["inet hostsmith", "drop"] in found
-    assert len(found) == 5
-
-
-def test_without_the_right_to_ask_the_kernel_it_is_told(vps: Vps) -> None:
-    program = f"import sys; sys.path.insert(0, {CODE!r}); from hostsmith.agent import nftables; nftables.inputs()"
-    error = vps.run(f'setpriv --reuid nobody --clear-groups python3 -I -c "{program}" 2>&1', ok=False)
-    assert "PermissionError: [Errno 1] Operation not permitted" in error
-
-
 def test_what_is_installed_is_what_dpkg_says(vps: Vps) -> None:
     query = "dpkg-query --show --showformat '${Package} ${Status}\\n'"
     rows = [line.split() for line in vps.run(query).splitlines()]
