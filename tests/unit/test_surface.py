@@ -113,3 +113,23 @@ class TestWhatNobodyWaitsFor:
         found = loaded(CONSOLE)
         assert "hostsmith.console.paper" in found
         assert "rich" not in found
+
+
+class TestGarbage:
+    """Python looks for garbage where there is some: not while a command starts, and not when it ends."""
+
+    def test_a_command_that_ends_leaves_what_it_has_to_the_end_of_its_process(self, tmp_path: Path) -> None:
+        (tmp_path / "fabfile.py").write_text(
+            "import atexit, gc\n"
+            # What was registered first is called last.
+            "atexit.register(lambda: print(gc.get_freeze_count()))\n"
+            "from hostsmith import ns\n"
+        )
+        *_, frozen = run(
+            "import sys; from fabric.main import program; program.run(['fab', '--list'])", tmp_path
+        ).split()
+        assert int(frozen) > 1000
+
+    def test_a_program_of_ones_own_has_it_as_it_was(self) -> None:
+        ask = "import gc; print(gc.get_threshold(), gc.get_freeze_count())"
+        assert run(f"import hostsmith; hostsmith.ns; {ask}") == run(ask)
