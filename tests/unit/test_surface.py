@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import subprocess
 import sys
@@ -85,6 +86,13 @@ def test_a_name_that_there_is_not_is_no_attribute() -> None:
 )
 def test_modules_need_no_import_of_their_own(name: str) -> None:
     assert run(f"import hostsmith; print(hostsmith.{name}.__name__)").split() == [name.rpartition(".")[2]]
+
+
+@pytest.mark.parametrize("package", ["archive", "environment", "recipes", "views"])
+def test_packages_that_load_their_modules_on_first_use_have_all_that_they_name(package: str) -> None:
+    found = importlib.import_module(f"hostsmith.{package}")
+    for name in found.__all__:
+        assert getattr(found, name).__name__.rpartition(".")[2] == name
 
 
 class TestWhatNobodyWaitsFor:
