@@ -20,6 +20,8 @@ _REMOTE_HEAD = "refs/remotes/origin/HEAD"
 ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "30"}
 # Seconds that a fetch may take, unless told otherwise.
 FETCH_TIMEOUT = 1800.0
+# As many as git itself leaves side by side.
+MANY_PACKS = 50
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,9 @@ class Repository:
         self.create()
         refs = ["+HEAD:" + _REMOTE_HEAD, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
         try:
-            self.git("fetch", "--quiet", "--prune", "--no-tags", "--", url, *refs, timeout=timeout)
+            # In a pack, however few there are, for `tidy` to see.
+            options = ["-c", "fetch.unpackLimit=1"]
+            self.git(*options, "fetch", "--quiet", "--prune", "--no-tags", "--", url, *refs, timeout=timeout)
         except system.CommandError as error:
             hint = ""
             if isinstance(error, system.TimedOutError):
@@ -151,9 +155,12 @@ class Repository:
         if os.path.exists(f"{self.path}/HEAD"):
             self.git("update-ref", "-d", f"{RELEASE_REFS}/{ref}")
 
-    def tidy(self) -> None:
-        """Have git put its packs together when there are many, since each deploy brings one."""
-        self.git("-c", "gc.autoDetach=false", "gc", "--auto", "--quiet")
+    def tidy(self, limit: int = MANY_PACKS) -> None:
+        """Have git put its packs together when there are more than this, since each deploy brings one."""
+        # git would look for itself, but takes longer to start than we to look.
+        if sum(name.endswith(".pack") for name in self.packs()) > limit:
+            options = ["-c", "gc.autoDetach=false", "-c", f"gc.autoPackLimit={limit}"]
+            self.git(*options, "gc", "--auto", "--quiet")
 
     def export(self, name: str, folder: str) -> None:
         """Write the files of a commit or tree into a folder, without a .git of its own."""

@@ -306,6 +306,24 @@ class TestPack:
             assert int.from_bytes(local.pack([commit])[8:12], "big") == 0
             assert host.repository.has(local.source.name)
 
+    def test_packs_are_put_together_when_they_are_many(self, repo: Repo, host: Host) -> None:
+        def packs() -> int:
+            return sum(name.endswith(".pack") for name in host.repository.packs())
+
+        sources = []
+        for number in range(3):
+            repo.commit("Another", app=str(number))
+            sources.append(host.receive(repo.folder)[0])
+        repo.commit("The last", app="last")
+        # However little it brings, a fetch counts as well.
+        host.repository.fetch(str(repo.folder))
+        assert packs() == 4
+        host.repository.tidy(limit=4)
+        assert packs() == 4
+        host.repository.tidy(limit=3)
+        assert packs() == 1
+        assert host.files(sources[0])["app"][2] == b"0"
+
     def test_one_source_serves_many_hosts(self, repo: Repo, tmp_path: Path) -> None:
         repo.commit("First", app="1")
         (tmp_path / "a").mkdir()
