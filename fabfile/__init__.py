@@ -1,9 +1,9 @@
 """hostsmith: put Python web apps on your own servers.
 
 `from hostsmith import provision, deploy, rollback` in a fabfile gives it these tasks, `from hostsmith import ns` all of
-them, and `converge` with the resources is for tasks of your own.
 
 All of it is loaded on first use: a command waits only for what it needs.
+them, and `converge` or `converge_all` with the resources is for tasks of your own.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from .tasks.status import status
     from .tasks.unlock import unlock
     from .templating import Template
+from .side_by_side import converge_all
 
 __all__ = [
     "Absent",
@@ -96,6 +97,7 @@ __all__ = [
     "backup",
     "backups",
     "converge",
+    "converge_all",
     "deploy",
     "doctor",
     "errors",

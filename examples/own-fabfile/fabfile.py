@@ -2,12 +2,14 @@
 
 import hostsmith
 from hostsmith import (
+    File,
     Package,
     Restart,
     Service,
     Template,
     Validated,
     converge,
+    converge_all,
     deploy,
     load,
     provision,
@@ -48,6 +50,12 @@ def site(c):
     converge(c, [recipes.nginx.site(load(c))])
 
 
-ns = Collection(provision, deploy, rollback, thumbnails, clock, site)
+@task
+def motd(c):
+    """Greet whoever logs in, on all hosts side by side."""
+    converge_all(c, [File("/etc/motd", "Thumbnails are made here.\n")])
+
+
+ns = Collection(provision, deploy, rollback, thumbnails, clock, site, motd)
 # All of hostsmith's tasks, also under a name of their own: `fab server.status`.
 ns.add_collection(hostsmith.ns, name="server")

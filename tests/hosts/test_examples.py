@@ -21,15 +21,16 @@ def test_own_fabfile(bare: Vps, tmp_path: Path) -> None:
     assert (stranger.status, stranger.body) == (421, "Wrong door.\n")
     assert bare.http("/", host="www.thumbs.example").status == 301
 
-    project.fab("thumbnails", "clock")
+    project.fab("thumbnails", "clock", "motd")
+    assert bare.infra.file("/etc/motd").content_string == "Thumbnails are made here.\n"
     assert bare.infra.package("gifsicle").is_installed
     assert bare.infra.service("thumbd").is_running
     assert "WIDTH=320" in bare.infra.file("/etc/thumbd.conf").content_string
     assert bare.run("readlink /etc/localtime").strip() == "/usr/share/zoneinfo/Europe/Lisbon"
     started = bare.run("systemctl show -p ExecMainStartTimestamp thumbd")
 
-    again = project.fab("thumbnails", "clock", "site")
-    assert again.stdout.count("0 changed") == 3
+    again = project.fab("thumbnails", "clock", "site", "motd")
+    assert again.stdout.count("0 changed") == 4
     # A changed template restarts the service that reads it.
     project.write("templates/thumbd.conf.j2", "WIDTH={{ width * 2 }}\n")
     assert "restart thumbd" in project.fab("thumbnails").stdout

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from tests.hosts.conftest import Pair
 
+OWN_TASK = """\
+from hostsmith import File, Validated, converge_all, task
+
+
+@task
+def greet(c):
+    greeting = File("/etc/motd", "hello\\n")
+    converge_all(c, [Validated("greeting", (greeting,), validate=["test", "!", "-e", "/run/no-greeting"])], role="web")
+"""
+
 
 def test_the_hosts_of_the_roles_get_the_same_release_and_go_back_together(pair: Pair) -> None:
     project, first, second = pair
@@ -42,3 +52,23 @@ def test_a_project_without_hosts_says_what_to_write_and_runs_nothing_here(pair: 
     project.settings()
     for task in ("provision", "deploy", "rollback", "releases", "status", "unlock"):
         assert "fab -H user@host" in project.fab(task, status=2).stderr
+
+
+def test_a_projects_own_task_works_on_all_hosts_though_one_of_them_fails(pair: Pair) -> None:
+    project, first, second = pair
+    before = first.run("cat /etc/motd")
+    first.run("touch /run/no-greeting")
+    project.write("fabfile.py", OWN_TASK)
+    failed = project.fab("greet", status=1).stderr
+    assert f"converge failed: {first.address}: the same task again goes on from there" in failed
+    assert first.run("cat /etc/motd") == before
+    assert second.run("cat /etc/motd") == "hello\n"
+
+    first.run("rm /run/no-greeting")
+    done = project.fab("greet").stdout
+    assert f"{first.address}: 1 changed, 0 unchanged" in done
+    assert f"{second.address}: 0 changed, 1 unchanged" in done
+    # With -H it is called host by host, as Fabric calls its own, and has that one host to do.
+    alone = project.fab("-H", second.spec, "greet").stdout
+    assert f"{second.address}: 0 changed, 1 unchanged" in alone
+    assert first.address not in alone
