@@ -10,13 +10,10 @@ from hostsmith import (
     Template,
     User,
     Virtualenv,
-    load,
+    converge_all,
     ns,
+    task,
 )
-from hostsmith.console import Console
-from hostsmith.fleet import Fleet
-from hostsmith.targets import targets
-from hostsmith.tasks.base import task
 
 RESOURCES = [
     # As for the others, the package lists of the image will do, however old they are.
@@ -44,20 +41,10 @@ RESOURCES = [
 ]
 
 
-@task()
+@task
 def resources(c):
-    """Bring all hosts to the 18 resources, as `fab provision` brings them to those of the settings."""
-    settings = load(c)
-    console = Console()
-
-    def work(member):
-        member.converge_alone("resources", settings.lock_timeout, RESOURCES)
-        member.leave()
-        console.host_summary(member.report)
-
-    with Fleet(targets(c, settings), console, settings.concurrency, "resources") as fleet:
-        fleet.each(work)
-    fleet.require("see above")
+    """Bring all hosts to the 18 resources."""
+    converge_all(c, RESOURCES)
 
 
 ns.add_task(resources)
