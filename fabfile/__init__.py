@@ -1,9 +1,9 @@
 """hostsmith: put Python web apps on your own servers.
 
 `from hostsmith import provision, deploy, rollback` in a fabfile gives it these tasks, `from hostsmith import ns` all of
+them, and `converge` or `converge_all` with the resources is for tasks of your own.
 
 All of it is loaded on first use: a command waits only for what it needs.
-them, and `converge` or `converge_all` with the resources is for tasks of your own.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     )
     from .roles import hosts_for, role
     from .settings import load
+    from .side_by_side import converge_all
     from .tasks.backup import backup
     from .tasks.backups import backups
     from .tasks.deploy import deploy
@@ -67,7 +68,6 @@ if TYPE_CHECKING:
     from .tasks.status import status
     from .tasks.unlock import unlock
     from .templating import Template
-from .side_by_side import converge_all
 
 __all__ = [
     "Absent",
@@ -135,6 +135,7 @@ _MODULES = {
     "resources": resources.__all__,
     "roles": ["hosts_for", "role"],
     "settings": ["load"],
+    "side_by_side": ["converge_all"],
     "tasks.own": ["task"],
     "templating": ["Template"],
 }

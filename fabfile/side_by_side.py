@@ -1,8 +1,8 @@
-"""`converge_all`: what `converge` is for one host, for many of them side by side."""
+"""Hosts brought to their state side by side, none of which waits for another: what `fab provision` does."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from .console import Console
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
     from .resources.base import Resource
+    from .settings import Settings
+    from .targets import Target
 
 
 def converge_all(
@@ -33,21 +35,41 @@ def converge_all(
     :raises FleetError: something failed on a host; what that one had begun has been put back.
     """
     settings = load(c)
-    console = Console()
     hosts = targets(c, settings, Limits(role))
+    otherwise = "the same task again goes on from there"
+    return work_through(hosts, settings, Console(), lambda target: resources, otherwise, "converge", dry_run=dry_run)
+
+
+def work_through(
+    hosts: Sequence[Target],
+    settings: Settings,
+    console: Console,
+    resources: Callable[[Target], Sequence[Resource]],
+    otherwise: str,
+    what: str,
+    *,
+    dry_run: bool,
+) -> list[Report]:
+    """Bring hosts to the state that each is to have, and tell of it.
+
+    :param resources: what a host is to be; called in a thread of the host's.
+    :param otherwise: what it means when not all have come to it.
+    :param what: what is being done, for people to read.
+    :returns: what changed, host by host.
+    :raises FleetError: something failed on a host.
+    """
 
     def work(member: Member) -> None:
         if dry_run:
-            member.plan("converge", resources)
+            member.plan(what, resources(member.target))
         else:
-            member.lock("converge", settings.lock_timeout)
-            member.converge("converge", resources)
+            member.converge_alone(what, settings.lock_timeout, resources(member.target))
         member.leave()
         console.host_summary(member.report)
 
-    with told(console, "converge") as outcome:
-        with Fleet(hosts, console, settings.concurrency, "converge", dry_run=dry_run) as fleet:
+    with told(console, what) as outcome:
+        with Fleet(hosts, console, settings.concurrency, what, dry_run=dry_run) as fleet:
             outcome.reports += fleet.reports
             fleet.each(work)
-        fleet.require("the same task again goes on from there")
+        fleet.require(otherwise)
     return outcome.reports

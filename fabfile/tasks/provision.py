@@ -8,10 +8,9 @@ from .. import recipes
 from ..addresses import with_addresses
 from ..console import Console
 from ..errors import DriftError
-from ..fleet import Fleet, Member
-from ..outcome import told
 from ..report import Report
 from ..settings import load
+from ..side_by_side import work_through
 from ..targets import Limits, targets
 from .base import task
 
@@ -41,19 +40,15 @@ def provision(
     hosts = targets(c, settings, Limits(role, host, exclude))
     resources = {target.label: recipes.provision(target.settings, target.roles) for target in hosts}
 
-    def work(member: Member) -> None:
-        if dry_run or check:
-            member.plan("provision", resources[member.label])
-        else:
-            member.converge_alone("provision", settings.lock_timeout, resources[member.label])
-        member.leave()
-        console.host_summary(member.report)
-
-    with told(console, "provision") as outcome:
-        with Fleet(hosts, console, settings.concurrency, "provision", dry_run=dry_run or check) as fleet:
-            outcome.reports += fleet.reports
-            fleet.each(work)
-        fleet.require("`fab provision` again goes on from there")
-    if check and (changed := [report.host for report in outcome.reports if report.changed]):
+    reports = work_through(
+        hosts,
+        settings,
+        console,
+        lambda target: resources[target.label],
+        "`fab provision` again goes on from there",
+        "provision",
+        dry_run=dry_run or check,
+    )
+    if check and (changed := [report.host for report in reports if report.changed]):
         raise DriftError(f"not as it should be: {', '.join(changed)}")
-    return outcome.reports
+    return reports
