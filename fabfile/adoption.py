@@ -28,7 +28,7 @@ def _adopt(program: Fab) -> None:
 
     # To load modules makes very many objects and next to no garbage. Looking for it took a tenth of a command's start.
     gc.set_threshold(_GARBAGE_AFTER)
-    # Python looks for garbage among all that is left when it ends, a few times over, which took longer than to import
+    # Python looks for garbage among all that is left when it ends, a few times over, which took as long as to import
     # Fabric. The process takes all of it along anyway.
     atexit.register(gc.freeze)
     # `fab` has not read the project's files yet: from here on what is wrong with them is said in one line.
