@@ -6,15 +6,13 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from . import app, provisioning
-from .base import DEPLOY_JOBS, PROVISION_JOBS, WORK, Job, Tool, Way
+from . import app, pip, provisioning
+from .base import DEPLOY_JOBS, HERE, PROVISION_JOBS, WORK, Job, Tool, Way
 
-_FAB = Path(sys.executable).with_name("fab")
 _TASKS = {
     **dict.fromkeys(PROVISION_JOBS, ["resources"]),
     Job.DEPLOY: ["deploy"],
@@ -35,6 +33,7 @@ class Hostsmith(Tool):
         return self.folder / "project"
 
     def install(self) -> str:
+        self._commands = pip.checked_out(HERE.parent)
         app.create(self.cwd)
         shutil.copy(WORK / "hostsmith" / "fabfile.py", self.cwd)
         (self.cwd / "Procfile").write_text("web: gunicorn app:app\n")
@@ -70,4 +69,4 @@ class Hostsmith(Tool):
 
     @property
     def _fab(self) -> list[str]:
-        return [str(_FAB), "-i", str(self.ways[0].key)]
+        return [str(self._commands / "fab"), "-i", str(self.ways[0].key)]

@@ -1,4 +1,4 @@
-"""Tools from PyPI, each in a virtualenv of its own, which is kept for the next benchmark."""
+"""Tools that pip installs, each in a virtualenv of its own; those from PyPI are kept for the next benchmark."""
 
 from __future__ import annotations
 
@@ -15,11 +15,21 @@ _FOLDER = HERE.parent / "build" / "bench" / "tools"  # `make clean` takes it awa
 def installed(requirement: str) -> Path:
     """Install a tool unless it is there; returns the folder of its commands."""
     folder = _FOLDER / requirement
-    complete = folder / "complete"
-    if not complete.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        venv.create(folder, with_pip=True)
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-        subprocess.run([*pip, requirement], check=True)
-        complete.touch()
+    if not (folder / "complete").exists():
+        _install(folder, requirement)
+        (folder / "complete").touch()
     return folder / "bin"
+
+
+def checked_out(project: Path) -> Path:
+    """Install a project's folder as it is now, as its users get it: not as its developers have it; returns the same."""
+    folder = _FOLDER / project.name
+    _install(folder, str(project))
+    return folder / "bin"
+
+
+def _install(folder: Path, what: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    venv.create(folder, with_pip=True)
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    subprocess.run([*pip, what], check=True)
