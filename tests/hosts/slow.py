@@ -39,7 +39,7 @@ PROCFILE = """\
 web: gunicorn hello:app
 release: while [ -e /run/slow-release ]; do touch ~/here; sleep 0.1; done
 """
-_PROGRAMS = {"/usr/sbin/nginx": ("check", "-t"), "/usr/bin/git": ("prepare", "checkout-index")}
+_PROGRAMS = {"/usr/sbin/nginx": ("check", "-t"), "/usr/bin/git": ("prepare", "read-tree")}
 
 
 def make_slow(project: Project) -> None:
