@@ -250,7 +250,10 @@ def _reason(c: Connection, error: Exception) -> str:
         return f"no answer within {c.connect_timeout} s"
     if isinstance(error, paramiko.ChannelException):
         return error.text
-    return "it closed the connection" if isinstance(error, EOFError) else str(error) or type(error).__name__
+    # Of an end that comes before the first line, paramiko says that it could not read that line.
+    if isinstance(error, EOFError) or isinstance(error.__context__, EOFError):
+        return "it closed the connection"
+    return str(error) or type(error).__name__
 
 
 def openssh_options(c: Connection) -> list[str]:
