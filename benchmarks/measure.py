@@ -60,7 +60,7 @@ def _installed(tool: Tool, results: Results) -> bool:
 
 def _make_image(lab: Lab, tools: Sequence[Tool], options: Options) -> None:
     with lab.image(_DONE, BARE) as host, lab.far([host], 0) as distance:
-        do_all_once(lab, host, distance, {tool: options.jobs_of(tool) for tool in tools})
+        do_all_once(lab, host, distance, {tool: options.jobs_of(tool, options.delays[0]) for tool in tools})
 
 
 @contextmanager
@@ -75,7 +75,9 @@ def _bench(lab: Lab, size: int, image: str, delay: int, tools: Sequence[Tool]) -
 
 def _rounds(bench: Bench, size: int, delay: int, options: Options, results: Results) -> None:
     """Each job of each tool, one after the other, so that a machine that slows down slows all of them."""
-    work = [(job, tool) for job in options.jobs_with(size) for tool in bench.tools if job in options.jobs_of(tool)]
+    work = [
+        (job, tool) for job in options.jobs_with(size) for tool in bench.tools if job in options.jobs_of(tool, delay)
+    ]
     for job, tool in work:  # in this round the hosts' disks are read, too
         seen = bench.watched(tool, job)
         if not options.runs:
@@ -93,7 +95,7 @@ def _bare(lab: Lab, tools: Sequence[Tool], options: Options, results: Results) -
     for delay in options.delays:
         for _ in range(max(options.runs, 1)):
             for tool in tools:
-                if Job.PROVISION in options.jobs_of(tool):
+                if Job.PROVISION in options.jobs_of(tool, delay):
                     with _bench(lab, 1, BARE, delay, [tool]) as bench:
                         _time(bench, Job.PROVISION, tool, 1, delay, results)
 

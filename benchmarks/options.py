@@ -11,10 +11,11 @@ from .tools.base import PROVISION_JOBS, Job, Tool
 _ORDER = (Job.UNCHANGED, Job.TEMPLATE, Job.DEPLOY_REQUIREMENTS, Job.DEPLOY, Job.ROLLBACK)
 _FLEET_JOBS = frozenset({Job.UNCHANGED, Job.DEPLOY})  # with more hosts than one
 _QUICK_JOBS = frozenset({Job.UNCHANGED, Job.DEPLOY})
-_SLOW = "ansible"  # of which a quick benchmark has no deploys
+_SLOW = "ansible"  # of which a quick benchmark has no deploys, and nothing at a distance
 _QUICK = (
-    "other jobs, more than one host, 20 ms, and more than one run, which is watched while it is timed: QUICK",
-    f"deploys of {_SLOW}: QUICK",
+    "other jobs, more than one host, 20 ms: QUICK",
+    "more than one run; the one is watched while it is timed, and the first since the host was booted: QUICK",
+    f"deploys of {_SLOW}, and all of it at a distance: QUICK",
 )
 
 
@@ -29,7 +30,7 @@ class Options:
     :param delays: round trips in milliseconds; those of fleets are the first alone.
     :param sizes: how many hosts.
     :param lists: how many resources hostsmith is timed with.
-    :param slow: a tool that does not deploy.
+    :param slow: a tool that does not deploy, and is timed at the first distance alone.
     """
 
     runs: int
@@ -41,9 +42,11 @@ class Options:
     slow: str = ""
     left_out: tuple[str, ...] = ()
 
-    def jobs_of(self, tool: Tool) -> frozenset[Job]:
-        """What a tool does of what is timed."""
-        return self.jobs & tool.jobs & (PROVISION_JOBS if tool.name == self.slow else frozenset(Job))
+    def jobs_of(self, tool: Tool, delay: int) -> frozenset[Job]:
+        """What a tool does of what is timed at a distance."""
+        if tool.name == self.slow:
+            return self.jobs & tool.jobs & PROVISION_JOBS if delay == self.delays[0] else frozenset()
+        return self.jobs & tool.jobs
 
     def jobs_with(self, size: int) -> list[Job]:
         """What is timed with so many hosts that are not bare, in order."""

@@ -15,9 +15,11 @@ _FOLDER = HERE.parent / "build" / "bench" / "tools"  # `make clean` takes it awa
 def installed(requirement: str) -> Path:
     """Install a tool unless it is there; returns the folder of its commands."""
     folder = _FOLDER / requirement
-    if not (folder / "complete").exists():
+    complete = folder / "complete"
+    if not complete.exists():
+        shutil.rmtree(folder, ignore_errors=True)
         _install(folder, requirement)
-        (folder / "complete").touch()
+        complete.touch()
     return folder / "bin"
 
 
@@ -29,7 +31,8 @@ def checked_out(project: Path) -> Path:
 
 
 def _install(folder: Path, what: str) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    venv.create(folder, with_pip=True)
+    """Of what was installed here before, pip keeps what will do; a folder is always installed anew."""
+    if not folder.exists():
+        venv.create(folder, with_pip=True)
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     subprocess.run([*pip, what], check=True)
