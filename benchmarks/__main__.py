@@ -1,7 +1,7 @@
 """hostsmith beside its peers on disposable hosts: `make bench`, or `python -m benchmarks`.
 
     python -m benchmarks [--into FOLDER]                 measure; takes root
-    python -m benchmarks --from FILE [--into FOLDER]     tables and plots of an earlier run's results.json
+    python -m benchmarks --from FILE... [--into FOLDER]  tables and plots of earlier runs' results.json
 
 The environment says what is measured: QUICK=1, RUNS=5, DELAYS=0,20,80 (milliseconds), HOSTS=1,4,16,50,
 ONLY=unchanged,deploy (jobs), TOOLS=hostsmith,script.
@@ -25,7 +25,7 @@ from .measure import measure
 from .options import OptionError, Options, options
 from .plot import plot
 from .report import report
-from .results import Results, machine
+from .results import JoinError, Results, joined, machine
 from .tools.ansible import Ansible
 from .tools.capistrano import Capistrano
 from .tools.hostsmith import Hostsmith
@@ -42,13 +42,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         "python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--from", dest="earlier", type=Path, metavar="FILE", help="results.json of an earlier run")
+    earlier = "results.json of earlier runs, each of which has measured something else"
+    parser.add_argument("--from", dest="earlier", type=Path, nargs="+", metavar="FILE", help=earlier)
     parser.add_argument("--into", type=Path, metavar="FOLDER", default=HERE.parent / "build" / "bench")
     words = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the hosts must go
     try:
-        results = Results.load(words.earlier) if words.earlier else measured(options(os.environ, TOOLS), words.into)
-    except OptionError as error:
+        if words.earlier:
+            results = joined([Results.load(path) for path in words.earlier])
+        else:
+            results = measured(options(os.environ, TOOLS), words.into)
+    except (OptionError, JoinError) as error:
         parser.error(str(error))
     except FAILURES as error:
         print(error, file=sys.stderr)
@@ -73,6 +77,7 @@ def show(results: Results, into: Path) -> None:
     into.mkdir(parents=True, exist_ok=True)
     text = report(results)
     print(text)
+    results.save(into / "results.json")
     (into / "results.md").write_text(text)
     for path in plot(results, into):
         print(path, file=sys.stderr)

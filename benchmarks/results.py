@@ -92,6 +92,34 @@ class Results:
         return cls(**kept)
 
 
+class JoinError(Exception):
+    """Results that cannot stand in one table."""
+
+
+def joined(parts: Sequence[Results]) -> Results:
+    """Results of several runs, each of which has measured something else, as one.
+
+    :raises JoinError: a tool had another version in one of them, or a case was measured twice: not in one run, then.
+    """
+    whole = Results({name: ", ".join(dict.fromkeys(part.machine[name] for part in parts)) for name in parts[0].machine})
+    for part in parts:
+        if other := {name for name, version in part.versions.items() if whole.versions.get(name, version) != version}:
+            raise JoinError(f"found two versions of {', '.join(sorted(other))}, expected one of each tool")
+        if twice := _cases(whole) & _cases(part):
+            raise JoinError(f"found {min(twice)} in two of them, expected each case in one")
+        whole.versions |= part.versions
+        whole.left_out += [text for text in part.left_out if text not in whole.left_out]
+        whole.runs += part.runs
+        whole.samples += part.samples
+        whole.lists += part.lists
+    return whole
+
+
+def _cases(results: Results) -> set[tuple[str, int, int]]:
+    lists = {("growth", 1, 0)} if results.lists else set()
+    return lists | {(run.job, run.hosts, run.delay) for run in results.runs}
+
+
 def machine() -> dict[str, str]:
     """What the figures depend on, other work on the machine included."""
     models = [line.partition(":")[2] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]

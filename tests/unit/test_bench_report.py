@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.options import OptionError, options
 from benchmarks.report import Case, per_host, ratio, report
-from benchmarks.results import Listed, Results, Run, Sample, slope
+from benchmarks.results import JoinError, Listed, Results, Run, Sample, joined, slope
 from benchmarks.tools.ansible import Ansible
 from benchmarks.tools.base import Job
 from benchmarks.tools.hostsmith import Hostsmith
@@ -92,6 +92,23 @@ def test_kept_results_are_the_same_when_they_are_read_again(tmp_path: Path) -> N
     found.save(tmp_path / "new" / "results.json")
     assert Results.load(tmp_path / "new" / "results.json") == found
     assert json.loads((tmp_path / "new" / "results.json").read_text())["versions"]["script"] == "3"
+
+
+def test_runs_that_have_measured_different_things_make_one_report() -> None:
+    one, other = results(runs("deploy", 1, 0, "script", 1.0)), results(runs("deploy", 16, 0, "script", 2.0))
+    one.left_out = other.left_out = ["the moon"]
+    both = joined([one, other])
+    assert both.runs == one.runs + other.runs
+    assert (both.machine, both.versions, both.left_out) == (one.machine, one.versions, ["the moon"])
+
+
+def test_runs_that_do_not_belong_together_are_refused() -> None:
+    one, other = results(runs("deploy", 1, 0, "script", 1.0)), results(runs("deploy", 16, 0, "script", 2.0))
+    with pytest.raises(JoinError, match=r"found \('deploy', 1, 0\) in two of them"):
+        joined([one, one])
+    other.versions["script"] = "4"
+    with pytest.raises(JoinError, match="found two versions of script"):
+        joined([one, other])
 
 
 def test_without_a_word_all_is_measured_and_quickly_only_some() -> None:
