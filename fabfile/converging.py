@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .connection import requests
 from .connection.session import Event, Session
 from .console import Console
 from .errors import ConvergeError, UsageError
@@ -49,8 +48,7 @@ def converge(c: Connection, resources: Sequence[Resource], *, dry_run: bool = Fa
             if dry_run:
                 done = session.plan(files, on_event)
             else:
-                wanted = (requests.lock("converge", LOCK_TIMEOUT), requests.converge(files), requests.unlock())
-                _, done, *_ = session.together(wanted, on_event)
+                done = session.converge_alone("converge", LOCK_TIMEOUT, files, on_event)
         if not done and not report.failed:
             report.error = "interrupted"
         report.seconds = round(time.monotonic() - start, 3)

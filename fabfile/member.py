@@ -71,7 +71,7 @@ class Member:
         self._console.phase(self.label, name, total)
 
     def lock(self, what: str, timeout: float, ask: Sequence[Request[Any]] = ()) -> list[Any]:
-        """Take the host's lock; raises as `Session.lock`.
+        """Take the host's lock; raises as `requests.lock`.
 
         :param ask: what is to be asked when it is ours.
         :returns: the answers.
@@ -102,16 +102,9 @@ class Member:
         self._judged(done)
 
     def converge_alone(self, what: str, timeout: float, resources: Sequence[Resource]) -> bool:
-        """Bring the host to a state under its lock, which is free again when this returns; one answer is waited for.
-
-        :param what: what is being done, for people to read, also for those who want the lock meanwhile.
-        :param timeout: seconds to wait for another run.
-        :raises LockedError: it was not done in time.
-        """
+        """Bring the host to a state under its lock, as `Session.converge_alone`; returns whether all of it was done."""
         session, files = self._begin(what, resources)
-        wanted = (requests.lock(what, timeout), requests.converge(files), requests.unlock())
-        _, done, *_ = session.together(wanted, self.on_event)
-        return self._judged(done)
+        return self._judged(session.converge_alone(what, timeout, files, self.on_event))
 
     def plan(self, phase: str, resources: Sequence[Resource]) -> bool:
         """Have the host say what `converge` would change."""

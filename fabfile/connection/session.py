@@ -142,10 +142,6 @@ class Session:
         meant: T = self.together([wanted], on_event)[0]
         return meant
 
-    def lock(self, what: str, wait: float, on_event: Callable[[Event], None]) -> None:
-        """Take the host's lock until the session ends, as `requests.lock`."""
-        self.request(requests.lock(what, wait), on_event)
-
     def unlock(self) -> None:
         """Free the host's lock before the session ends."""
         self.request(requests.unlock())
@@ -153,6 +149,22 @@ class Session:
     def converge(self, resources: Sequence[Resource], on_event: Callable[[Event], None], *, hold: bool = False) -> bool:
         """Bring the host to the desired state, as `requests.converge`; returns whether all of it was done."""
         return self.request(requests.converge(resources, hold=hold), on_event)
+
+    def converge_alone(
+        self, what: str, wait: float, resources: Sequence[Resource], on_event: Callable[[Event], None]
+    ) -> bool:
+        """Bring the host to the desired state under its lock, which is free again when this returns.
+
+        All is sent at once, so that one answer is waited for.
+
+        :param what: what is being done, for people to read, also for those who want the lock meanwhile.
+        :param wait: seconds to wait for another run.
+        :returns: whether all of it was done.
+        :raises LockedError: the other run was not done in time.
+        """
+        wanted = (requests.lock(what, wait), requests.converge(resources), requests.unlock())
+        _, done, *_ = self.together(wanted, on_event)
+        return bool(done)
 
     def confirm(self) -> None:
         """Keep the changes that the host holds."""
