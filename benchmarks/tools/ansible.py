@@ -9,15 +9,10 @@ import subprocess
 from collections.abc import Sequence
 
 from . import pip
-from .base import DEPLOY_JOBS, PROVISION_JOBS, WORK, Job, Way
+from .base import DEPLOY_JOBS, PROVISION_JOBS, WORK, Job, Way, by_job
 from .peer import Peer
 
-_PLAYBOOKS = {
-    **dict.fromkeys(PROVISION_JOBS, "provision.yml"),
-    Job.DEPLOY: "deploy.yml",
-    Job.DEPLOY_REQUIREMENTS: "deploy.yml",
-    Job.ROLLBACK: "rollback.yml",
-}
+_PLAYBOOKS = by_job("provision.yml", "deploy.yml", "rollback.yml")
 
 
 class Ansible(Peer):
@@ -38,11 +33,6 @@ class Ansible(Peer):
     def use(self, ways: Sequence[Way]) -> None:
         self.close()
         super().use(ways)
-        self._write_inventory()
-
-    def revision(self, number: int, requirements: int = 0) -> None:
-        super().revision(number, requirements)
-        self._write_inventory()
 
     def command(self, job: Job) -> list[str]:
         return [str(self._program), "--forks", str(len(self.ways)), _PLAYBOOKS[job]]
@@ -55,7 +45,7 @@ class Ansible(Peer):
         for socket in (self.folder / "home" / ".ansible" / "cp").glob("*"):
             subprocess.run(["ssh", "-S", socket, "-O", "exit", "host"], capture_output=True, check=False)
 
-    def _write_inventory(self) -> None:
+    def write_inventory(self) -> None:
         hosts = {f"host-{number}": self._variables(way) for number, way in enumerate(self.ways, 1)}
         everywhere = {"site": self.site, "release": self.release}
         (self.folder / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts, "vars": everywhere}}))

@@ -32,6 +32,12 @@ PROVISION_JOBS = frozenset({Job.PROVISION, Job.UNCHANGED, Job.TEMPLATE})
 DEPLOY_JOBS = frozenset({Job.DEPLOY, Job.DEPLOY_REQUIREMENTS, Job.ROLLBACK})
 
 
+def by_job(provision: str, deploy: str, rollback: str) -> dict[Job, str]:
+    """What a tool calls each job: all that provision are one to it, and both deploys are."""
+    deploys = {Job.DEPLOY: deploy, Job.DEPLOY_REQUIREMENTS: deploy, Job.ROLLBACK: rollback}
+    return dict.fromkeys(PROVISION_JOBS, provision) | deploys
+
+
 @dataclass(frozen=True)
 class Way:
     """How a tool comes to a host.

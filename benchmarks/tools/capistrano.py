@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Sequence
 
 from .base import DEPLOY_JOBS, WORK, Job, Way
 from .peer import Peer
@@ -33,10 +32,9 @@ class Capistrano(Peer):
         done = subprocess.run(["cap", "--version"], capture_output=True, text=True, check=True)
         return done.stdout.split()[2]
 
-    def use(self, ways: Sequence[Way]) -> None:
-        super().use(ways)
-        access = {"key": str(ways[0].key), "known_hosts": str(ways[0].known_hosts)}
-        hosts = [_host(way) for way in ways]
+    def write_inventory(self) -> None:
+        access = {"key": str(self.ways[0].key), "known_hosts": str(self.ways[0].known_hosts)}
+        hosts = [_host(way) for way in self.ways]
         (self.folder / "hosts.json").write_text(json.dumps({"application": self.site, **access, "hosts": hosts}))
 
     def command(self, job: Job) -> list[str]:

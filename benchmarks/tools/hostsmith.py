@@ -11,14 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from . import app, pip, provisioning
-from .base import DEPLOY_JOBS, HERE, PROVISION_JOBS, WORK, Job, Tool, Way
+from .base import DEPLOY_JOBS, HERE, PROVISION_JOBS, WORK, Job, Tool, Way, by_job
 
-_TASKS = {
-    **dict.fromkeys(PROVISION_JOBS, ["resources"]),
-    Job.DEPLOY: ["deploy"],
-    Job.DEPLOY_REQUIREMENTS: ["deploy"],
-    Job.ROLLBACK: ["rollback"],
-}
+_TASKS = by_job("resources", "deploy", "rollback")
 
 
 class Hostsmith(Tool):
@@ -62,7 +57,7 @@ class Hostsmith(Tool):
         app.commit(self.cwd, number, requirements)
 
     def command(self, job: Job) -> list[str]:
-        return [*self._fab, *_TASKS[job]]
+        return [*self._fab, _TASKS[job]]
 
     def unchanged(self, output: str, hosts: int) -> bool:
         return len(re.findall(r": +0 changed, 18 unchanged", output)) == hosts

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import app, provisioning, remote
-from .base import WORK, Tool
+from .base import WORK, Tool, Way
 
 
 class Peer(Tool):
@@ -29,6 +30,13 @@ class Peer(Tool):
         app.create(self.repository)
         provisioning.create(self.folder / "provision")
 
+    def use(self, ways: Sequence[Way]) -> None:
+        super().use(ways)
+        self.write_inventory()
+
+    def write_inventory(self) -> None:
+        """Write down the hosts and the release, for a tool that reads them from a file."""
+
     def template(self, number: int) -> None:
         provisioning.number(self.folder / "provision", number)
 
@@ -40,3 +48,4 @@ class Peer(Tool):
         remote.push(self.repository, self.ways, f"/srv/{self.site}/app.git")
         # Names of releases sort by their age.
         self.release = f"{time.strftime('%Y%m%d%H%M%S')}-{number:06}"
+        self.write_inventory()

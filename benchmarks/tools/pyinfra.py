@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Sequence
 
 from . import pip
-from .base import DEPLOY_JOBS, PROVISION_JOBS, WORK, Job, Way
+from .base import DEPLOY_JOBS, PROVISION_JOBS, WORK, Job, Way, by_job
 from .peer import Peer
 
-_DEPLOYS = {
-    **dict.fromkeys(PROVISION_JOBS, "provision.py"),
-    Job.DEPLOY: "deploy.py",
-    Job.DEPLOY_REQUIREMENTS: "deploy.py",
-    Job.ROLLBACK: "rollback.py",
-}
+_DEPLOYS = by_job("provision.py", "deploy.py", "rollback.py")
 
 
 class Pyinfra(Peer):
@@ -32,21 +26,13 @@ class Pyinfra(Peer):
         done = subprocess.run([self._program, "--version"], capture_output=True, text=True, check=True)
         return done.stdout.split()[-1].removeprefix("v")
 
-    def use(self, ways: Sequence[Way]) -> None:
-        super().use(ways)
-        self._write_inventory()
-
-    def revision(self, number: int, requirements: int = 0) -> None:
-        super().revision(number, requirements)
-        self._write_inventory()
-
     def command(self, job: Job) -> list[str]:
         return [str(self._program), "-y", "inventory.py", _DEPLOYS[job]]
 
     def unchanged(self, output: str, hosts: int) -> bool:
         return output.count("No changes\n") == 18 * hosts
 
-    def _write_inventory(self) -> None:
+    def write_inventory(self) -> None:
         hosts = [(f"host-{number}", self._data(way)) for number, way in enumerate(self.ways, 1)]
         (self.folder / "inventory.py").write_text(f"hosts = {hosts!r}\n")
 

@@ -5,15 +5,10 @@ from __future__ import annotations
 import shlex
 import subprocess
 
-from .base import DEPLOY_JOBS, PROVISION_JOBS, WORK, Job
+from .base import DEPLOY_JOBS, PROVISION_JOBS, WORK, Job, by_job
 from .peer import Peer
 
-_SCRIPTS = {
-    **dict.fromkeys(PROVISION_JOBS, "provision.sh"),
-    Job.DEPLOY: "deploy.sh",
-    Job.DEPLOY_REQUIREMENTS: "deploy.sh",
-    Job.ROLLBACK: "rollback.sh",
-}
+_SCRIPTS = by_job("provision.sh", "deploy.sh", "rollback.sh")
 
 
 class Script(Peer):
