@@ -112,5 +112,6 @@ class Tools:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+        system.sync_tree(folder)
         system.write_atomic(f"{folder}/{_MARKER}", key, mode=0o644)
         return folder

@@ -99,4 +99,5 @@ def build(
         fill(path, requirements, tools, Pip(run))
     else:
         Filling(path, python, requirements, tools, timeout, builder).make()
+    system.sync_tree(path)
     system.write_atomic(f"{path}/{_MARKER}", key.encode(), mode=0o644)

@@ -64,6 +64,8 @@ class Live(Resource):
     def _activate(self, layout: Layout) -> None:
         if not os.path.exists(f"{layout.release(self.release)}/venv/bin/python"):
             raise ResourceError(f"release {self.release} is not whole: its virtualenv is gone; deploy it again")
+        # Neither its code nor what was made of it may be lost to a power cut after the switch is on the disk.
+        system.sync_tree(layout.release(self.release))
         logs = LogMarks(layout, self.release)
         try:
             with logs.told():

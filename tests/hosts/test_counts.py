@@ -5,21 +5,16 @@ A figure that has become smaller is a reason to lower its limit; one that is ove
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from hostsmith.agent.controller import BEAT
 from hostsmith.connection.transport import KEEPALIVE
-from hostsmith.sandbox import machine, process
-from hostsmith.sandbox.store import Store
 
 from tests.hosts.conftest import Project, Vps, make_project
+from tests.hosts.tracing import traced
 from tests.hosts.wire import Wire
 
 
@@ -87,7 +82,7 @@ def test_several_tasks_of_one_command_line_share_a_connection(project: Project) 
 def costs(project: Project, *tasks: str) -> Counts:
     """Run tasks of fab on the host, and count what it took."""
     before, start = project.vps.sessions(), time.monotonic()
-    with Wire(project.vps.address) as wire, programs(project.vps) as started:
+    with Wire(project.vps.address) as wire, traced(project.vps, "execve") as programs:
         project.names_hosts = False
         try:
             project.fab("-H", f"root@127.0.0.1:{wire.port}", *tasks)
@@ -98,40 +93,4 @@ def costs(project: Project, *tasks: str) -> Counts:
     # The session that counts is one, too.
     channels = project.vps.sessions() - before - 1
     trips, up, down = (sum(getattr(each, name) for each in wire.connections) for name in ("trips", "up", "down"))
-    return Counts(len(wire.connections), channels, trips - heartbeats, up, down, len(started))
-
-
-@contextlib.contextmanager
-def programs(vps: Vps) -> Iterator[list[str]]:
-    """The programs that the host's sshd, and all that it starts, starts during the block; complete after it."""
-    started: list[str] = []
-    sshd = sshd_of(vps)
-    argv = ["strace", "-f", "-qq", "-e", "trace=execve", "-e", "signal=none", "-p", str(sshd)]
-    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as strace:
-        limit = time.monotonic() + 30
-        while "TracerPid:\t0" in Path(f"/proc/{sshd}/status").read_text():
-            assert strace.poll() is None and time.monotonic() < limit, "strace did not attach"
-            time.sleep(0.01)
-        try:
-            yield started
-        finally:
-            strace.send_signal(signal.SIGINT)
-            _, text = strace.communicate(timeout=30)
-    # One that another process interrupts is on two lines: `<unfinished ...>`, and `resumed` with the result.
-    started += [line for line in text.splitlines() if "execve" in line and line.endswith("= 0")]
-
-
-def sshd_of(vps: Vps) -> int:
-    """The pid, on this machine, of the sshd of a host that takes new connections."""
-    store = Store(vps.sandbox.project)
-    running = machine.of(store, store.read().hosts[vps.name]).process()
-    assert running is not None
-    found = [pid for pid in process.descendants(running.pid) if "[listener]" in command_line(pid)]
-    assert len(found) == 1, found
-    return found[0]
-
-
-def command_line(pid: int) -> str:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
-    return ""
+    return Counts(len(wire.connections), channels, trips - heartbeats, up, down, len(programs))

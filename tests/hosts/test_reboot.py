@@ -8,6 +8,7 @@ import pytest
 
 from tests.hosts.conftest import Project, Vps, make_project
 from tests.hosts.slow import assert_serves, make_slow, reach, slow
+from tests.hosts.tracing import traced
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +72,18 @@ def test_at_rest_a_power_cut_and_a_reboot_come_back_on_the_live_release(project:
         vps.sandbox.start(vps.name)
         vps.wait_for_site()
         assert_serves(project, live)
+
+
+def test_what_goes_live_is_on_the_disk_before_it_is_said_to_be_whole(project: Project) -> None:
+    """What the kernel still holds back would be empty files after a power cut; nothing here can take that from it."""
+    project.write("requirements.txt", (project.folder / "requirements.txt").read_text() + "# another virtualenv\n")
+    project.commit("requirements")
+    with traced(project.vps, "execve", "/^rename", "syncfs") as calls:
+        project.fab("deploy")
+
+    def last(what: str, before: int | None = None) -> int:
+        return max(place for place, call in enumerate(calls[:before]) if what in call)
+
+    whole, live = last(".hostsmith-complete"), last('/current"')
+    assert last("/bin/uv", whole) < last("syncfs", whole) < whole
+    assert max(last("read-tree", live), last("gunicorn.conf.py", live)) < last("syncfs", live) < live

@@ -1,0 +1,57 @@
+"""What runs do on a host, as strace sees it from this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from hostsmith.sandbox import machine, process
+from hostsmith.sandbox.store import Store
+
+from tests.hosts.conftest import Vps
+
+
+@contextlib.contextmanager
+def traced(vps: Vps, *calls: str) -> Iterator[list[str]]:
+    """The system calls that succeed of the host's sshd, and of all that it starts, in their order; there after it.
+
+    :param calls: their names, as of strace's `trace`.
+    """
+    found: list[str] = []
+    sshd = _sshd_of(vps)
+    words = ["-f", "-qq", "-e", f"trace={','.join(calls)}", "-e", "signal=none", "-p", str(sshd)]
+    # A file: while a pipe is full, strace would hold up those that it traces.
+    with tempfile.NamedTemporaryFile() as file, subprocess.Popen(["strace", "-o", file.name, *words]) as strace:
+        limit = time.monotonic() + 30
+        while "TracerPid:\t0" in Path(f"/proc/{sshd}/status").read_text():
+            assert strace.poll() is None and time.monotonic() < limit, "strace did not attach"
+            time.sleep(0.01)
+        try:
+            yield found
+        finally:
+            strace.send_signal(signal.SIGINT)
+            strace.wait(30)
+            lines = Path(file.name).read_text(errors="replace").splitlines()
+    # One that another process interrupts is on two lines: `<unfinished ...>`, and `resumed` with the result.
+    found += [line for line in lines if line.endswith("= 0")]
+
+
+def _sshd_of(vps: Vps) -> int:
+    """The pid, on this machine, of the sshd of a host that takes new connections."""
+    store = Store(vps.sandbox.project)
+    running = machine.of(store, store.read().hosts[vps.name]).process()
+    assert running is not None
+    found = [pid for pid in process.descendants(running.pid) if "[listener]" in _command_line(pid)]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def _command_line(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    return ""
