@@ -25,7 +25,8 @@ _LOCKS = (
 )
 # apt takes more than names: a hyphen at the end means to remove the package, "=" and "/" a version of it.
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](:[a-z0-9]+)?(=[A-Za-z0-9.+:~-]+|/[a-z-]+)?")
-_FIELD = re.compile(r"^(Package|Provides): (.*)$", re.MULTILINE)
+_ARCHITECTURE = re.compile(r"^([^:=]+):[a-z0-9]+")
+_FIELD = re.compile(r"^(Package|Architecture|Version|Provides): (.*)$", re.MULTILINE)
 _UPDATES = "/var/lib/dpkg/updates"
 # Seconds, unless told otherwise; see `install`.
 TIMEOUT, LOCK_TIMEOUT = 900, 600
@@ -34,13 +35,23 @@ _SILENCE = 30
 
 
 def missing(names: Iterable[str]) -> list[str]:
-    """Those of the packages that are not installed, read from dpkg's database in one go."""
-    installed = set(_installed())
-    return [name for name in names if name not in installed]
+    """Those of the packages that are not installed, read from dpkg's database in one go.
+
+    :param names: as apt takes them; one with a release, such as x/stable-backports, is there from wherever it came.
+    """
+    return _not_among(set(_installed()), names)
+
+
+def _not_among(installed: set[str], names: Iterable[str]) -> list[str]:
+    def is_there(name: str) -> bool:
+        # A package for all architectures is one for each.
+        return name in installed or _ARCHITECTURE.sub(r"\1:all", name) in installed
+
+    return [name for name in names if not is_there(name.partition("/")[0])]
 
 
 def _installed(status: str = _STATUS) -> Iterator[str]:
-    """Names of all installed packages, and of the virtual packages that they provide."""
+    """All installed packages, as apt takes their names, and the virtual packages that they provide."""
     try:
         text = Path(status).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
@@ -48,11 +59,11 @@ def _installed(status: str = _STATUS) -> Iterator[str]:
     for paragraph in text.split("\n\n"):
         if "\nStatus: install ok installed\n" not in paragraph and "\nStatus: hold ok installed\n" not in paragraph:
             continue
-        for field, value in _FIELD.findall(paragraph):
-            if field == "Package":
-                yield value
-            else:
-                yield from (word.split()[0] for word in value.split(","))
+        fields = dict(_FIELD.findall(paragraph))
+        for name in (fields["Package"], f"{fields['Package']}:{fields.get('Architecture')}"):
+            yield from (name, f"{name}={fields.get('Version')}")
+        if "Provides" in fields:
+            yield from (word.split()[0] for word in fields["Provides"].split(","))
 
 
 def install(names: Sequence[str], max_age: float, timeout: float = TIMEOUT, lock_timeout: float = LOCK_TIMEOUT) -> None:

@@ -13,6 +13,7 @@ Package: nginx
 Status: install ok installed
 Priority: optional
 Architecture: amd64
+Version: 1:1.22.1-9+deb12u3
 Provides: httpd, httpd-cgi (= 1.22), nginx-abi (= 1)
 Conffiles:
  /etc/nginx/nginx.conf 0123456789abcdef
@@ -28,6 +29,7 @@ Provides: something
 Package: held
 Status: hold ok installed
 Architecture: all
+Version: 3
 
 Package: broken
 Status: install reinstreq half-installed
@@ -48,8 +50,21 @@ def status(tmp_path: Path) -> Path:
     return path
 
 
+def missing(status: Path, *names: str) -> list[str]:
+    return apt._not_among(set(apt._installed(str(status))), names)
+
+
 def test_installed_ones_and_what_they_provide(status: Path) -> None:
-    assert sorted(apt._installed(str(status))) == ["held", "httpd", "httpd-cgi", "libpq5", "nginx", "nginx-abi"]
+    there = ["held", "httpd", "httpd-cgi", "libpq5", "nginx", "nginx-abi"]
+    away = ["removed", "something", "broken", "unpacked", "not-a-package"]
+    assert missing(status, *there, *away) == away
+
+
+def test_names_with_an_architecture_a_version_or_a_release_as_apt_takes_them(status: Path) -> None:
+    there = ["nginx:amd64", "nginx=1:1.22.1-9+deb12u3", "nginx:amd64=1:1.22.1-9+deb12u3", "nginx/stable-backports"]
+    there += ["held:amd64", "held:all", "held:arm64=3"]
+    away = ["nginx:i386", "nginx=1:1.22.1-9", "nginx:i386=1:1.22.1-9+deb12u3", "removed/stable", "held=4"]
+    assert missing(status, *there, *away) == away
 
 
 def test_a_description_that_is_not_utf8_is_no_problem(status: Path) -> None:
