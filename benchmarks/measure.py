@@ -26,7 +26,7 @@ def measure(options: Options, folder: Path, results: Results, keep: Callable[[],
     :param keep: called whenever there is more in the results.
     """
     tools = [tool for tool in (one(folder / one.name) for one in options.tools) if _installed(tool, results)]
-    with Lab(folder) as lab:
+    with Lab(folder) as lab, _kept_at_the_end(keep):
         sizes = [size for size in options.sizes if options.jobs_with(size)]
         if sizes:
             _make_image(lab, tools, options)
@@ -43,7 +43,15 @@ def measure(options: Options, folder: Path, results: Results, keep: Callable[[],
                 results.lists += growth.measure(
                     folder / "growth", distance.ways[0], options.lists, max(options.runs, 1)
                 )
-            keep()
+
+
+@contextmanager
+def _kept_at_the_end(keep: Callable[[], None]) -> Iterator[None]:
+    """However it ends: rounds that are over count, though there were to be more."""
+    try:
+        yield
+    finally:
+        keep()
 
 
 def _installed(tool: Tool, results: Results) -> bool:
