@@ -10,7 +10,7 @@ from pathlib import Path
 from . import growth
 from .cost import Cost
 from .jobs import Bench, do_all_once
-from .lab import BARE, Lab
+from .lab import BARE, Lab, side_by_side
 from .options import Options
 from .results import Results, Run, Sample
 from .say import say
@@ -25,7 +25,7 @@ def measure(options: Options, folder: Path, results: Results, keep: Callable[[],
     :param folder: a scratch folder.
     :param keep: called whenever there is more in the results.
     """
-    tools = [tool for tool in (one(folder / one.name) for one in options.tools) if _installed(tool, results)]
+    tools = _installed([tool(folder / tool.name) for tool in options.tools], results)
     with Lab(folder) as lab, _kept_at_the_end(keep):
         sizes = [size for size in options.sizes if options.jobs_with(size)]
         if sizes:
@@ -54,16 +54,26 @@ def _kept_at_the_end(keep: Callable[[], None]) -> Iterator[None]:
         keep()
 
 
-def _installed(tool: Tool, results: Results) -> bool:
-    """Whether a tool can be had here; not all of them can everywhere."""
+def _installed(tools: Sequence[Tool], results: Results) -> list[Tool]:
+    """Those of the tools that can be had here; not all of them can everywhere."""
+    there = []
+    for tool, version in zip(tools, side_by_side(_version, tools), strict=True):
+        if version is None:
+            results.left_out.append(f"{tool.name}, which cannot be installed here")
+        else:
+            results.versions[tool.name] = version
+            there.append(tool)
+    return there
+
+
+def _version(tool: Tool) -> str | None:
     try:
-        results.versions[tool.name] = tool.install()
+        version = tool.install()
     except (OSError, subprocess.CalledProcessError) as error:
         say(f"{tool.name}: {error}")
-        results.left_out.append(f"{tool.name}, which cannot be installed here")
-        return False
-    say(f"{tool.name} {results.versions[tool.name]}")
-    return True
+        return None
+    say(f"{tool.name} {version}")
+    return version
 
 
 def _make_image(lab: Lab, tools: Sequence[Tool], options: Options) -> None:
@@ -88,14 +98,15 @@ def _rounds(bench: Bench, size: int, delay: int, options: Options, results: Resu
     ]
     for job, tool in work:  # in this round the hosts' disks are read, too
         seen = bench.watched(tool, job)
-        if not options.runs:
+        if not options.runs_of(tool):
             _enter(results, job, tool, size, delay, seen.cost)
         traffic = seen.traffic
         shares = [count / size for count in vars(traffic).values()] if traffic else []
         results.samples.append(Sample(job.value, size, delay, tool.name, seen.memory, seen.channels, *shares))
-    for _ in range(options.runs):
+    for number in range(options.runs):
         for job, tool in work:
-            _time(bench, job, tool, size, delay, results)
+            if number < options.runs_of(tool):
+                _time(bench, job, tool, size, delay, results)
 
 
 def _bare(lab: Lab, tools: Sequence[Tool], options: Options, results: Results) -> None:

@@ -11,11 +11,11 @@ from .tools.base import PROVISION_JOBS, Job, Tool
 _ORDER = (Job.UNCHANGED, Job.TEMPLATE, Job.DEPLOY_REQUIREMENTS, Job.DEPLOY, Job.ROLLBACK)
 _FLEET_JOBS = frozenset({Job.UNCHANGED, Job.DEPLOY})  # with more hosts than one
 _QUICK_JOBS = frozenset({Job.UNCHANGED, Job.DEPLOY})
-_SLOW = "ansible"  # of which a quick benchmark has no deploys, and nothing at a distance
+_SLOW = "ansible"  # of which a quick benchmark has little
 _QUICK = (
-    "other jobs, more than one host, 20 ms: QUICK",
-    "more than one run; the one is watched while it is timed, and the first since the host was booted: QUICK",
-    f"deploys of {_SLOW}, and all of it at a distance: QUICK",
+    "other jobs, more than one host, 20 ms, deploys at a distance: QUICK",
+    "more than one run: QUICK",
+    f"of {_SLOW}: all but unchanged at 0 ms; its run is watched while it is timed: QUICK",
 )
 
 
@@ -30,7 +30,7 @@ class Options:
     :param delays: round trips in milliseconds; those of fleets are the first alone.
     :param sizes: how many hosts.
     :param lists: how many resources hostsmith is timed with.
-    :param slow: a tool that does not deploy, and is timed at the first distance alone.
+    :param quick: nothing is deployed at a distance, and of the slow tool there is the least.
     """
 
     runs: int
@@ -39,14 +39,19 @@ class Options:
     jobs: frozenset[Job]
     tools: tuple[type[Tool], ...]
     lists: tuple[int, ...]
-    slow: str = ""
+    quick: bool = False
     left_out: tuple[str, ...] = ()
 
     def jobs_of(self, tool: Tool, delay: int) -> frozenset[Job]:
         """What a tool does of what is timed at a distance."""
-        if tool.name == self.slow:
-            return self.jobs & tool.jobs & PROVISION_JOBS if delay == self.delays[0] else frozenset()
-        return self.jobs & tool.jobs
+        jobs, near, slow = self.jobs & tool.jobs, delay == self.delays[0], tool.name == _SLOW
+        if self.quick and slow and not near:
+            return frozenset()
+        return jobs & PROVISION_JOBS if self.quick and (slow or not near) else jobs
+
+    def runs_of(self, tool: Tool) -> int:
+        """How often a job of a tool is timed after it was watched."""
+        return 0 if self.quick and tool.name == _SLOW else self.runs
 
     def jobs_with(self, size: int) -> list[Job]:
         """What is timed with so many hosts that are not bare, in order."""
@@ -64,13 +69,13 @@ def options(environment: Mapping[str, str], tools: Iterable[type[Tool]]) -> Opti
     chosen = _names("ONLY", environment, [*jobs, "growth"])
     wanted = chosen or [*(name for name, job in jobs.items() if job in _QUICK_JOBS or not quick), "growth"]
     return Options(
-        runs=_numbers("RUNS", environment, "0" if quick else "5", least=0)[0],
+        runs=_numbers("RUNS", environment, "1" if quick else "5", least=0)[0],
         delays=_numbers("DELAYS", environment, "0,80" if quick else "0,20,80", least=0),
         sizes=_numbers("HOSTS", environment, "1" if quick else "1,4,16,50", least=1),
         jobs=frozenset(jobs[name] for name in wanted if name != "growth"),
         tools=tuple(known[name] for name in _names("TOOLS", environment, known) or known),
         lists=(10, 100, 1000) if "growth" in wanted else (),
-        slow=_SLOW if quick else "",
+        quick=quick,
         left_out=_QUICK if quick else (),
     )
 

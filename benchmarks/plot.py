@@ -17,7 +17,14 @@ _COLOURS = {
     "ansible": "#27ae60",
     "capistrano": "#8e44ad",
 }
-_TITLES = {"unchanged": "nothing to change", "deploy": "deploy", "rollback": "rollback", "provision": "bare host"}
+_TITLES = {
+    "provision": "bare host",
+    "unchanged": "nothing to change",
+    "template": "one template changed",
+    "deploy": "deploy",
+    "deploy-requirements": "deploy, other requirements",
+    "rollback": "rollback",
+}
 _Draw = Callable[[Any, Results, str], None]
 _WIDTH, _HEIGHT, _COLUMNS = 4.4, 3.3, 3  # inches of a panel
 
@@ -29,6 +36,7 @@ def plot(results: Results, folder: Path) -> list[Path]:
     mpl.use("Agg")  # needs no screen
     mpl.rcParams["svg.hashsalt"] = "hostsmith"  # the same results give the same file
     from matplotlib import pyplot
+    from matplotlib.patches import Patch
 
     panels: list[tuple[_Draw, str]] = [(_bars, job) for job in _TITLES if _alone(results, job)]
     panels += [(_lines, job) for job in _TITLES if _many(results, job)]
@@ -45,6 +53,9 @@ def plot(results: Results, folder: Path) -> list[Path]:
         place.spines[["top", "right"]].set_visible(False)
         place.set_ylabel("seconds")
         draw(place, results, job)
+    there = {run.tool for run in results.runs}
+    handles = [Patch(color=colour, label=tool) for tool, colour in _COLOURS.items() if tool in there]
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(_COLOURS), frameon=False)
     files = [folder / "benchmarks.png", folder / "benchmarks.svg"]
     figure.savefig(files[0], dpi=120)
     figure.savefig(files[1], metadata={"Date": None})
@@ -62,11 +73,10 @@ def _bars(axes: Any, results: Results, job: str) -> None:
         taken = [seconds(results, Case(job, 1, delay), tool) for delay in delays]
         heights = [median(one) if one else 0.0 for one in taken]
         places = [place + (number - (len(tools) - 1) / 2) * width for place in range(len(delays))]
-        bars = axes.bar(places, heights, width, label=tool, color=_COLOURS[tool])
+        bars = axes.bar(places, heights, width, color=_COLOURS[tool])
         axes.bar_label(bars, fmt="%.1f", fontsize=7)
     axes.set_xticks(range(len(delays)), [f"{delay} ms" for delay in delays])
-    axes.set_title(f"{_TITLES[job]}, one host, by round trip")
-    axes.legend(fontsize=7, frameon=False)
+    axes.set_title(f"{_TITLES[job]}, by round trip")
 
 
 def _lines(axes: Any, results: Results, job: str) -> None:
@@ -77,18 +87,17 @@ def _lines(axes: Any, results: Results, job: str) -> None:
         sizes = sorted({run.hosts for run in runs if (run.tool, run.delay) == (tool, delay)})
         taken = [median(seconds(results, Case(job, size, delay), tool)) for size in sizes]
         if sizes:
-            axes.plot(sizes, taken, marker="o", label=tool, color=colour)
+            axes.plot(sizes, taken, marker="o", color=colour)
     axes.set_xlabel("hosts")
     axes.set_yscale("log")
     axes.set_title(f"{_TITLES[job]}, {delay} ms, by hosts")
-    axes.legend(fontsize=7, frameon=False)
 
 
 def _lists(axes: Any, results: Results, _: str) -> None:
     """One host and long lists of resources."""
     lengths, taken = zip(*list_medians(results), strict=True)
     axes.plot(lengths, taken, marker="o", color=_COLOURS[OURS])
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.2 * max(taken))
     axes.set_xlabel("resources")
     axes.set_title(f"{OURS}, nothing to change, by resources")
 

@@ -116,14 +116,16 @@ def test_without_a_word_all_is_measured_and_quickly_only_some() -> None:
     assert (everything.runs, everything.delays, everything.sizes) == (5, (0, 20, 80), (1, 4, 16, 50))
     assert everything.jobs == set(Job)
     assert everything.left_out == ()
-    assert (quick.runs, quick.delays, quick.sizes) == (0, (0, 80), (1,))
+    assert (quick.runs, quick.delays, quick.sizes) == (1, (0, 80), (1,))
     assert (quick.jobs, quick.left_out != ()) == ({Job.UNCHANGED, Job.DEPLOY}, True)
 
 
-def test_quickly_the_slowest_tool_does_not_deploy_and_is_not_timed_at_a_distance(tmp_path: Path) -> None:
+def test_quickly_nothing_is_deployed_at_a_distance_and_the_slowest_tool_does_the_least(tmp_path: Path) -> None:
     quick, tools = options({"QUICK": "1"}, TOOLS), [Ansible(tmp_path), Hostsmith(tmp_path)]
     assert [quick.jobs_of(tool, 0) for tool in tools] == [{Job.UNCHANGED}, {Job.UNCHANGED, Job.DEPLOY}]
-    assert [quick.jobs_of(tool, 80) for tool in tools] == [set(), {Job.UNCHANGED, Job.DEPLOY}]
+    assert [quick.jobs_of(tool, 80) for tool in tools] == [set(), {Job.UNCHANGED}]
+    assert [quick.runs_of(tool) for tool in tools] == [0, 1]
+    assert options({}, TOOLS).runs_of(tools[0]) == 5
 
 
 def test_many_hosts_are_measured_with_nothing_to_change_and_with_deploys() -> None:
