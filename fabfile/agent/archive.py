@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from ..resources.base import ResourceError
-from . import system
+from . import filesystem
 
 FORMAT = 1
 PIECE = 1 << 18
@@ -133,7 +133,7 @@ class Writer:
         os.fsync(self._file.fileno())
         Archive(self._temporary).verify()
         os.rename(self._temporary, self._path)
-        system.sync_folder(os.path.dirname(self._path) or ".")
+        filesystem.sync_folder(os.path.dirname(self._path) or ".")
 
     def _add(self, name: str, text: str) -> None:
         with self._member(name) as member:

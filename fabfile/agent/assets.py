@@ -12,7 +12,7 @@ import shutil
 import stat
 from collections.abc import Iterator, Mapping
 
-from . import system
+from . import filesystem
 from .layout import Layout
 
 # A name with a hash in it, such as app.3f2a91bc.js, never changes its content. nginx reads this pattern, too.
@@ -39,7 +39,7 @@ def keep(layout: Layout, release: str, folders: Mapping[str, str]) -> int:
         if os.path.realpath(source) == os.path.normpath(source):
             found |= {f"{prefix.strip('/')}/{name}": f"{source}/{name}" for name in _hashed_in(source)}
     # First the list: what is in the folder and in no list is taken for nobody's.
-    system.write_atomic(f"{layout.release(release)}/{_LIST}", json.dumps(sorted(found)).encode(), mode=0o644)
+    filesystem.write_atomic(f"{layout.release(release)}/{_LIST}", json.dumps(sorted(found)).encode(), mode=0o644)
     os.makedirs(layout.assets, mode=0o755, exist_ok=True)
     for name, path in found.items():
         _link(path, f"{layout.assets}/{name}")
@@ -57,7 +57,7 @@ def prune(layout: Layout) -> None:
     """Remove from the folder what no release has any more."""
     kept: set[str] = set()
     for record in layout.records():
-        kept.update(json.loads(system.read(f"{layout.release(record.id)}/{_LIST}") or b"[]"))
+        kept.update(json.loads(filesystem.read(f"{layout.release(record.id)}/{_LIST}") or b"[]"))
     for root, _, files in os.walk(layout.assets, topdown=False):
         for name in files:
             path = f"{root}/{name}"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from ..resources.base import ResourceError
-from . import system
+from . import filesystem, system
 
 FOLDER = "/etc/letsencrypt"
 _TIMEOUT = 300.0
@@ -24,7 +24,7 @@ def key(name: str) -> str:
 
 def renewal(name: str) -> dict[str, str]:
     """How a certificate will be renewed, such as {"server": ..., "authenticator": ...}; empty when there is none."""
-    text = (system.read(f"{FOLDER}/renewal/{name}.conf") or b"").decode("utf-8", "replace")
+    text = (filesystem.read(f"{FOLDER}/renewal/{name}.conf") or b"").decode("utf-8", "replace")
     return dict(re.findall(r"^(\w+) = (.*)$", text, re.MULTILINE))
 
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from . import system
+from . import filesystem, system
 
 # As long as browsers take one at all; nobody renews what nobody trusts.
 _SELF_SIGNED_DAYS = 825
@@ -49,4 +49,4 @@ def self_signed(domains: Iterable[str]) -> tuple[bytes, bytes]:
              "-addext", f"subjectAltName={','.join(f'DNS:{domain}' for domain in domains)}",
              "-keyout", key, "-out", certificate]
         )  # fmt: skip
-        return system.read(certificate) or b"", system.read(key) or b""
+        return filesystem.read(certificate) or b"", filesystem.read(key) or b""

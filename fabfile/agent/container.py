@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 
-from . import system
+from . import filesystem
 
 
 def container() -> str | None:
     """What kind of container this host is, such as "systemd-nspawn"; None for a machine with a kernel of its own."""
     # systemd writes it at boot; it is what `systemd-detect-virt --container` says.
-    kind = system.read("/run/systemd/container")
+    kind = filesystem.read("/run/systemd/container")
     if kind is not None:
         return kind.decode("ascii", "replace").strip() or "container"
     return "openvz" if os.path.exists("/proc/vz") and not os.path.exists("/proc/bc") else None

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from ..resources.base import ResourceError
 from ..resources.firewall import is_loaded
-from . import apt, ports, system, systemd
+from . import apt, filesystem, ports, system, systemd
 from .container import container
 from .login import login
 
@@ -68,7 +68,7 @@ def _login() -> list[Finding]:
 
 
 def _system() -> list[Finding]:
-    text = (system.read("/etc/os-release") or b"").decode("utf-8", "replace")
+    text = (filesystem.read("/etc/os-release") or b"").decode("utf-8", "replace")
     fields = dict(line.replace('"', "").split("=", 1) for line in text.splitlines() if "=" in line)
     kind, version = fields.get("ID", "?"), fields.get("VERSION_ID", "?")
     name = f"{fields.get('NAME', kind).removesuffix(' GNU/Linux')} {version}"
@@ -107,7 +107,7 @@ def _percent(used: int, free: int) -> int:
 
 
 def _memory() -> list[Finding]:
-    text = (system.read("/proc/meminfo") or b"").decode()
+    text = (filesystem.read("/proc/meminfo") or b"").decode()
     size, free = (int(re.findall(rf"^{name}:\s+(\d+)", text, re.MULTILINE)[0]) for name in ("MemTotal", "MemAvailable"))
     state = "wrong" if free * 100 < size * 3 else "advice" if free * 100 < size * 10 else "ok"
     mend = "" if state == "ok" else "fewer `workers`, or a larger host; `ps aux --sort -rss` shows who has it"
@@ -148,7 +148,7 @@ def _apt() -> list[Finding]:
 def _reboot() -> list[Finding]:
     if not os.path.exists("/run/reboot-required"):
         return [finding("reboot", "ok", "none needed")]
-    packages = (system.read("/run/reboot-required.pkgs") or b"").decode("utf-8", "replace").split()
+    packages = (filesystem.read("/run/reboot-required.pkgs") or b"").decode("utf-8", "replace").split()
     names = ", ".join(dict.fromkeys(packages)) or "an upgrade"
     mend = "reboot when it suits; the live release comes back by itself"
     return [finding("reboot", "advice", f"needed by {names}", mend)]

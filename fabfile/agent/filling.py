@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..resources.base import ResourceError
-from . import locks, requirements, system
+from . import filesystem, locks, requirements, system
 from .builder import Builder
 from .events import note
 from .installers import Installer, NotForUvError, Pip, Uv, uv_environment
@@ -154,7 +154,7 @@ class Filling:
         for kind, text in (("hashed", lines.hashed), ("other", lines.other)):
             if text:
                 target = f"{self._path}/{os.path.basename(file)}.{kind}.txt"
-                system.write_atomic(target, text.encode(), mode=0o644)
+                filesystem.write_atomic(target, text.encode(), mode=0o644)
                 installer.install(self._path, options, [target], cwd=os.path.dirname(file))
 
 

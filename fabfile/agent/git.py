@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..resources.base import ResourceError
-from . import system
+from . import filesystem, system
 
 # What a release was made of is kept from git's garbage collection by a ref of its own.
 RELEASE_REFS = "refs/hostsmith"
@@ -179,7 +179,7 @@ class Repository:
         return env
 
     def _key_hint(self) -> str:
-        key = system.read(f"{self.ssh}/id_ed25519.pub") if self.ssh else None
+        key = filesystem.read(f"{self.ssh}/id_ed25519.pub") if self.ssh else None
         if not key:
             return ""
         return f"\nIf the repository is private, add this host's deploy key to it (read-only):\n{key.decode().strip()}"

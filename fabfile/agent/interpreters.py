@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ..resources.base import ResourceError
-from . import system
+from . import filesystem, system
 from .events import note
 
 Version = tuple[int, ...]
@@ -75,7 +75,7 @@ class Wanted:
 
 def wanted(code: str) -> Wanted | None:
     """The version that some code asks for; None when it asks for none."""
-    pinned = (system.read(f"{code}/{PINNED}") or b"").decode("utf-8", "replace")
+    pinned = (filesystem.read(f"{code}/{PINNED}") or b"").decode("utf-8", "replace")
     for line in pinned.split("\n"):
         if found := re.fullmatch(r"\s*(?:cpython-|python-?)?(3(?:\.\d+){0,2})\s*(?:#.*)?", line):
             return Wanted(found[1], PINNED)
@@ -85,7 +85,7 @@ def wanted(code: str) -> Wanted | None:
                 "or set `python` in the settings"
             )
     for file, _, pattern in _SOURCES:
-        text = (system.read(f"{code}/{file}") or b"").decode("utf-8", "replace").replace("\r\n", "\n")
+        text = (filesystem.read(f"{code}/{file}") or b"").decode("utf-8", "replace").replace("\r\n", "\n")
         if (match := re.search(pattern, text, re.MULTILINE)) and match[1].strip():
             return Wanted(match[1].strip(), file)
     return None

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..resources.base import PutBack, ResourceError
-from . import events, system, wire
+from . import events, filesystem, system, wire
 
 PATH = "/etc/tmpfiles.d/hostsmith.conf"
 _TITLE = "# Written by hostsmith: what was there before the changes of a run that has not ended yet, or was cut off.\n"
@@ -29,7 +29,7 @@ class Journal:
 
     def __init__(self, path: str = PATH) -> None:
         self._path = path
-        lines = (system.read(path) or b"").decode("ascii", "replace").splitlines()
+        lines = (filesystem.read(path) or b"").decode("ascii", "replace").splitlines()
         text = "".join(line.removeprefix(_MARK) for line in lines if line.startswith(_MARK))
         self._entries: list[dict[str, Any]] = json.loads(text) if text else []
 
@@ -77,14 +77,14 @@ class Journal:
         if not self._entries:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path)
-                system.sync_folder(folder)
+                filesystem.sync_folder(folder)
             return
         os.makedirs(folder, mode=0o755, exist_ok=True)
         text = json.dumps(self._entries)
         lines = [_MARK + text[start : start + _WIDTH] for start in range(0, len(text), _WIDTH)]
         lines += [line for entry in self._entries for line in entry["boot"]]
         # It may hold the former content of files that only root may read.
-        system.write_atomic(self._path, (_TITLE + "\n".join(lines) + "\n").encode("ascii"), mode=0o600)
+        filesystem.write_atomic(self._path, (_TITLE + "\n".join(lines) + "\n").encode("ascii"), mode=0o600)
 
 
 def _entry(step: PutBack) -> dict[str, Any]:

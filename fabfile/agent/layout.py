@@ -9,7 +9,7 @@ import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
-from . import system
+from . import filesystem
 
 _ID = re.compile(r"\d{8}-\d{6}-.")
 SINGLETONS_CONF = "singletons.conf"
@@ -185,7 +185,7 @@ class Layout:
 
     def record(self, release_id: str) -> Record:
         """The record of one release; of one that cannot be read there is only the id."""
-        text = system.read(f"{self.release(release_id)}/release.json")
+        text = filesystem.read(f"{self.release(release_id)}/release.json")
         known = {f.name for f in fields(Record)}
         data: dict[str, Any] = {}
         with contextlib.suppress(ValueError):
@@ -194,7 +194,7 @@ class Layout:
 
     def write_record(self, record: Record) -> None:
         text = json.dumps(asdict(record), indent=1) + "\n"
-        system.write_back(f"{self.release(record.id)}/release.json", text.encode(), mode=0o644)
+        filesystem.write_back(f"{self.release(record.id)}/release.json", text.encode(), mode=0o644)
 
     def mark(self, release_id: str, state: State, reason: str = "") -> None:
         """Change the state in a release's record, also on a disk that is full."""

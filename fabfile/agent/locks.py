@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..resources.base import ResourceError
-from . import system
+from . import filesystem
 from .requirements import PYPROJECT
 
 # In a virtualenv's own Python: before 3.11, pip has the reader of TOML.
@@ -109,7 +109,7 @@ def pipfile_lock(path: str) -> str:
     :raises ResourceError: it is none.
     """
     try:
-        lock = json.loads(system.read(path) or b"")
+        lock = json.loads(filesystem.read(path) or b"")
         sources = lock.get("_meta", {}).get("sources", [])
         # The one that pipenv writes by itself is called so; which index is the default is the host's business.
         urls = [source["url"] for source in sources if source.get("name") != "pypi"]

@@ -7,7 +7,7 @@ import json
 import os
 from typing import Any
 
-from . import system
+from . import filesystem
 from .layout import Layout
 
 PAGE, ALLOW, NOTICE = "page.html", "allow", "notice.json"
@@ -15,7 +15,7 @@ PAGE, ALLOW, NOTICE = "page.html", "allow", "notice.json"
 
 def notice(layout: Layout) -> dict[str, Any] | None:
     """Since when, by whom and with which message the site is in maintenance; None when it is not."""
-    text = system.read(f"{layout.maintenance}/{NOTICE}")
+    text = filesystem.read(f"{layout.maintenance}/{NOTICE}")
     if text is None:
         return None
     with contextlib.suppress(ValueError):

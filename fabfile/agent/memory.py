@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from . import system
+from . import filesystem
 
 _MEMINFO = "/proc/meminfo"
 # What the machine around it leaves a container (cgroup v2).
@@ -13,7 +13,7 @@ _LIMIT = "/sys/fs/cgroup/memory.max"
 
 def total(meminfo: str = _MEMINFO, limit: str = _LIMIT) -> int:
     """Bytes of memory that the host has, or may use."""
-    found = re.search(rb"^MemTotal:\s+(\d+) kB", system.read(meminfo) or b"", re.MULTILINE)
+    found = re.search(rb"^MemTotal:\s+(\d+) kB", filesystem.read(meminfo) or b"", re.MULTILINE)
     whole = int(found[1]) * 1024 if found else 1 << 30
-    allowed = (system.read(limit) or b"max").strip()
+    allowed = (filesystem.read(limit) or b"max").strip()
     return min(whole, int(allowed)) if allowed.isdigit() else whole

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from . import system
+from . import filesystem, system
 from .layout import Layout
 
 _FILE = "migrations.json"
@@ -56,7 +56,7 @@ def are_told(layout: Layout, release: str) -> bool:
 
 def _tools(layout: Layout, release: str) -> list[Callable[[Callable[..., str]], list[str]]]:
     code = f"{layout.release(release)}/code"
-    is_django = b"django" in (system.read(f"{code}/manage.py") or b"")
+    is_django = b"django" in (filesystem.read(f"{code}/manage.py") or b"")
     return [*([_django] if is_django else []), *([_alembic] if os.path.exists(f"{code}/alembic.ini") else [])]
 
 
@@ -74,12 +74,12 @@ def _alembic(output: Callable[..., str]) -> list[str]:
 def write(layout: Layout, release: str, migrations: Migrations) -> None:
     """Have a release remember what its command did."""
     text = json.dumps(asdict(migrations)) + "\n"
-    system.write_back(f"{layout.release(release)}/{_FILE}", text.encode(), mode=0o644)
+    filesystem.write_back(f"{layout.release(release)}/{_FILE}", text.encode(), mode=0o644)
 
 
 def written(layout: Layout, release: str) -> Migrations | None:
     """What a release remembers; None of one whose command ran elsewhere, or that had none."""
-    text = system.read(f"{layout.release(release)}/{_FILE}")
+    text = filesystem.read(f"{layout.release(release)}/{_FILE}")
     if not text:
         return None
     data = json.loads(text)

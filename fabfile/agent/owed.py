@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..resources.base import Handler, ResourceError
-from . import system, wire
+from . import filesystem, wire
 
 FOLDER = "/var/lib/hostsmith"
 
@@ -26,7 +26,7 @@ class Owed:
         self.path = f"{folder}/owed.json"
         self.handlers: list[Handler] = []
         self._unknown: list[dict[str, Any]] = []
-        text = system.read(self.path)
+        text = filesystem.read(self.path)
         for item in json.loads(text) if text else []:
             try:
                 self.handlers.append(wire.load(item))
@@ -59,4 +59,4 @@ class Owed:
     def _save(self) -> None:
         os.makedirs(os.path.dirname(self.path), mode=0o755, exist_ok=True)
         text = json.dumps([wire.dump(handler) for handler in self.handlers] + self._unknown)
-        system.write_atomic(self.path, text.encode(), mode=0o600)
+        filesystem.write_atomic(self.path, text.encode(), mode=0o600)

@@ -9,7 +9,7 @@ import os
 
 from ..resources.base import ResourceError
 from ..resources.secret import Secret
-from . import redact, system
+from . import filesystem, redact
 
 FOLDER = "/var/lib/hostsmith"
 _LENGTH = 40
@@ -26,7 +26,7 @@ def kept(app: str, folder: str = FOLDER) -> dict[str, Secret]:
     :raises ResourceError: the file is not as it was written.
     """
     file = path(app, folder)
-    text = system.read(file)
+    text = filesystem.read(file)
     try:
         found = {str(name): Secret(each["password"]) for name, each in json.loads(text or b"{}").items()}
     except (ValueError, TypeError, KeyError, AttributeError):
@@ -69,4 +69,4 @@ def _write(app: str, passwords: dict[str, Secret], folder: str) -> None:
         with contextlib.suppress(FileExistsError):
             os.mkdir(each, 0o700)
     data = {name: {"password": password.reveal()} for name, password in passwords.items()}
-    system.write_atomic(file, (json.dumps(data, indent=1) + "\n").encode(), mode=0o600)
+    filesystem.write_atomic(file, (json.dumps(data, indent=1) + "\n").encode(), mode=0o600)

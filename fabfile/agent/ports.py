@@ -6,7 +6,7 @@ import glob
 import re
 from collections.abc import Collection
 
-from . import sshd, system
+from . import filesystem, sshd, system
 
 # SSH has the firewall's own rule; a DHCP client listens, and its answers come by rules of their own.
 _DHCP = ("68/udp", "546/udp")
@@ -23,7 +23,7 @@ def unknown(known: Collection[str]) -> str:
 
 def _of_all_apps() -> set[str]:
     """What the firewall lets in for the apps that are provisioned here already."""
-    texts = ((system.read(path) or b"").decode() for path in glob.glob("/etc/hostsmith/firewall.d/*.nft"))
+    texts = ((filesystem.read(path) or b"").decode() for path in glob.glob("/etc/hostsmith/firewall.d/*.nft"))
     rules = (found for text in texts for found in re.findall(r"^(tcp|udp) dport (\d+) ", text, re.MULTILINE))
     return {f"{port}/{protocol}" for protocol, port in rules}
 

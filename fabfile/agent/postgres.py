@@ -12,7 +12,7 @@ import secrets
 from dataclasses import dataclass
 
 from ..resources.base import ResourceError
-from . import system
+from . import filesystem, system
 
 _ETC = "/etc/postgresql"
 _PORT = 5432
@@ -46,7 +46,7 @@ def cluster(etc: str = _ETC) -> Cluster:
     :raises ResourceError: there is none.
     """
     for path in sorted(glob.glob(f"{etc}/*/main/postgresql.conf")):
-        port = re.search(rb"^\s*port\s*=\s*(\d+)", system.read(path) or b"", re.MULTILINE)
+        port = re.search(rb"^\s*port\s*=\s*(\d+)", filesystem.read(path) or b"", re.MULTILINE)
         if port is None or int(port[1]) == _PORT:
             folder = os.path.dirname(path)
             return Cluster(os.path.basename(os.path.dirname(folder)), folder)

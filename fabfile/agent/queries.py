@@ -11,6 +11,7 @@ from ..resources import singletons
 from ..resources.base import ResourceError
 from . import (
     doctor,
+    filesystem,
     haproxy,
     lock,
     logs,
@@ -107,7 +108,7 @@ def status(app: str, health: Any) -> dict[str, Any]:
 
 def _has_programs(layout: Layout, release: str) -> bool:
     """Whether a release has processes on this host, and not none of each by `fab scale`."""
-    text = system.read(layout.config(release)) or b""
+    text = filesystem.read(layout.config(release)) or b""
     return programs(text.decode()) > 0
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ..resources.base import ResourceError
-from . import system
+from . import filesystem
 
 # Each lock with the file that it was made from, which lies beside it.
 LOCKS = {
@@ -48,7 +48,7 @@ def chosen(code: str) -> tuple[str, ...]:
 
 
 def _is_there(code: str, name: str) -> bool:
-    content = system.read(f"{code}/{name}")
+    content = filesystem.read(f"{code}/{name}")
     if content is None:
         return False
     if name == PYPROJECT:
@@ -80,7 +80,7 @@ def parts(paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         if path in seen:
             continue
         seen.add(path)
-        content = system.read(path)
+        content = filesystem.read(path)
         if content is None:
             raise ResourceError(_missing(path))
         yield path, content

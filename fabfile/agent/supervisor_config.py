@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from . import system
+from . import filesystem
 from .layout import Layout
 
 # A line each, without the continuations, the inline comments and the expansions that supervisord knows.
@@ -105,13 +105,13 @@ def longest(config: str, option: str, default: float) -> float:
 
     :param default: when it is not there.
     """
-    text = (system.read(config) or b"").decode("utf-8", "replace")
+    text = (filesystem.read(config) or b"").decode("utf-8", "replace")
     return max(map(float, re.findall(rf"^{option}=([0-9]+)$", text, re.MULTILINE)), default=default)
 
 
 def stop_seconds(config: str) -> dict[str, float]:
     """How long each process of a file has to end when it is asked to, by its name."""
-    text = (system.read(config) or b"").decode("utf-8", "replace")
+    text = (filesystem.read(config) or b"").decode("utf-8", "replace")
     found = {}
     for section in re.split(r"^\[program:", text, flags=re.MULTILINE)[1:]:
         name = re.search(r"^process_name=([^.\n]+)", section, re.MULTILINE)

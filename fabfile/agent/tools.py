@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable, Sequence
 
 from ..resources.base import ResourceError
-from . import system
+from . import filesystem
 from .builder import Builder
 from .installers import Installer, NotForUvError, uv_environment
 from .runner import Runner
@@ -101,7 +101,7 @@ class Tools:
     def _kept(self, name: str, made_of: Sequence[str], install: Callable[[str], object]) -> str:
         folder = f"{self._place}/{name}"
         key = hashlib.sha256("\0".join(made_of).encode()).hexdigest().encode()
-        if system.read(f"{folder}/{_MARKER}") == key:
+        if filesystem.read(f"{folder}/{_MARKER}") == key:
             return folder
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(self._place, mode=0o755, exist_ok=True)
@@ -112,6 +112,6 @@ class Tools:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        system.sync_tree(folder)
-        system.write_atomic(f"{folder}/{_MARKER}", key, mode=0o644)
+        filesystem.sync_tree(folder)
+        filesystem.write_atomic(f"{folder}/{_MARKER}", key, mode=0o644)
         return folder

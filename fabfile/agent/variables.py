@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..resources.base import ResourceError
 from ..resources.secret import Secret
-from . import redact, system
+from . import filesystem, redact
 
 if TYPE_CHECKING:
     from .layout import Layout
@@ -90,7 +90,7 @@ def kept(layout: Layout, release: str) -> Variables:
 
 def generated(layout: Layout) -> dict[str, Secret]:
     """The values that were made up for the app; they outlive the releases."""
-    text = system.read(layout.generated)
+    text = filesystem.read(layout.generated)
     return {name: Secret(value) for name, value in json.loads(text).items()} if text else {}
 
 
@@ -115,7 +115,7 @@ def running(folder: str) -> dict[str, str]:
     :raises ResourceError: the file is not as a deploy writes it.
     """
     path = f"{folder}/env"
-    text = (system.read(path) or b"").decode("utf-8", "replace")
+    text = (filesystem.read(path) or b"").decode("utf-8", "replace")
     try:
         pairs = [word.partition("=")[::2] for word in shlex.split(text)]
     except ValueError:
@@ -124,7 +124,7 @@ def running(folder: str) -> dict[str, str]:
 
 
 def _read(folder: str) -> Variables:
-    text = system.read(f"{folder}/config.json")
+    text = filesystem.read(f"{folder}/config.json")
     if text:
         return Variables.from_json(json.loads(text))
     # A release from before origins were kept.

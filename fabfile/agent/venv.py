@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 
 from ..resources.base import ResourceError
+from . import filesystem, system
 from . import requirements as required
-from . import system
 from .builder import Builder
 from .filling import Filling, fill
 from .installers import Pip
@@ -66,7 +66,7 @@ def fingerprint(
 
 def complete(path: str, key: str) -> bool:
     """Whether a virtualenv was built to its end from this fingerprint."""
-    return system.read(f"{path}/{_MARKER}") == key.encode()
+    return filesystem.read(f"{path}/{_MARKER}") == key.encode()
 
 
 def whole(path: str) -> bool:
@@ -99,5 +99,5 @@ def build(
         fill(path, requirements, tools, Pip(run))
     else:
         Filling(path, python, requirements, tools, timeout, builder).make()
-    system.sync_tree(path)
-    system.write_atomic(f"{path}/{_MARKER}", key.encode(), mode=0o644)
+    filesystem.sync_tree(path)
+    filesystem.write_atomic(f"{path}/{_MARKER}", key.encode(), mode=0o644)

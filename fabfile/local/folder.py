@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..agent import system
+from ..agent import filesystem
 from ..errors import SettingsError
 from ..resources.base import ResourceError
 
@@ -52,6 +52,6 @@ def keep(path: Path, texts: Mapping[str, str]) -> None:
     :raises SettingsError: it cannot be written.
     """
     try:
-        system.write_atomic(str(path), (json.dumps(dict(texts), indent=1) + "\n").encode(), mode=0o600)
+        filesystem.write_atomic(str(path), (json.dumps(dict(texts), indent=1) + "\n").encode(), mode=0o600)
     except ResourceError as error:
         raise SettingsError(str(error)) from None

@@ -16,7 +16,7 @@ from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
 from typing import TYPE_CHECKING, ClassVar
 
-from ..agent import system
+from ..agent import filesystem
 from ..environment.variables import make_up
 from ..errors import UsageError
 from ..resources.secret import Secret
@@ -121,7 +121,7 @@ class Instance(ABC):
         """A file in its folder that nobody else can read; returns its path."""
         path = str(self.folder / name)
         uid = pwd.getpwnam(self.user).pw_uid if self.user else None
-        system.write_atomic(path, text.encode(), mode=0o600, uid=uid)
+        filesystem.write_atomic(path, text.encode(), mode=0o600, uid=uid)
         return path
 
 
@@ -168,7 +168,7 @@ class Postgres(Instance):
 
     def is_ready(self) -> bool:
         # It says so in its eighth line; a connection alone would be answered before, too.
-        lines = (system.read(str(self._data / "postmaster.pid")) or b"").split(b"\n")
+        lines = (filesystem.read(str(self._data / "postmaster.pid")) or b"").split(b"\n")
         return len(lines) > 7 and lines[7].strip() == b"ready"
 
 

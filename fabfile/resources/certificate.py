@@ -6,7 +6,7 @@ import os
 import socket
 from dataclasses import dataclass
 
-from ..agent import certbot, certificates, system
+from ..agent import certbot, certificates, filesystem
 from ..agent.events import note
 from ..agent.undo import Undo
 from .base import Change, Resource, ResourceError
@@ -90,7 +90,7 @@ class Certificate(Resource):
             note(f"the certificate is without {_listed(left_out)}, which is not in DNS")
 
     def _is_answered(self) -> bool:
-        return CHALLENGES.encode() in (system.read(self.configuration) or b"")
+        return CHALLENGES.encode() in (filesystem.read(self.configuration) or b"")
 
     def _answer(self, undo: Undo) -> None:
         handlers = list(self.first.handlers())
@@ -133,8 +133,8 @@ class SelfSigned(Resource):
 
     def _make(self) -> None:
         certificate, key = certificates.self_signed(self.domains)
-        system.write_atomic(f"{self.path}.key", key, mode=0o600)
-        system.write_atomic(self.path, certificate, mode=0o644)
+        filesystem.write_atomic(f"{self.path}.key", key, mode=0o600)
+        filesystem.write_atomic(self.path, certificate, mode=0o644)
         if self.remark:
             note(self.remark)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from ..agent import system
+from ..agent import filesystem, system
 from ..agent.events import note
 from .base import Change, Resource
 
@@ -32,5 +32,5 @@ class DeployKey(Resource):
     def _create(self, path: str) -> None:
         comment = f"{self.comment}@{os.uname().nodename}"
         system.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path])
-        public = (system.read(f"{path}.pub") or b"").decode().strip()
+        public = (filesystem.read(f"{path}.pub") or b"").decode().strip()
         note(f"if the repository is private, give it this deploy key (reading is enough):\n{public}")

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..agent import system
+from ..agent import filesystem, system
 from .base import Change, Resource, ResourceError
 from .found import FoundFile, FoundNothing
 from .secret import Secret
@@ -64,7 +64,7 @@ class File(Resource):
                 raise ResourceError(f"there is no group {self.group!r} on this host")
             if gid is None:
                 gid = system.passwd(self.owner).pw_gid if self.owner is not None else os.getegid()
-            system.write_atomic(self.path, content, mode=mode, uid=uid, gid=gid)
+            filesystem.write_atomic(self.path, content, mode=mode, uid=uid, gid=gid)
 
         return write
 

@@ -7,7 +7,7 @@ import os
 import re
 from dataclasses import dataclass
 
-from ..agent import ports, system
+from ..agent import filesystem, ports, system
 from ..agent.container import container
 from ..agent.events import note
 from ..agent.systemd import systemctl
@@ -81,7 +81,7 @@ def is_loaded() -> bool:
 
 def not_ours() -> str | None:
     """Why the firewall of this host is none of our business; None when it is."""
-    if re.search(rb"^ENABLED=yes", system.read("/etc/ufw/ufw.conf") or b"", re.MULTILINE):
+    if re.search(rb"^ENABLED=yes", filesystem.read("/etc/ufw/ufw.conf") or b"", re.MULTILINE):
         return "ufw is at work here, so open its ports yourself (`ufw allow 80,443/tcp`), or say `ufw disable`"
     try:
         inputs = _inputs()

@@ -7,7 +7,7 @@ import os
 import stat
 from dataclasses import dataclass, field
 
-from ..agent import system
+from ..agent import filesystem
 from .base import PutBack, ResourceError
 
 # systemd-tmpfiles gives up a whole file for a line of more than 1 MB.
@@ -29,7 +29,7 @@ class FoundNothing(PutBack):
     def __call__(self) -> None:
         if os.path.lexists(self.path):
             os.unlink(self.path)
-            system.sync_folder(os.path.dirname(self.path))
+            filesystem.sync_folder(os.path.dirname(self.path))
 
     def at_boot(self) -> list[str]:
         return _at_boot(self.path, f'r! "{_pattern(self.path)}"')
@@ -58,7 +58,7 @@ class FoundFile(PutBack):
         if not stat.S_ISREG(status.st_mode):
             kind = "folder" if stat.S_ISDIR(status.st_mode) else "symlink" if stat.S_ISLNK(status.st_mode) else "device"
             raise ResourceError(f"{path} is a {kind}, expected a regular file; remove it, or name another path")
-        content = system.read(path)
+        content = filesystem.read(path)
         return cls(path, content or b"", stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
 
     def describe(self) -> str:
@@ -66,7 +66,7 @@ class FoundFile(PutBack):
 
     def __call__(self) -> None:
         if os.path.islink(self.path) or FoundFile.take(self.path) != self:
-            system.write_back(self.path, self.content, mode=self.mode, uid=self.uid, gid=self.gid)
+            filesystem.write_back(self.path, self.content, mode=self.mode, uid=self.uid, gid=self.gid)
 
     def at_boot(self) -> list[str]:
         # systemd refuses a longer text when it looks for what to expand in it. Base64 it only decodes, which versions
@@ -90,7 +90,7 @@ class FoundLink(PutBack):
 
     def __call__(self) -> None:
         if not os.path.islink(self.path) or os.readlink(self.path) != self.target:
-            system.symlink_atomic(self.target, self.path)
+            filesystem.symlink_atomic(self.target, self.path)
 
     def at_boot(self) -> list[str]:
         # The target stands there as it is, from its first letter to the end of the line.

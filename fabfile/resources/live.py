@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..agent import redact, supervisord, system
+from ..agent import filesystem, redact, supervisord, system
 from ..agent.draining import drain
 from ..agent.health import HealthCheck
 from ..agent.layout import SINGLETONS_CONF, Layout
@@ -65,7 +65,7 @@ class Live(Resource):
         if not os.path.exists(f"{layout.release(self.release)}/venv/bin/python"):
             raise ResourceError(f"release {self.release} is not whole: its virtualenv is gone; deploy it again")
         # Neither its code nor what was made of it may be lost to a power cut after the switch is on the disk.
-        system.sync_tree(layout.release(self.release))
+        filesystem.sync_tree(layout.release(self.release))
         logs = LogMarks(layout, self.release)
         try:
             with logs.told():
@@ -107,10 +107,10 @@ class Live(Resource):
         """Make the release live and verify it the way a visitor comes; the caller's undo takes it back."""
         if not os.path.islink(layout.boot_config):
             # Before the first release is live it points to nothing, which supervisord passes over.
-            system.symlink_atomic(f"{layout.current}/supervisor.conf", layout.boot_config)
+            filesystem.symlink_atomic(f"{layout.current}/supervisor.conf", layout.boot_config)
         if os.path.exists(layout.singletons_config(self.release)) and not os.path.islink(layout.singletons_boot_config):
-            system.symlink_atomic(f"{layout.current}/{SINGLETONS_CONF}", layout.singletons_boot_config)
-        system.symlink_atomic(f"releases/{self.release}", layout.current)
+            filesystem.symlink_atomic(f"{layout.current}/{SINGLETONS_CONF}", layout.singletons_boot_config)
+        filesystem.symlink_atomic(f"releases/{self.release}", layout.current)
         if self.health is not None and self.port is not None:
             # Without a site of its own, another app's would answer for this one.
             if not os.path.exists(f"/etc/nginx/sites-enabled/{self.app}"):
@@ -137,7 +137,7 @@ class Live(Resource):
                         os.unlink(path)
             else:
                 self._revive(layout, old)
-                system.symlink_atomic(f"releases/{old}", layout.current)
+                filesystem.symlink_atomic(f"releases/{old}", layout.current)
                 drain(layout.socket(self.release), self.drain_timeout)
         supervisord.stop_groups(layout.groups(self.release))
         if layout.record(self.release).state == "building":

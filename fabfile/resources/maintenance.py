@@ -8,7 +8,7 @@ import shutil
 import time
 from dataclasses import dataclass, field
 
-from ..agent import system
+from ..agent import filesystem
 from ..agent.layout import Layout
 from ..agent.maintenance import ALLOW, NOTICE, PAGE, allowed
 from .base import Change, PutBack, Resource, ResourceError
@@ -57,7 +57,7 @@ class Maintenance(Resource):
 
     def _require_site(self, layout: Layout) -> None:
         site = f"{self.sites}/{self.app}"
-        if f"{layout.maintenance}/".encode() not in (system.read(site) or b""):
+        if f"{layout.maintenance}/".encode() not in (filesystem.read(site) or b""):
             raise ResourceError(
                 f"nginx's site {site} does not look for {layout.maintenance}; run `fab provision`, and let a "
                 "templates/nginx/site.conf.j2 of your own include nginx/maintenance.conf.j2 as hostsmith's does"
@@ -67,7 +67,7 @@ class Maintenance(Resource):
         """Whether the maintenance of a folder is this one; whoever began it, and when, stays."""
         return (
             folder.endswith(self._suffix)
-            and system.read(f"{folder}/{PAGE}") == self.page.encode()
+            and filesystem.read(f"{folder}/{PAGE}") == self.page.encode()
             and allowed(folder) == sorted({*_LOCAL, *self.allow})
         )
 
@@ -82,9 +82,9 @@ class Maintenance(Resource):
             with open(f"{folder}/{ALLOW}/{address}", "xb"):
                 pass
         notice = {"since": self.since, "who": self.who, "message": self.message}
-        system.write_atomic(f"{folder}/{NOTICE}", json.dumps(notice).encode(), mode=0o644)
-        system.write_atomic(f"{folder}/{PAGE}", self.page.encode(), mode=0o644)
-        system.symlink_atomic(folder, layout.maintenance)
+        filesystem.write_atomic(f"{folder}/{NOTICE}", json.dumps(notice).encode(), mode=0o644)
+        filesystem.write_atomic(f"{folder}/{PAGE}", self.page.encode(), mode=0o644)
+        filesystem.symlink_atomic(folder, layout.maintenance)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from ..agent import nginx, system
+from ..agent import filesystem, nginx, system
 from ..agent.systemd import systemctl
 from .base import Handler, ResourceError
 
@@ -37,4 +37,4 @@ class ReloadNginx(Handler):
 
 def _log() -> str:
     """What nginx's master wrote last: a site's own log has none of it."""
-    return system.tail(system.read("/var/log/nginx/error.log") or b"", 5)
+    return system.tail(filesystem.read("/var/log/nginx/error.log") or b"", 5)

@@ -6,7 +6,7 @@ import re
 import socket
 from dataclasses import dataclass
 
-from ..agent import system
+from ..agent import filesystem, system
 from ..agent.systemd import systemctl
 from .base import Change, Resource, ResourceError
 
@@ -71,5 +71,5 @@ def owner_of(port: int) -> str | None:
     found = re.search(r'\("([^"]+)",pid=(\d+)', listening)
     if found is None:
         return "the kernel"
-    units = re.findall(r"/([^/\s]+\.service)\b", (system.read(f"/proc/{found[2]}/cgroup") or b"").decode())
+    units = re.findall(r"/([^/\s]+\.service)\b", (filesystem.read(f"/proc/{found[2]}/cgroup") or b"").decode())
     return units[-1] if units else found[1]

@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 
-from ..agent import apt, memory, passwords, postgres, system
+from ..agent import apt, filesystem, memory, passwords, postgres
 from .absent import Absent
 from .base import Change, Resource, ResourceError
 from .file import File
@@ -102,7 +102,7 @@ class PostgresClients(Resource):
 
     def check(self) -> Change | None:
         path = f"{postgres.cluster().etc}/pg_hba.conf"
-        now = (system.read(path) or b"").decode("utf-8", "surrogateescape")
+        now = (filesystem.read(path) or b"").decode("utf-8", "surrogateescape")
         then = self.within(now).encode("utf-8", "surrogateescape")
         return File(path, then).check()
 

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..agent import assets, interpreters, space, supervisord, system, venv
+from ..agent import assets, filesystem, interpreters, space, supervisord, system, venv
 from ..agent.builder import Builder
 from ..agent.events import note
 from ..agent.git import FETCH_TIMEOUT, Repository
@@ -126,12 +126,12 @@ class ReleaseCopy(Resource):
         repository = Repository(layout.repository)
         repository.keep(repository.kept(self.source), self.release)
         for name in _CONFIGURATION:
-            content = system.read(f"{old}/{name}")
+            content = filesystem.read(f"{old}/{name}")
             if content is None:
                 continue
             # They name their release in paths, and in nothing else that could be its id.
             text = content.replace(self.source.encode(), self.release.encode())
-            system.write_atomic(f"{new}/{name}", text, mode=stat.S_IMODE(os.stat(f"{old}/{name}").st_mode))
+            filesystem.write_atomic(f"{new}/{name}", text, mode=stat.S_IMODE(os.stat(f"{old}/{name}").st_mode))
         shutil.copytree(f"{old}/code", f"{new}/code", symlinks=True)
         if os.path.isdir(layout.static(self.source)):
             shutil.copytree(layout.static(self.source), layout.static(self.release), symlinks=True)
@@ -195,7 +195,7 @@ class ReleaseVenv(Resource):
             except system.TimedOutError as error:
                 hint = "is the package index away? `build_timeout` of the settings says how long it may take"
                 raise ResourceError(f"{error}\n{hint}") from error
-        system.symlink_atomic(f"../../venvs/{key}", link)
+        filesystem.symlink_atomic(f"../../venvs/{key}", link)
 
     def _made_of(self, there: tuple[str, ...]) -> str:
         if self.requirements is not None:

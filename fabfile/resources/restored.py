@@ -7,7 +7,7 @@ import errno
 import os
 from dataclasses import dataclass
 
-from ..agent import supervisord, system
+from ..agent import filesystem, supervisord
 from ..agent.layout import Layout
 from .base import Change, PutBack, Resource, ResourceError
 
@@ -105,4 +105,4 @@ def exchange(one: str, other: str) -> None:
         if number in (errno.EBUSY, errno.EXDEV):
             raise ResourceError(f"{one} is where a disk is mounted, which cannot be renamed; mount it elsewhere")
         raise ResourceError(f"{one} and {other} cannot be exchanged: {os.strerror(number)}")
-    system.sync_folder(os.path.dirname(one))
+    filesystem.sync_folder(os.path.dirname(one))

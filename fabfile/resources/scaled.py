@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..agent import system
+from ..agent import filesystem
 from ..agent.layout import SINGLETONS_CONF, Layout
 from .base import Change, Resource, ResourceError
 
@@ -47,13 +47,13 @@ class Scaled(Resource):
 
         def write(texts: Mapping[str, str]) -> None:
             for path, text in texts.items():
-                system.write_atomic(path, text.encode(), mode=0o644)
+                filesystem.write_atomic(path, text.encode(), mode=0o644)
 
         return Change(", ".join(said), lambda: write(after), lambda: write(before))
 
 
 def _read(path: str) -> str | None:
-    data = system.read(path)
+    data = filesystem.read(path)
     return None if data is None else data.decode("utf-8", "replace")
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..agent import supervisord, system
+from ..agent import filesystem, supervisord, system
 from ..agent.layout import Layout
 from ..agent.starting import Starting
 from ..agent.supervisor_config import programs
@@ -78,7 +78,7 @@ def others(layout: Layout, release: str) -> dict[str, str]:
 
 def problem(layout: Layout, release: str) -> str | None:
     """What is wrong with the singletons of the live release, besides what supervisord says of their processes."""
-    text = (system.read(layout.singletons_config(release)) or b"").decode()
+    text = (filesystem.read(layout.singletons_config(release)) or b"").decode()
     if not programs(text) or supervisord.processes(layout.singletons(release)):
         return None
     if running := others(layout, release):

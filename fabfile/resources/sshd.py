@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from ..agent import sshd, system
+from ..agent import filesystem, sshd, system
 from ..agent.login import login
 from .base import Change, Resource, ResourceError
 from .file import File
@@ -83,7 +83,7 @@ class RootLogin(Resource):
 
 def _has_key(user: str) -> bool:
     folder = f"{system.passwd(user).pw_dir}/.ssh"
-    return any((system.read(f"{folder}/{name}") or b"").strip() for name in ("authorized_keys", "authorized_keys2"))
+    return any((filesystem.read(f"{folder}/{name}") or b"").strip() for name in ("authorized_keys", "authorized_keys2"))
 
 
 def _may_do_all(user: str) -> bool:

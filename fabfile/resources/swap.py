@@ -7,7 +7,7 @@ import os
 import re
 from dataclasses import dataclass
 
-from ..agent import system
+from ..agent import filesystem, system
 from ..agent.container import container
 from .base import Change, Resource
 
@@ -29,8 +29,8 @@ class Swap(Resource):
 
     def check(self) -> Change | None:
         size = swap_size(
-            (system.read("/proc/meminfo") or b"").decode(),
-            (system.read("/proc/mounts") or b"").decode(),
+            (filesystem.read("/proc/meminfo") or b"").decode(),
+            (filesystem.read("/proc/mounts") or b"").decode(),
             os.statvfs("/").f_bavail * os.statvfs("/").f_frsize,
         )
         if container() or not size or os.path.lexists(_FILE):
@@ -65,7 +65,7 @@ def _make(size: int) -> None:
     finally:
         os.close(handle)
     system.run(["mkswap", _FILE])
-    system.write_atomic(_UNIT, _TEXT.encode(), mode=0o644)
+    filesystem.write_atomic(_UNIT, _TEXT.encode(), mode=0o644)
     system.run(["systemctl", "daemon-reload"])
     system.run(["systemctl", "enable", "--now", "swapfile.swap"])
 

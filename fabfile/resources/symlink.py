@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from ..agent import system
+from ..agent import filesystem
 from .base import Change, Resource, ResourceError
 from .found import FoundLink, FoundNothing
 
@@ -35,4 +35,4 @@ class Symlink(Resource):
         return Change(f"{before} -> {self.target}", self._point, FoundLink(self.path, before))
 
     def _point(self) -> None:
-        system.symlink_atomic(self.target, self.path)
+        filesystem.symlink_atomic(self.target, self.path)

@@ -6,7 +6,7 @@ import glob
 import os
 from dataclasses import dataclass, field
 
-from ..agent import system
+from ..agent import filesystem
 from ..agent.events import note
 from .base import Change, Resource, ResourceError
 from .file import File
@@ -62,12 +62,12 @@ class Sysctl(Resource):
     def _different(self) -> dict[str, str]:
         """The files that can be written and have another value, with that."""
         wanted = self._wanted()
-        now = {path: (system.read(path) or b"").decode().strip() for path in wanted}
+        now = {path: (filesystem.read(path) or b"").decode().strip() for path in wanted}
         return {path: now[path] for path in wanted if now[path] != wanted[path] and os.access(path, os.W_OK)}
 
     def _tell_locked(self) -> None:
         wanted = self._wanted()
-        locked = [path for path, value in wanted.items() if (system.read(path) or b"").decode().strip() != value]
+        locked = [path for path, value in wanted.items() if (filesystem.read(path) or b"").decode().strip() != value]
         if locked := [path for path in locked if not os.access(path, os.W_OK)]:
             names = ", ".join(path.removeprefix(f"{_ROOT}/").replace("/", ".") for path in locked)
             note(f"the kernel is not this host's own, so these stay as they are: {names}")

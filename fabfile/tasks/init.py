@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..agent.system import write_atomic
+from ..agent.filesystem import write_atomic
 from ..console import Console, diff_style
 from ..errors import SettingsError, UsageError
 from ..resources.base import ResourceError

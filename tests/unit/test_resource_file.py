@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import system
+from hostsmith.agent import filesystem, system
 from hostsmith.resources import File, ResourceError, Secret
 from local_host import ME, MY_GROUP, NASTY, LocalHost, mode, tree
 
@@ -209,7 +209,7 @@ def test_a_write_that_fails_half_way_leaves_the_old_file_and_no_other(host: Loca
 def test_a_reader_meets_the_old_content_or_the_new_one(place: Path) -> None:
     path = place / "f"
     contents = [letter * 100_000 for letter in (b"a", b"b")]
-    system.write_atomic(str(path), contents[0], mode=0o644)
+    filesystem.write_atomic(str(path), contents[0], mode=0o644)
     done, torn = threading.Event(), []
 
     def read() -> None:
@@ -221,7 +221,7 @@ def test_a_reader_meets_the_old_content_or_the_new_one(place: Path) -> None:
     reader = threading.Thread(target=read)
     reader.start()
     for number in range(100):
-        system.write_atomic(str(path), contents[number % 2], mode=0o644)
+        filesystem.write_atomic(str(path), contents[number % 2], mode=0o644)
     done.set()
     reader.join()
     assert torn == []
@@ -230,7 +230,7 @@ def test_a_reader_meets_the_old_content_or_the_new_one(place: Path) -> None:
 def test_something_in_the_way_of_the_rename_leaves_no_temporary_file(place: Path) -> None:
     (place / "f").mkdir()
     with pytest.raises(ResourceError, match="Is a directory"):
-        system.write_atomic(str(place / "f"), b"text", mode=0o644)
+        filesystem.write_atomic(str(place / "f"), b"text", mode=0o644)
     assert list(tree(place)) == ["f"]
 
 
@@ -245,7 +245,7 @@ def test_an_interruption_waits_until_a_file_is_whole(place: Path, monkeypatch: p
     monkeypatch.setattr(os, "fsync", interrupted_sync)
     try:
         with pytest.raises(system.Interrupted):
-            system.write_atomic(str(place / "f"), b"whole", mode=0o644)
+            filesystem.write_atomic(str(place / "f"), b"whole", mode=0o644)
     finally:
         signal.signal(signal.SIGHUP, before)
     assert tree(place) == {"f": ("file", 0o644, b"whole")}

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import system
+from hostsmith.agent import filesystem
 from hostsmith.resources import Symlink
 from local_host import NASTY, LocalHost, tree
 
@@ -88,7 +88,7 @@ def test_a_follower_always_meets_a_target(place: Path) -> None:
 
     def work() -> None:
         for number in range(200):
-            system.symlink_atomic(str(number % 2), str(path))
+            filesystem.symlink_atomic(str(number % 2), str(path))
 
     assert set(_watched(lambda: os.readlink(path), work)) <= {"0", "1"}
 
@@ -98,6 +98,6 @@ def test_a_program_that_reads_the_folder_never_meets_a_second_link(place: Path) 
 
     def work() -> None:
         for number in range(200):
-            system.symlink_atomic(str(number % 2), f"{place}/site")
+            filesystem.symlink_atomic(str(number % 2), f"{place}/site")
 
     assert [names for names in _watched(lambda: glob.glob(f"{place}/*"), work) if len(names) > 1] == []

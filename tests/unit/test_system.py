@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import system
+from hostsmith.agent import filesystem, system
 from hostsmith.resources import ResourceError
 
 
@@ -39,9 +39,9 @@ def test_what_was_there_is_written_back_over_what_is_when_there_is_no_room_for_b
     with pytest.raises(
         ResourceError, match=r"No space left on device; .* MB free .*remove something, and run the same"
     ):
-        system.write_atomic(str(path), b"before", mode=0o640)
-    system.write_back(str(path), b"before", mode=0o640)
+        filesystem.write_atomic(str(path), b"before", mode=0o640)
+    filesystem.write_back(str(path), b"before", mode=0o640)
     assert path.read_bytes() == b"before"
     assert path.stat().st_mode & 0o777 == 0o640
     with pytest.raises(ResourceError, match="No space left on device"):
-        system.write_back(f"{tmp_path}/new", b"x", mode=0o644)
+        filesystem.write_back(f"{tmp_path}/new", b"x", mode=0o644)
