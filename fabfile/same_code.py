@@ -17,9 +17,9 @@ from .fleet import Member
 from .outcome import told
 from .release import new_record
 from .report import Report
-from .rollout import Underway, underway
 from .source import Source
 from .targets import Limits, targets, with_app
+from .underway import Underway, underway
 
 if TYPE_CHECKING:
     from invoke.context import Context

@@ -19,8 +19,8 @@ from ..release import new_record
 from ..resources import Command, Resource
 from ..resources.restored import Exchanged, Paused
 from ..resources.secret import Secret
-from ..rollout import Underway
 from ..source import Source
+from ..underway import Underway
 from .parts import FILES, Part, fresh_files
 from .reading import Readable
 

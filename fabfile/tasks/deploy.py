@@ -19,10 +19,10 @@ from ..fleet import Member
 from ..outcome import told
 from ..release import new_record
 from ..report import Report
-from ..rollout import Underway, back_up, release_variables, underway
 from ..settings import load
 from ..source import LocalSource, Source
 from ..targets import Limits, targets, with_app
+from ..underway import Underway, back_up, release_variables, underway
 from .base import task
 
 if TYPE_CHECKING:

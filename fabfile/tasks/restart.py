@@ -9,10 +9,10 @@ from ..errors import UsageError
 from ..fleet import Member
 from ..outcome import told
 from ..report import Report
-from ..rollout import underway
 from ..same_code import Live, SameCode
 from ..settings import load
 from ..targets import Limits, targets
+from ..underway import underway
 from . import words as command_line
 from .base import task
 

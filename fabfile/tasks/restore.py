@@ -11,9 +11,9 @@ from ..errors import UsageError
 from ..fleet import Fleet
 from ..outcome import told
 from ..report import Report
-from ..rollout import underway
 from ..settings import load
 from ..targets import Limits, Target, targets, with_app
+from ..underway import underway
 from . import words
 from .base import task
 

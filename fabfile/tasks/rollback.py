@@ -14,9 +14,9 @@ from ..fleet import Member
 from ..outcome import told
 from ..release import shared, to_go_back_to
 from ..report import Report
-from ..rollout import Underway, underway
 from ..settings import load
 from ..targets import Limits, targets, with_app
+from ..underway import Underway, underway
 from .base import task
 
 if TYPE_CHECKING:
