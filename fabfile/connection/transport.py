@@ -46,8 +46,9 @@ class _Asking(AuthHandler):
     _asked = False
 
     def _request_auth(self) -> None:
-        super()._request_auth()  # type: ignore[misc]
+        # First: another thread reads the answer, and would ask once more if it was the faster one.
         self._asked = True
+        super()._request_auth()  # type: ignore[misc]
         accepted = Message()
         accepted.add_string("ssh-userauth")
         accepted.rewind()
