@@ -41,7 +41,11 @@ def edited(values: Mapping[str, Secret], title: str) -> dict[str, Secret]:
                 if not sys.stdin.isatty():
                     raise
                 sys.stderr.write(f"{error}\n")
-                if input("edit again? [Y/n] ").strip().lower() in ("n", "no"):
+                sys.stderr.write("edit again? [Y/n] ")
+                sys.stderr.flush()
+                answer = sys.stdin.readline()
+                # Nothing, not even the end of a line, is Ctrl-D.
+                if not answer or answer.strip().lower() in ("n", "no"):
                     raise
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -50,7 +49,9 @@ def services_clear(
         raise UsageError(f"found no host of these on which {service.name} runs; `fab hosts` lists what runs where")
     console = Console()
     if not yes:
-        _ask(f"Empty {service.name} of {settings.app} on {', '.join(target.label for target in hosts)}?")
+        question = f"empty {service.name} of {settings.app} on {', '.join(target.label for target in hosts)}?"
+        if not console.agrees(f"{question} All that is in it is gone then."):
+            raise UsageError("not asked for; nothing was emptied")
     commands = [resources.Command(argv, cwd="/", label=f"empty {service.name}") for argv in service.clear()]
     with told(console, "services.clear") as outcome:
         with Fleet(hosts, console, settings.concurrency, f"empty {service.name}") as fleet:
@@ -77,17 +78,6 @@ def _named(settings: Settings, names: Sequence[str]) -> Service:
             f"{', '.join(found) or 'there are none'}"
         )
     return found[names[0]]
-
-
-def _ask(question: str) -> None:
-    """Go on only when somebody says so.
-
-    :raises UsageError: nobody does.
-    """
-    if not sys.stdin.isatty():
-        raise UsageError(f"{question} There is nobody to ask here; say --yes")
-    if input(f"{question} All that is in it is gone then. [y/N] ").strip().lower() not in ("y", "yes"):
-        raise UsageError("nothing was emptied")
 
 
 ns = Collection("services", services_clear)

@@ -15,6 +15,7 @@ from hostsmith.settings import Settings
 from hostsmith.settings.origins import FromCommand
 from local_fab import Fab
 from local_host import NASTY
+from terminal import Terminal
 
 VALUES = {"DATABASE_URL": Secret("postgres://blog:planted@db/blog"), "TOKEN": Secret("planted-t0ken")}
 
@@ -201,4 +202,22 @@ class TestTasks:
             assert problem in error
             assert "planted" not in error
             assert not os.path.exists((fab.folder / "place").read_text().strip())
+        assert (fab.folder / "secrets.enc.yaml").read_text() == before
+
+    def test_on_a_terminal_a_mistake_can_be_mended_and_ctrl_d_gives_up(self, fab: Fab) -> None:
+        fab.output("secrets.init")
+        before = (fab.folder / "secrets.enc.yaml").read_text()
+        fab.write("#!/bin/sh\necho planted > $1\n", "editor")
+        code = (
+            f"os.chdir({str(fab.folder)!r}); os.execv(sys.executable, [sys.executable, '-m', 'fabric', 'secrets.edit'])"
+        )
+        environment = {"HOME": str(fab.folder), "EDITOR": str(fab.folder / "editor")}
+        with Terminal(code, 200, **environment) as terminal:
+            problem = "found no names with values, expected lines such as `NAME: value`; nothing has changed"
+            question = "edit again? [Y/n]"
+            terminal.until([problem, question])
+            terminal.type("\n")
+            terminal.until([problem, f"{question} {problem}", question])
+            terminal.type("\x04")
+            assert not [line for line in terminal.to_the_end() if "Traceback" in line]
         assert (fab.folder / "secrets.enc.yaml").read_text() == before
