@@ -65,7 +65,10 @@ def _asked(name: str) -> Secret:
         raise UsageError(f"{name}: found no value, and no terminal to ask for it on; expected {_WAYS}")
     import getpass
 
-    return Secret(getpass.getpass(f"{name}: "))
+    try:
+        return Secret(getpass.getpass(f"{name}: "))
+    except EOFError:
+        raise UsageError(f"{name}: no value was given; nothing has changed") from None
 
 
 def _of_file(name: str, path: str) -> Secret:

@@ -40,6 +40,10 @@ def test_asked_for_on_a_terminal_without_an_echo() -> None:
         terminal.until(["TOKEN:"])
         terminal.type("planted\n")
         assert terminal.to_the_end() == ["TOKEN:", "7"]
+    with Terminal(code) as terminal:
+        terminal.until(["TOKEN:"])
+        terminal.type("\x04")
+        assert terminal.to_the_end()[-1].endswith("UsageError: TOKEN: no value was given; nothing has changed")
 
 
 @pytest.mark.parametrize(
