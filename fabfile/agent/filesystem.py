@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 
 from ..resources.base import ResourceError
 from . import space
@@ -107,6 +108,18 @@ def sync_tree(folder: str) -> None:
     # One syncfs(2), which Python has no name for: git, uv and pip leave what they write to the kernel, for half a
     # minute or so, and to sync file by file would wait for the disk once for each.
     run(["sync", "--file-system", folder])
+
+
+def copy_tree(source: str, path: str, *, without: str = "") -> None:
+    """Copy a folder with all that is in it, links as they are; into an empty folder, or to where there is none.
+
+    :param without: a name of files that are left out.
+    :raises ResourceError: there is something that cannot be copied, with the first reason.
+    """
+    try:
+        shutil.copytree(source, path, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns(without))
+    except shutil.Error as error:
+        raise ResourceError(str(error.args[0][0][2])) from error
 
 
 def read(path: str) -> bytes | None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..resources.base import ResourceError
-from . import filesystem, locks, requirements, system
+from . import blank, filesystem, locks, requirements, system
 from .builder import Builder
 from .events import note
 from .installers import Installer, NotForUvError, Pip, Uv, uv_environment
@@ -83,8 +83,7 @@ class Filling:
 
         :raises ResourceError: a program failed, or cannot be had.
         """
-        with self._builder.owning(self._path):
-            self._run([self._python, "-m", "venv", self._path])
+        blank.copy(self._tools.blank(self._python), self._path)
         if not self._files and not self._packages:
             return
         installer, kept_apart = self._installers()

@@ -20,7 +20,8 @@ PLACE = "/opt/hostsmith"
 _UV = "uv>=0.9,<1"
 # Seconds for fetching uv, and for an index to answer: pip waits longer, and tries more often.
 _UV_TIMEOUT, _INDEX_TIMEOUT = 300, 15
-_MARKER = ".hostsmith-complete"
+# In what is whole.
+MARKER = ".hostsmith-complete"
 
 
 # What counts for a download that is not from an index.
@@ -76,6 +77,15 @@ class Tools:
 
         return self._kept(name, [*packages, version], install)
 
+    def blank(self, python: str) -> str:
+        """Folder of an empty virtualenv of an interpreter, for `blank.copy`.
+
+        :raises CommandError: it cannot make virtualenvs, or is not there.
+        """
+        run = functools.partial(self._builder.run, timeout=self._timeout)
+        made_of = [python, run([python, "-VV"]).stdout.decode()]
+        return self._kept(f"venv-{_file_name(python)}", made_of, lambda folder: run([python, "-m", "venv", folder]))
+
     def interpreter(self, request: str, base: str) -> str:
         """Path of an interpreter that uv installs.
 
@@ -84,15 +94,14 @@ class Tools:
         :raises ResourceError: it, or uv, cannot be had.
         """
         run = functools.partial(self._builder.run, timeout=self._timeout)
-        name = re.sub(r"[^\w.]+", "-", request).strip("-")
 
         def install(folder: str) -> None:
             env = {"UV_PYTHON_INSTALL_DIR": folder, "UV_NO_CACHE": "1", "UV_NO_PROGRESS": "1"}
             run([uv, "python", "install", "--no-bin", "--", request], env={**_network(run, f"{pip}/bin/python"), **env})
 
-        pip = self._kept("pip", [run([base, "-VV"]).stdout.decode()], lambda folder: run([base, "-m", "venv", folder]))
+        pip = self.blank(base)
         uv = self.uv(f"{pip}/bin/python")
-        folder = self._kept(f"python-{name}", [request], install)
+        folder = self._kept(f"python-{_file_name(request)}", [request], install)
         found = sorted(glob.glob(f"{folder}/*/bin/python3"))
         if not found:
             raise ResourceError(f"found no interpreter in {folder}, where uv was to install Python {request}")
@@ -101,7 +110,7 @@ class Tools:
     def _kept(self, name: str, made_of: Sequence[str], install: Callable[[str], object]) -> str:
         folder = f"{self._place}/{name}"
         key = hashlib.sha256("\0".join(made_of).encode()).hexdigest().encode()
-        if filesystem.read(f"{folder}/{_MARKER}") == key:
+        if filesystem.read(f"{folder}/{MARKER}") == key:
             return folder
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(self._place, mode=0o755, exist_ok=True)
@@ -113,5 +122,9 @@ class Tools:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         filesystem.sync_tree(folder)
-        filesystem.write_atomic(f"{folder}/{_MARKER}", key, mode=0o644)
+        filesystem.write_atomic(f"{folder}/{MARKER}", key, mode=0o644)
         return folder
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^\w.]+", "-", text).strip("-")

@@ -16,8 +16,7 @@ from .builder import Builder
 from .filling import Filling, fill
 from .installers import Pip
 from .runner import Runner
-
-_MARKER = ".hostsmith-complete"
+from .tools import MARKER
 
 
 def python_version(python: str, run: Runner = system.run) -> str:
@@ -66,12 +65,12 @@ def fingerprint(
 
 def complete(path: str, key: str) -> bool:
     """Whether a virtualenv was built to its end from this fingerprint."""
-    return filesystem.read(f"{path}/{_MARKER}") == key.encode()
+    return filesystem.read(f"{path}/{MARKER}") == key.encode()
 
 
 def whole(path: str) -> bool:
     """Whether a virtualenv was built to its end, from whatever."""
-    return os.path.exists(f"{path}/{_MARKER}")
+    return os.path.exists(f"{path}/{MARKER}")
 
 
 def build(
@@ -100,4 +99,4 @@ def build(
     else:
         Filling(path, python, requirements, tools, timeout, builder).make()
     filesystem.sync_tree(path)
-    filesystem.write_atomic(f"{path}/{_MARKER}", key.encode(), mode=0o644)
+    filesystem.write_atomic(f"{path}/{MARKER}", key.encode(), mode=0o644)

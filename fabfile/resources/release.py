@@ -132,9 +132,9 @@ class ReleaseCopy(Resource):
             # They name their release in paths, and in nothing else that could be its id.
             text = content.replace(self.source.encode(), self.release.encode())
             filesystem.write_atomic(f"{new}/{name}", text, mode=stat.S_IMODE(os.stat(f"{old}/{name}").st_mode))
-        shutil.copytree(f"{old}/code", f"{new}/code", symlinks=True)
+        filesystem.copy_tree(f"{old}/code", f"{new}/code")
         if os.path.isdir(layout.static(self.source)):
-            shutil.copytree(layout.static(self.source), layout.static(self.release), symlinks=True)
+            filesystem.copy_tree(layout.static(self.source), layout.static(self.release))
 
 
 @dataclass(frozen=True)
