@@ -88,6 +88,7 @@ def _lines(axes: Any, results: Results, job: str) -> None:
         taken = [median(seconds(results, Case(job, size, delay), tool)) for size in sizes]
         if sizes:
             axes.plot(sizes, taken, marker="o", color=colour)
+    axes.set_xticks(sorted({run.hosts for run in runs}))
     axes.set_xlabel("hosts")
     axes.set_yscale("log")
     axes.set_title(f"{_TITLES[job]}, {delay} ms, by hosts")
