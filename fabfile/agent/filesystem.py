@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from collections.abc import Iterator
 
 from ..resources.base import ResourceError
 from . import space
@@ -23,26 +24,22 @@ def write_atomic(path: str, data: bytes, *, mode: int, uid: int | None = None, g
     import tempfile
 
     folder = os.path.dirname(path)
-    try:
+    with _told(path):
         # Hidden, so that no program that reads a whole folder takes it for a file of its own; cut, so that the name
         # of a file may be as long as the file system allows.
         handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)[:32]}.", dir=folder)
-    except OSError as error:
-        raise ResourceError(f"{path}: {space.reason(error, folder)}") from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            os.fchown(handle, -1 if uid is None else uid, -1 if gid is None else gid)
-            os.fchmod(handle, mode)
-            file.write(data)
-            file.flush()
-            os.fsync(handle)
-        os.replace(temporary, path)
-        sync_folder(folder)
-    except OSError as error:
-        raise ResourceError(f"{path}: {space.reason(error, folder)}") from error
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                os.fchown(handle, -1 if uid is None else uid, -1 if gid is None else gid)
+                os.fchmod(handle, mode)
+                file.write(data)
+                file.flush()
+                os.fsync(handle)
+            os.replace(temporary, path)
+            sync_folder(folder)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
 
 
 @uninterrupted()
@@ -78,17 +75,25 @@ def symlink_atomic(target: str, path: str) -> None:
     """
     folder, name = os.path.split(path)
     temporary = f"{folder}/.{name[:32]}.{os.getpid()}.new"
+    with _told(path):
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            os.symlink(target, temporary)
+            os.replace(temporary, path)
+            sync_folder(folder)
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+
+
+@contextlib.contextmanager
+def _told(path: str) -> Iterator[None]:
+    """For a `with` block that replaces a path: what the file system says against it is an error of ours."""
     try:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        os.symlink(target, temporary)
-        os.replace(temporary, path)
-        sync_folder(folder)
+        yield
     except OSError as error:
-        raise ResourceError(f"{path}: {space.reason(error, folder)}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
+        raise ResourceError(f"{path}: {space.reason(error, os.path.dirname(path))}") from error
 
 
 def sync_folder(folder: str) -> None:
