@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from . import growth
@@ -26,7 +26,9 @@ def measure(options: Options, folder: Path, results: Results, keep: Callable[[],
     :param keep: called whenever there is more in the results.
     """
     tools = _installed([tool(folder / tool.name) for tool in options.tools], results)
-    with Lab(folder) as lab, _kept_at_the_end(keep):
+    with Lab(folder) as lab, ExitStack() as stack:
+        # However it ends: rounds that are over count, though there were to be more.
+        stack.callback(keep)
         sizes = [size for size in options.sizes if options.jobs_with(size)]
         if sizes:
             _make_image(lab, tools, options)
@@ -43,15 +45,6 @@ def measure(options: Options, folder: Path, results: Results, keep: Callable[[],
                 results.lists += growth.measure(
                     folder / "growth", distance.ways[0], options.lists, max(options.runs, 1)
                 )
-
-
-@contextmanager
-def _kept_at_the_end(keep: Callable[[], None]) -> Iterator[None]:
-    """However it ends: rounds that are over count, though there were to be more."""
-    try:
-        yield
-    finally:
-        keep()
 
 
 def _installed(tools: Sequence[Tool], results: Results) -> list[Tool]:
