@@ -250,8 +250,9 @@ def _reason(c: Connection, error: Exception) -> str:
         return f"no answer within {c.connect_timeout} s"
     if isinstance(error, paramiko.ChannelException):
         return error.text
-    # Of an end that comes before the first line, paramiko says that it could not read that line.
-    if isinstance(error, EOFError) or isinstance(error.__context__, EOFError):
+    # Of an end that comes before the first line, paramiko says that it could not read that line; and the system says
+    # that the connection was reset when something that was sent is left unread.
+    if any(isinstance(end, (EOFError, ConnectionResetError, BrokenPipeError)) for end in (error, error.__context__)):
         return "it closed the connection"
     return str(error) or type(error).__name__
 

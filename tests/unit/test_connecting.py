@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import paramiko
 import pytest
@@ -14,13 +14,26 @@ from hostsmith.connection.ssh import opened
 from hostsmith.errors import ConnectError
 
 
-def test_one_that_hangs_up_when_it_hears_who_we_are_has_closed_the_connection() -> None:
+def hear(there: socket.socket) -> None:
+    with there.makefile("rb") as lines:
+        lines.readline()
+
+
+def leave_unread(there: socket.socket) -> None:
+    """What was sent to it is there, and is never read: the system then says that the connection was reset."""
+    assert there.recv(1, socket.MSG_PEEK)
+
+
+@pytest.mark.parametrize("how", [hear, leave_unread])
+def test_one_that_hangs_up_when_it_hears_who_we_are_has_closed_the_connection(
+    how: Callable[[socket.socket], None],
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def hang_up() -> None:
             there, _ = listener.accept()
-            with there, there.makefile("rb") as lines:
-                lines.readline()
+            with there:
+                how(there)
 
         thread = threading.Thread(target=hang_up)
         thread.start()
