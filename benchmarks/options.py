@@ -9,7 +9,7 @@ from .tools.base import PROVISION_JOBS, Job, Tool
 
 # A rollback needs two revisions with the same requirements, as a deploy leaves them.
 _ORDER = (Job.UNCHANGED, Job.TEMPLATE, Job.DEPLOY_REQUIREMENTS, Job.DEPLOY, Job.ROLLBACK)
-_FLEET_JOBS = frozenset({Job.UNCHANGED, Job.DEPLOY})  # with more hosts than one
+_FLEET_JOBS = frozenset({Job.UNCHANGED, Job.DEPLOY_REQUIREMENTS, Job.DEPLOY})  # with more hosts than one
 _QUICK_JOBS = frozenset({Job.UNCHANGED, Job.DEPLOY})
 _SLOW = "ansible"  # of which a quick benchmark has little
 _QUICK = (

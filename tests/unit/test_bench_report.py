@@ -131,7 +131,7 @@ def test_quickly_nothing_is_deployed_at_a_distance_and_the_slowest_tool_does_the
 def test_many_hosts_are_measured_with_nothing_to_change_and_with_deploys() -> None:
     everything = options({}, TOOLS)
     assert set(everything.jobs_with(1)) == set(Job) - {Job.PROVISION}
-    assert everything.jobs_with(16) == [Job.UNCHANGED, Job.DEPLOY]
+    assert everything.jobs_with(16) == [Job.UNCHANGED, Job.DEPLOY_REQUIREMENTS, Job.DEPLOY]
 
 
 def test_what_is_measured_can_be_chosen() -> None:
