@@ -18,7 +18,7 @@ from .settings.fabric_config import running_program
 if TYPE_CHECKING:
     from fabric import Config
 
-    from .settings.schema import Settings
+    from .settings.project import Settings
 
 # The values of a host's entry that are arguments of Fabric's Connection.
 _OF_THE_CONNECTION = ("gateway", "connect_timeout", "forward_agent", "connect_kwargs")

@@ -11,7 +11,7 @@ from .load import load, load_settings
 from .procfile import load_procfile
 
 if TYPE_CHECKING:
-    from .schema import Settings as Settings
+    from .project import Settings as Settings
 
 __all__ = ["Settings", "load", "load_procfile", "load_settings"]
 
@@ -19,6 +19,6 @@ __all__ = ["Settings", "load", "load_procfile", "load_settings"]
 def __getattr__(name: str) -> Any:
     if name != "Settings":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .schema import Settings
+    from .project import Settings
 
     return Settings

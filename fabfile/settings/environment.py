@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from .fabric_config import finite
 from .kinds import Kind, ListOf, MappingOf
-from .schema import Settings
+from .project import Settings
 
 VARIABLE_PREFIX = "FABRIC_ENVIRONMENT_"
 

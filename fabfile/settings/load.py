@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
     from .problems import Whereabouts
-    from .schema import Settings
+    from .project import Settings
 
 
 def load(c: Context) -> Settings:
@@ -73,7 +73,7 @@ def _read(config: Config) -> _Found:
 
     from . import environment
     from .problems import Whereabouts, explain, unknown_key
-    from .schema import Settings
+    from .project import Settings
     from .values import app_name_like
 
     _check_runtime_file(config)

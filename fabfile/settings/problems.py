@@ -14,7 +14,7 @@ from ..printable import cut
 from .environment import Overlay, kind_of, kinds
 from .fabric_config import Layer
 from .kinds import UnexpectedError
-from .schema import Settings
+from .project import Settings
 
 # Of what is said beside the value, and may quote it.
 _LONGEST = 300

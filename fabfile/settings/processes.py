@@ -15,7 +15,7 @@ from .procfile import role_of
 
 if TYPE_CHECKING:
     from ..host import Host, Machine
-    from .schema import Settings
+    from .project import Settings
 
 EXPECTED = "a command such as `python worker.py`, or a mapping such as {command: python worker.py, scale: 2}"
 _LARGEST_SCALE = 100

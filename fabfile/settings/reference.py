@@ -14,7 +14,7 @@ from .cron import CronEntry
 from .entries import HostEntry
 from .environment import Key, kind_of, kinds, variable
 from .processes import Process
-from .schema import Settings
+from .project import Settings
 
 EXAMPLE = """\
 app: blog

@@ -72,7 +72,7 @@ def _check(app: str, host: str | None) -> None:
     from ..settings.environment import Overlay
     from ..settings.fabric_config import Layer
     from ..settings.problems import Whereabouts, explain
-    from ..settings.schema import Settings
+    from ..settings.project import Settings
 
     given = {"app": app, "roles": {"web": [host]} if host else {}}
     try:

@@ -48,7 +48,7 @@ from hostsmith.resources.scaled import Scaled
 from hostsmith.resources.settled import Settled
 from hostsmith.resources.singletons import Singletons, SingletonsEnded
 from hostsmith.roles import ALL_ROLES
-from hostsmith.settings.schema import Settings
+from hostsmith.settings.project import Settings
 
 ID = "20261121-101500-1f3c2ab"
 FOLDER = f"/srv/shop/releases/{ID}"

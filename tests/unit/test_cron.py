@@ -17,7 +17,7 @@ from hostsmith.errors import SettingsError
 from hostsmith.host import Host
 from hostsmith.recipes import release
 from hostsmith.resources import File, Validated
-from hostsmith.settings.schema import Settings
+from hostsmith.settings.project import Settings
 from pydantic import ValidationError
 
 ID = "20261121-101500-1f3c2ab"

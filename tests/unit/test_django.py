@@ -15,7 +15,7 @@ from hostsmith.resources import Directory
 from hostsmith.resources.assets import Assets
 from hostsmith.resources.django import Collected, DeployCheck
 from hostsmith.resources.release_command import ReleaseCommand
-from hostsmith.settings.schema import Settings
+from hostsmith.settings.project import Settings
 
 ID = "20260101-120000-0123456"
 

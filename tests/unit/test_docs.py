@@ -12,7 +12,7 @@ from typing import Any
 import hostsmith
 import pytest
 from fabric.main import make_program
-from hostsmith.settings.schema import Settings
+from hostsmith.settings.project import Settings
 from hostsmith.tasks.words import TakingParser
 from invoke.parser import Parser, ParserContext
 from invoke.util import yaml

@@ -14,7 +14,7 @@ from hostsmith.errors import UsageError
 from hostsmith.recipes.maintenance import addresses, maintenance
 from hostsmith.resources import ResourceError
 from hostsmith.resources.maintenance import Maintenance, NoMaintenance
-from hostsmith.settings.schema import Settings
+from hostsmith.settings.project import Settings
 from local_fab import Fab
 
 

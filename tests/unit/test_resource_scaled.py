@@ -13,7 +13,7 @@ from hostsmith.recipes import release
 from hostsmith.resources import Validated
 from hostsmith.resources import scaled as module
 from hostsmith.resources.scaled import Scaled
-from hostsmith.settings.schema import Settings
+from hostsmith.settings.project import Settings
 from hostsmith.templating import Template, render
 
 ID = "20261121-101500-1f3c2ab"

@@ -7,7 +7,7 @@ from fabric import Config, Connection
 from hostsmith.errors import SettingsError, UsageError
 from hostsmith.host import Host
 from hostsmith.roles import ALL_ROLES, cli_hosts, connection_kwargs, hosts_for, role, roles_of
-from hostsmith.settings.schema import Settings
+from hostsmith.settings.project import Settings
 from paramiko import SSHConfig
 
 ROLES = {

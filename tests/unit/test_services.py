@@ -22,7 +22,7 @@ from hostsmith.resources.postgres import PostgresClients, PostgresListening, pac
 from hostsmith.roles import ALL_ROLES
 from hostsmith.services import placement
 from hostsmith.settings.hardening import Hardening
-from hostsmith.settings.schema import Settings
+from hostsmith.settings.project import Settings
 from pydantic import ValidationError
 
 GB = 1 << 30

@@ -10,7 +10,7 @@ import pytest
 from hostsmith.errors import SettingsError
 from hostsmith.recipes import deployers
 from hostsmith.resources import Absent, File, Resource, Validated
-from hostsmith.settings.schema import Settings
+from hostsmith.settings.project import Settings
 from pydantic import ValidationError
 
 

@@ -10,7 +10,7 @@ from hostsmith.errors import UsageError
 from hostsmith.host import Host, machines_of
 from hostsmith.settings.environment import Overlay
 from hostsmith.settings.problems import Whereabouts, explain
-from hostsmith.settings.schema import Settings
+from hostsmith.settings.project import Settings
 from paramiko import SSHConfig
 from pydantic import ValidationError
 

@@ -9,8 +9,8 @@ from hostsmith.settings.balancer import Balancer
 from hostsmith.settings.environment import kinds
 from hostsmith.settings.hardening import Firewall, Hardening
 from hostsmith.settings.health import Health
+from hostsmith.settings.project import Settings
 from hostsmith.settings.reference import EXAMPLE, render
-from hostsmith.settings.schema import Settings
 from invoke.util import yaml
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from hostsmith.resources.secret import Secret
-from hostsmith.settings.schema import Settings
+from hostsmith.settings.project import Settings
 from pydantic import ValidationError
 
 

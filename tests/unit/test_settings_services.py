@@ -8,7 +8,7 @@ import pytest
 from hostsmith.services import registry
 from hostsmith.services.base import Access, Argv, Restore, Service
 from hostsmith.settings.kinds import UnexpectedError
-from hostsmith.settings.schema import Settings
+from hostsmith.settings.project import Settings
 from pydantic import ValidationError
 
 

@@ -10,7 +10,7 @@ from fabric import Config
 from hostsmith.errors import SettingsError
 from hostsmith.host import Host
 from hostsmith.settings import load_settings
-from hostsmith.settings.schema import Settings
+from hostsmith.settings.project import Settings
 from hostsmith.settings.tls import Tls
 from invoke.util import yaml
 
@@ -106,7 +106,7 @@ def test_a_variable_may_add_to_true(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_sandbox_host_shows_a_self_signed_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hostsmith.settings.schema.lookup", lambda project, name: name == "sandbox-1" or None)
+    monkeypatch.setattr("hostsmith.settings.project.lookup", lambda project, name: name == "sandbox-1" or None)
     real, sandboxed = Host.parse("web1"), Host.parse("root@sandbox-1")
 
     def on(host: Host, tls: Any) -> Tls:

@@ -8,7 +8,7 @@ from typing import Any
 from hostsmith.agent.supervisor_config import longest, process_of, programs, stop_seconds
 from hostsmith.recipes import release
 from hostsmith.resources import Validated
-from hostsmith.settings.schema import Settings
+from hostsmith.settings.project import Settings
 from hostsmith.templating import Template, render
 
 ID = "20261121-101500-1f3c2ab"

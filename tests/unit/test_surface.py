@@ -24,7 +24,7 @@ finally:
 RECIPE = """
 import sys
 from hostsmith.recipes import provision
-from hostsmith.settings.schema import Settings
+from hostsmith.settings.project import Settings
 
 provision(Settings(app="blog", processes={"web": "gunicorn blog:app"}, roles={"web": ["web1"]}), {"web"})
 print(*sys.modules)

@@ -10,7 +10,7 @@ import pytest
 from fabric import Config, Connection
 from hostsmith.errors import SettingsError, UsageError
 from hostsmith.host import machines_of
-from hostsmith.settings.schema import Settings
+from hostsmith.settings.project import Settings
 from hostsmith.targets import Limits, Target, primary, targets
 from invoke.context import Context
 from local_fab import Fab
