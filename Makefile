@@ -13,10 +13,11 @@ demo:  ## Boot a disposable host (or use HOST=user@host), put the example on it,
 demo-fleet:  ## Boot three disposable hosts: two web hosts behind a balancer (root)
 	@sh scripts/demo-fleet.sh
 
+# Files in their order: those with hosts take long, those in tests/unit fill what is left at the end.
 test:  ## All tests, those on real disposable hosts too (root)
 	@[ "$$(id -u)" = 0 ] || { echo "The tests boot hosts, which takes root: sudo make test, or make test-unit" >&2; exit 1; }
 	@sh scripts/bootstrap.sh dev $(HOST_PACKAGES) openssl wrk strace
-	$(BIN)/python -m pytest -n 3 --dist loadfile --max-worker-restart 0
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 test-unit:  ## Tests that need neither root nor hosts: seconds
 	@sh scripts/bootstrap.sh dev git openssl
