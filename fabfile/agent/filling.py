@@ -13,7 +13,7 @@ from ..resources.base import ResourceError
 from . import blank, filesystem, locks, requirements, system
 from .builder import Builder
 from .events import note
-from .installers import Installer, NotForUvError, Pip, Uv, uv_environment
+from .installers import Installer, NotForUvError, Pip, Uv, pip_configuration, uv_environment
 from .tools import Tools
 
 # For what is no app's: nothing out of an app's cache, and nothing that is run often enough to be compiled.
@@ -103,8 +103,7 @@ class Filling:
         plain, apart = Pip(self._run), Pip(self._run, {"PIP_NO_CACHE_DIR": "1"})
         try:
             self._uv = self._tools.uv(pip)
-            listing = self._run([pip, "-m", "pip", "config", "list"]).stdout.decode()
-            env = uv_environment(listing, self._builder.uv_cache)
+            env = uv_environment(pip_configuration(self._run, pip), self._builder.uv_cache)
         except system.CommandError as error:
             note(f"uv cannot be had on this host, so pip does its work: {_reason(error)}")
             return plain, apart

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ _UV_NAMES = {
     "retries": ("UV_HTTP_RETRIES",),
 }
 _SEPARATORS = {"find-links": ","}
+# Where pip is told something, on a host and in a process; https://pip.pypa.io/en/stable/topics/configuration/ has them
+# and two more, the user's own and the virtualenv's, which who builds has not.
+_PIP_FILES = ("/etc/xdg/pip/pip.conf", "/etc/pip.conf")
+_PIP_VARIABLES = ("PIP_", "XDG_CONFIG_")
 # How pip talks, and what is of no consequence in a virtualenv of ours.
 _NO_MATTER = frozenset(
     {"break-system-packages", "cache-dir", "disable-pip-version-check", "log", "no-color", "no-input"}
@@ -105,10 +110,21 @@ def _content(files: Sequence[str]) -> str:
     return "\n".join(content.decode("utf-8", "replace") for path, content in parts(files) if is_list(path))
 
 
+def pip_configuration(run: Runner, python: str) -> str:
+    """What `pip config list` prints; nothing where pip is told nothing: it would take a quarter of a second to say so.
+
+    :param python: of a virtualenv that has pip.
+    :raises CommandError: the configuration cannot be read.
+    """
+    if not any(map(os.path.exists, _PIP_FILES)) and not any(name.startswith(_PIP_VARIABLES) for name in os.environ):
+        return ""
+    return run([python, "-m", "pip", "config", "list"]).stdout.decode()
+
+
 def uv_environment(listing: str, cache: str) -> dict[str, str]:
     """What uv is told so that it looks where the host's pip looks.
 
-    :param listing: what `pip config list` prints.
+    :param listing: of `pip_configuration`.
     :param cache: uv's cache.
     :raises NotForUvError: pip's configuration has what uv cannot be told.
     """

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from ..resources.base import ResourceError
 from . import filesystem
 from .builder import Builder
-from .installers import Installer, NotForUvError, uv_environment
+from .installers import Installer, NotForUvError, pip_configuration, uv_environment
 from .runner import Runner
 
 PLACE = "/opt/hostsmith"
@@ -31,7 +31,7 @@ _NETWORK = ("SSL_CERT_FILE", "SSL_CLIENT_CERT", "HTTP_PROXY", "HTTPS_PROXY", "UV
 def _network(run: Runner, python: str) -> dict[str, str]:
     """What the host's pip is told of proxies and certificates."""
     try:
-        found = uv_environment(run([python, "-m", "pip", "config", "list"]).stdout.decode(), "")
+        found = uv_environment(pip_configuration(run, python), "")
     except NotForUvError:
         return {}
     return {name: value for name, value in found.items() if name in _NETWORK}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from hostsmith.agent.installers import NotForUvError, Pip, Uv, uv_environment
+from hostsmith.agent import installers
+from hostsmith.agent.installers import NotForUvError, Pip, Uv, pip_configuration, uv_environment
 
 
 class Recorder:
@@ -49,6 +53,44 @@ def test_pips_configuration_is_told_to_uv() -> None:
     assert (found["UV_HTTP_TIMEOUT"], found["UV_HTTP_RETRIES"]) == ("60", "2")
     assert found["UV_INDEX_STRATEGY"] == "unsafe-best-match"
     assert found["UV_CACHE_DIR"] == "/cache"
+
+
+class TestConfiguration:
+    """pip is asked for its configuration where there is one, and only there, since to start it takes its time."""
+
+    @pytest.fixture
+    def conf(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """Where this host's pip.conf would be; it has none, and the environment says nothing to pip."""
+        monkeypatch.setattr(installers, "_PIP_FILES", (str(place / "pip.conf"),))
+        for name in [name for name in os.environ if name.startswith(("PIP_", "XDG_CONFIG_"))]:
+            monkeypatch.delenv(name)
+        return place / "pip.conf"
+
+    def asked(self) -> list[str]:
+        recorder = Recorder()
+        pip_configuration(recorder, "/venv/bin/python")
+        return recorder.argv
+
+    def test_there_is_none(self, conf: Path) -> None:
+        assert self.asked() == []
+
+    def test_in_a_file_of_the_host(self, conf: Path) -> None:
+        conf.write_text("")
+        assert self.asked() == ["/venv/bin/python", "-m", "pip", "config", "list"]
+
+    @pytest.mark.parametrize("name", ["PIP_INDEX_URL", "XDG_CONFIG_DIRS"])
+    def test_by_a_variable(self, conf: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+        monkeypatch.setenv(name, "/elsewhere")
+        assert self.asked()
+
+    def test_the_places_are_those_that_pip_looks_at(self) -> None:
+        """On this machine, by this Python's pip."""
+        env = {"HOME": "/nonexistent", "PATH": os.environ["PATH"]}
+        argv = [sys.executable, "-m", "pip", "config", "debug"]
+        told = subprocess.run(argv, env=env, capture_output=True, text=True, check=True).stdout
+        looked_at = re.search(r"^global:\n((?:  .*\n)*)", told, re.MULTILINE)
+        assert looked_at
+        assert tuple(re.findall(r"^  (\S+), exists:", looked_at.group(1), re.MULTILINE)) == installers._PIP_FILES
 
 
 @pytest.mark.parametrize("name", ["constraint", "no-binary", "only-binary", "pre", "prefer-binary", "require-hashes"])
