@@ -85,7 +85,10 @@ class Door:
         async def take() -> None:
             data = b"-"
             while data:  # the last, an empty one, is the end of the stream
-                data = await reader.read(_PIECE)
+                try:
+                    data = await reader.read(_PIECE)
+                except OSError:  # reset: an end as well
+                    data = b""
                 count(len(data))
                 held.put_nowait((loop.time() + self._round_trip / 2, data))
 

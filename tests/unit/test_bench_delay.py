@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -95,6 +97,32 @@ def test_a_host_that_is_gone_ends_the_connection() -> None:
         async with Echo() as port:
             pass
         assert await said(Door(0.001, "127.0.0.1", port), b"hello") == b""
+
+    asyncio.run(check())
+
+
+def test_a_host_is_told_of_a_client_that_has_reset_its_connection() -> None:
+    """As a process does that is killed before it has read all: the host would go on waiting for it."""
+
+    async def check() -> None:
+        heard, ended = asyncio.Event(), asyncio.Event()
+
+        async def wait_for_more(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            assert await reader.readexactly(5) == b"hello"
+            heard.set()
+            assert await reader.read() == b""
+            ended.set()
+            writer.close()
+
+        host = await asyncio.start_server(wait_for_more, "127.0.0.1")
+        door = Door(0.001, "127.0.0.1", host.sockets[0].getsockname()[1])
+        async with host, client(door) as (_, writer):
+            writer.write(b"hello")
+            await asyncio.wait_for(heard.wait(), timeout=10)
+            linger = struct.pack("ii", 1, 0)  # on, for no time
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            writer.close()
+            await asyncio.wait_for(ended.wait(), timeout=10)
 
     asyncio.run(check())
 
