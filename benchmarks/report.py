@@ -129,7 +129,7 @@ def _sampled(samples: Iterable[Sample], case: Case, tool: str) -> list[str]:
 
 def _fleet(results: Results) -> str:
     rows = []
-    for job in ("unchanged", "deploy", "deploy-requirements"):
+    for job in dict.fromkeys(run.job for run in results.runs):
         for tool in results.versions:
             if growth := per_host(results, job, tool):
                 rows.append([job, tool, f"{growth[0]:.3f}", f"{growth[1]:.3f}"])
