@@ -62,7 +62,7 @@ class TestConfiguration:
     def conf(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         """Where this host's pip.conf would be; it has none, and the environment says nothing to pip."""
         monkeypatch.setattr(installers, "_PIP_FILES", (str(place / "pip.conf"),))
-        for name in [name for name in os.environ if name.startswith(("PIP_", "XDG_CONFIG_"))]:
+        for name in [name for name in os.environ if name.startswith(installers._PIP_VARIABLES)]:
             monkeypatch.delenv(name)
         return place / "pip.conf"
 
