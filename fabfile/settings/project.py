@@ -24,7 +24,7 @@ from .processes import once_elsewhere
 from .schema import Schema
 
 
-class Settings(Schema):
+class Settings(Schema, defer_build=False):
     """All settings of one project, valid as a whole."""
 
     _project: Path = PrivateAttr(default_factory=Path.cwd)

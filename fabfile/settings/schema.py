@@ -47,7 +47,8 @@ def _without_blank_roles(value: Any) -> Any:
     return {name: [] if hosts is None else hosts for name, hosts in value.items()} if isinstance(value, dict) else value
 
 
-class Schema(Model):
+# Nobody makes one but as Settings: pydantic would compile all of it here and again there, at the start of each command.
+class Schema(Model, defer_build=True):
     """All that can be set for one project, each key valid by itself and with the others."""
 
     app: kind.AppName = Field(

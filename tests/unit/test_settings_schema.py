@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hostsmith.resources.secret import Secret
 from hostsmith.settings.project import Settings
+from hostsmith.settings.schema import Schema
 from pydantic import ValidationError
 
 
@@ -23,6 +24,12 @@ def test_only_the_name_is_required() -> None:
     assert "requirements.txt" in settings.requirement_files
     assert settings.keep_releases == 5
     assert settings.workers is None
+
+
+def test_what_can_be_set_is_compiled_once() -> None:
+    """Each command waits for pydantic to do that before it does anything."""
+    assert Settings.__pydantic_complete__
+    assert not Schema.__pydantic_complete__
 
 
 def test_settings_do_not_change() -> None:
