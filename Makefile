@@ -2,7 +2,7 @@
 HOST_PACKAGES = git debootstrap systemd-container nftables iproute2 openssh-client gpgv rsync curl procps
 BIN = .venv/bin
 
-.PHONY: help demo demo-fleet test test-unit fuzz faults audit lint types wheel bench clean-sandbox clean
+.PHONY: help demo demo-fleet test test-unit attack fuzz faults audit lint types wheel bench clean-sandbox clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -22,6 +22,11 @@ test:  ## All tests, those on real disposable hosts too (root)
 test-unit:  ## Tests that need neither root nor hosts: seconds
 	@sh scripts/bootstrap.sh dev git openssl
 	$(BIN)/python -m pytest -n 2 tests/unit
+
+attack:  ## The tests in an attacker's shoes by themselves: an app, a deployer, a visitor, an archive (root)
+	@[ "$$(id -u)" = 0 ] || { echo "The tests boot hosts, which takes root: sudo make attack" >&2; exit 1; }
+	@sh scripts/bootstrap.sh dev $(HOST_PACKAGES) openssl wrk strace
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 -m attack
 
 fuzz:  ## Thousands of bad inputs, other ones each time: settings, hosts, files, shells, the wire (ten minutes)
 	@sh scripts/bootstrap.sh dev git

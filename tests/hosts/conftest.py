@@ -14,12 +14,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import testinfra
 from hostsmith.sandbox import Sandbox, SshTarget, lookup
 from hostsmith.sandbox.store import sandbox_id
+
+if TYPE_CHECKING:
+    from tests.hosts.two_apps import Apps, Template
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent.parent / "examples"
@@ -285,6 +288,28 @@ def deployed_image(
     sandbox.snapshot(vps.name, "deployed")
     sandbox.destroy(vps.name)
     return "deployed"
+
+
+@pytest.fixture(scope="session")
+def two_apps_template(
+    boot: Callable[..., Vps], provisioned_image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Template:
+    """What a host with two live apps and a deployer is made from."""
+    from tests.hosts import two_apps
+
+    return two_apps.make(boot, provisioned_image, tmp_path_factory.mktemp("two-apps"))
+
+
+@pytest.fixture(scope="module")
+def apps(
+    boot: Callable[..., Vps], two_apps_template: Template, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Apps]:
+    """A host of the module's own with two live apps, of which the first has a deployer."""
+    from tests.hosts import two_apps
+
+    found = two_apps.start(boot, two_apps_template, tmp_path_factory.mktemp("apps"))
+    yield found
+    found.vps.sandbox.destroy(found.vps.name)
 
 
 @pytest.fixture

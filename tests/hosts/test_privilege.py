@@ -3,14 +3,11 @@ requirements bring is built by nobody who could do harm, and deployers can deplo
 
 from __future__ import annotations
 
-import contextlib
 import json
-import subprocess
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 from hostsmith.agent import wire
@@ -20,120 +17,9 @@ from hostsmith.resources import Command, File, Package, Reload, Service, User, V
 from hostsmith.resources.live import Live
 from hostsmith.resources.release import ReleaseRecord
 
-from tests.hosts.conftest import Project, Vps, make_project
+from tests.hosts.two_apps import ADMIN, SHOP, Apps, crafted
 
-SHOP, ADMIN = "shop", "shop-admin"
-SOON = {"health": {"path": "/healthz", "timeout": 20}, "drain_timeout": 2, "workers": 1}
-
-
-@dataclass
-class Apps:
-    """Two apps on one host, the name of one the beginning of the other's; both are live."""
-
-    vps: Vps
-    projects: dict[str, Project]
-    key: Path
-
-    @property
-    def deployer(self) -> Project:
-        """The project of the shop on the machine of one who may only deploy it."""
-        target = replace(self.vps.target, key_filename=str(self.key))
-        return replace(self.projects[SHOP], vps=replace(self.vps, user="deploy", target=target))
-
-    def ssh_argv(self, *arguments: str) -> list[str]:
-        """OpenSSH's client, with the deployer's key."""
-        options = ["-oBatchMode=yes", f"-oUserKnownHostsFile={self.vps.target.known_hosts}", "-i", str(self.key)]
-        return ["ssh", *options, f"deploy@{self.vps.address}", *arguments]
-
-    def ssh(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(self.ssh_argv(*arguments), input=stdin, capture_output=True, timeout=60, check=False)
-
-    def at_the_gate(self, stdin: bytes, answers: int) -> list[dict[str, Any]]:
-        """What the gate answers, as the end of each frame, to what is sent after the version by hand; until it ends."""
-        with subprocess.Popen(self.ssh_argv(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
-            assert process.stdin is not None and process.stdout is not None
-            found = []
-            try:
-                process.stdin.write(f"hostsmith {pack.code_folder()}\n".encode())
-                send(process.stdin, stdin)
-                for line in process.stdout:
-                    event = json.loads(line.partition(b"\x1e")[2])
-                    found += [event] if event["event"] == "done" else []
-                    if len(found) == answers:
-                        break
-            finally:
-                process.stdin.close()
-            return found
-
-    def pid(self, app: str) -> int:
-        """A process of an app."""
-        return int(self.vps.run(f"pgrep -u {app} -o gunicorn"))
-
-    def probe(self, user: str, attempts: str, **values: Any) -> dict[str, str]:
-        """Run attempts, lines of Python as `name: expression`, as a user; returns the error of each, or "done"."""
-        lines = [line.strip().partition(": ") for line in attempts.strip().splitlines()]
-        names = {name: expression for name, _, expression in lines}
-        script = _PROBE.format(values=values, attempts=names)
-        return dict(json.loads(self.vps.run(f"cd / && runuser -u {user} -- python3 -I -", stdin=script)))
-
-
-def send(stdin: IO[bytes], data: bytes) -> None:
-    """Write it all, unless the other end has had enough."""
-    with contextlib.suppress(BrokenPipeError):
-        while data:
-            data = data[stdin.write(data) :]
-
-
-_PROBE = """\
-import ctypes, glob, json, os, pathlib, socket
-
-def connect(path):
-    socket.socket(socket.AF_UNIX).connect(path)
-
-def trace(pid):
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.ptrace(16, pid, None, None) == -1:  # PTRACE_ATTACH
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-
-def read(path):
-    pathlib.Path(path).read_bytes()
-
-def first(pattern):
-    return sorted(glob.glob(pattern))[0]
-
-globals().update({values!r})
-found = {{}}
-for name, expression in {attempts!r}.items():
-    try:
-        eval(expression)
-        found[name] = "done"
-    except Exception as error:
-        found[name] = type(error).__name__
-print(json.dumps(found))
-"""
-
-
-@pytest.fixture(scope="module")
-def apps(boot: Callable[..., Vps], provisioned_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apps]:
-    vps = boot(provisioned_image)
-    # The image is provisioned for an app without domains, and on a host there is one such.
-    vps.run("rm /etc/nginx/sites-enabled/hello")
-    key = tmp_path_factory.mktemp("keys") / "alice"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "alice", "-f", key], check=True)
-    deployers = {SHOP: {"keys": [key.with_suffix(".pub").read_text().strip()]}}
-    projects = {}
-    for app, domains in ((SHOP, []), (ADMIN, ["admin.example.org"])):
-        project = make_project(tmp_path_factory.mktemp(app), vps)
-        project.settings(
-            app=app, domains=domains, environment={"TOKEN": f"token-of-{app}"}, **SOON, deployers=deployers.get(app, {})
-        )
-        project.commit("settings")
-        project.fab("provision", "deploy")
-        projects[app] = project
-    yield Apps(vps, projects, key)
-    vps.sandbox.destroy(vps.name)
-
-
+pytestmark = pytest.mark.attack
 BOTH_WAYS = pytest.mark.parametrize(("app", "other"), [(SHOP, ADMIN), (ADMIN, SHOP)])
 
 READING = """
@@ -338,10 +224,6 @@ def test_a_template_of_the_deployers_own_cannot_have_supervisord_run_something_e
 
 ID = "20261121-101500-1f3c2ab"
 PWNED = ["touch", "/root/pwned"]
-
-
-def crafted(*resources: Any, **more: Any) -> dict[str, Any]:
-    return {"op": "converge", "resources": wire.dump(list(resources)), "modules": {}, **more}
 
 
 def test_what_a_deployer_sends_to_the_gate_by_hand_is_looked_at_before_it_is_done(apps: Apps) -> None:
