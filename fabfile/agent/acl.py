@@ -26,26 +26,27 @@ def passable(mode: int, uids: Iterable[int]) -> bytes:
     return struct.pack("<I", _VERSION) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
 
 
-def read(path: str) -> bytes | None:
-    """The access list of a path; None when it has none beyond its mode."""
+def read(handle: int) -> bytes | None:
+    """The access list of an open folder; None when it has none beyond its mode."""
     try:
-        return os.getxattr(path, _ATTRIBUTE)
+        return os.getxattr(handle, _ATTRIBUTE)
     except OSError as error:
         if error.errno in (errno.ENODATA, errno.EOPNOTSUPP):
             return None
         raise
 
 
-def write(path: str, acl: bytes | None) -> None:
-    """Set the access list of a path, or remove it.
+def write(handle: int, acl: bytes | None, path: str) -> None:
+    """Set the access list of an open folder, or remove it.
 
+    :param path: of the folder, for people.
     :raises ResourceError: its file system has none.
     """
     try:
         if acl is not None:
-            os.setxattr(path, _ATTRIBUTE, acl)
+            os.setxattr(handle, _ATTRIBUTE, acl)
         else:
-            os.removexattr(path, _ATTRIBUTE)
+            os.removexattr(handle, _ATTRIBUTE)
     except OSError as error:
         if error.errno == errno.ENODATA:
             return

@@ -3,12 +3,9 @@ is live."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
 import os
 import re
-import shutil
 import stat
 from collections.abc import Iterator, Mapping
 
@@ -40,16 +37,16 @@ def keep(layout: Layout, release: str, folders: Mapping[str, str]) -> int:
             found |= {f"{prefix.strip('/')}/{name}": f"{source}/{name}" for name in _hashed_in(source)}
     # First the list: what is in the folder and in no list is taken for nobody's.
     filesystem.write_atomic(f"{layout.release(release)}/{_LIST}", json.dumps(sorted(found)).encode(), mode=0o644)
-    os.makedirs(layout.assets, mode=0o755, exist_ok=True)
+    filesystem.make_folder(layout.assets)
     for name, path in found.items():
-        _link(path, f"{layout.assets}/{name}")
+        filesystem.make_folder(os.path.dirname(f"{layout.assets}/{name}"))
+        filesystem.link(path, f"{layout.assets}/{name}")
     return len(found)
 
 
 def drop(layout: Layout, release: str) -> None:
     """Forget the files of a release."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(f"{layout.release(release)}/{_LIST}")
+    filesystem.remove(f"{layout.release(release)}/{_LIST}")
     prune(layout)
 
 
@@ -62,9 +59,9 @@ def prune(layout: Layout) -> None:
         for name in files:
             path = f"{root}/{name}"
             if os.path.relpath(path, layout.assets) not in kept:
-                os.unlink(path)
-        with contextlib.suppress(OSError):
-            os.rmdir(root)
+                filesystem.remove(path)
+        if not os.listdir(root):
+            filesystem.remove_tree(root)
 
 
 def _hashed_in(folder: str) -> Iterator[str]:
@@ -75,18 +72,3 @@ def _hashed_in(folder: str) -> Iterator[str]:
             path = f"{root}/{name}"
             if _HASHED.search(name) and not name.startswith(".") and stat.S_ISREG(os.lstat(path).st_mode):
                 yield os.path.relpath(path, folder)
-
-
-def _link(source: str, path: str) -> None:
-    """A second name for a file, which costs no room; a copy where that is on another file system."""
-    if os.path.lexists(path):
-        return
-    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-    try:
-        os.link(source, path)
-    except OSError as error:
-        if error.errno not in (errno.EXDEV, errno.EMLINK, errno.EPERM):
-            raise
-        # nginx must not meet half of it.
-        shutil.copyfile(source, f"{path}.new")
-        os.replace(f"{path}.new", path)

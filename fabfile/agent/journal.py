@@ -8,7 +8,6 @@ comments are for us. So one file says what holds, to both. Whoever writes it hol
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Iterable
@@ -67,7 +66,7 @@ class Journal:
                     step()
                     events.note(f"put back what a run has left that was cut off: {entry['name']}")
                 except (ResourceError, OSError) as error:
-                    events.note(f"a run was cut off, and cannot be put back: {entry['name']}: {error}")
+                    events.note(f"a run was cut off, and cannot be put back: {_named(entry['name'], error)}")
                 self._entries.pop()
                 self._save()
 
@@ -75,16 +74,20 @@ class Journal:
     def _save(self) -> None:
         folder = os.path.dirname(self._path)
         if not self._entries:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._path)
-                filesystem.sync_folder(folder)
+            filesystem.remove(self._path)
             return
-        os.makedirs(folder, mode=0o755, exist_ok=True)
+        filesystem.make_folder(folder)
         text = json.dumps(self._entries)
         lines = [_MARK + text[start : start + _WIDTH] for start in range(0, len(text), _WIDTH)]
         lines += [line for entry in self._entries for line in entry["boot"]]
         # It may hold the former content of files that only root may read.
         filesystem.write_atomic(self._path, (_TITLE + "\n".join(lines) + "\n").encode("ascii"), mode=0o600)
+
+
+def _named(name: str, error: Exception) -> str:
+    """An error with the name of what it is about, once."""
+    text = str(error)
+    return text if text.startswith(name) else f"{name}: {text}"
 
 
 def _entry(step: PutBack) -> dict[str, Any]:

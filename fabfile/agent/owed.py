@@ -57,6 +57,6 @@ class Owed:
             self._save()
 
     def _save(self) -> None:
-        os.makedirs(os.path.dirname(self.path), mode=0o755, exist_ok=True)
+        filesystem.make_folder(os.path.dirname(self.path))
         text = json.dumps([wire.dump(handler) for handler in self.handlers] + self._unknown)
         filesystem.write_atomic(self.path, text.encode(), mode=0o600)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..resources.base import ResourceError
-from . import pipes, queries, stored
+from . import filesystem, pipes, queries, stored
 from .archive import Writer, file_name, header
 
 
@@ -37,7 +37,7 @@ def make(plan: Mapping[str, Any], now: float) -> str:
     app, folder = plan["app"], plan["to"]
     # systemd runs one at a time: what is unfinished was cut off.
     for name in stored.unfinished(app, folder):
-        os.unlink(f"{folder}/{name}")
+        filesystem.remove(f"{folder}/{name}")
     kept = queries.kept_variables(app)
     contents = [*(["environment"] if plan["environment"] else []), *(name for name, _ in plan["parts"])]
     path = f"{folder}/{file_name(app, now)}"
@@ -57,4 +57,4 @@ def make(plan: Mapping[str, Any], now: float) -> str:
 def rotate(app: str, folder: str, keep: int) -> None:
     """Remove the oldest archives, so that no more than `keep` are left."""
     for name in stored.names(app, folder)[:-keep]:
-        os.unlink(f"{folder}/{name}")
+        filesystem.remove(f"{folder}/{name}")

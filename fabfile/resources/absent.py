@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from dataclasses import dataclass
 
+from ..agent import filesystem
 from .base import Change, Resource, ResourceError
 from .found import FoundFile, FoundLink, Removed
 
@@ -60,15 +60,15 @@ class Absent(Resource):
         path = os.path.normpath(self.path).replace("//", "/")
         if not os.path.isabs(path) or path in _PROTECTED:
             raise ResourceError(f"refused to remove {self.path!r}: expected an absolute path below a system folder")
-        if not os.path.lexists(path):
+        there = filesystem.at(path)
+        if there is None:
             return None
-        status = os.lstat(path)
-        if stat.S_ISDIR(status.st_mode):
-            return Change("removed folder", lambda: shutil.rmtree(path))
-        if stat.S_ISLNK(status.st_mode):
-            return Change("removed link", lambda: os.unlink(path), Removed(FoundLink(path, os.readlink(path))))
-        found = FoundFile.take(path) if stat.S_ISREG(status.st_mode) else None
+        if stat.S_ISDIR(there.status.st_mode):
+            return Change("removed folder", lambda: filesystem.remove_tree(path))
+        if there.target is not None:
+            return Change("removed link", lambda: filesystem.remove(path), Removed(FoundLink(path, there.target)))
+        found = FoundFile.take(path) if stat.S_ISREG(there.status.st_mode) else None
         if found is not None:
-            return Change("removed file", lambda: os.unlink(path), Removed(found))
+            return Change("removed file", lambda: filesystem.remove(path), Removed(found))
         # A socket, a pipe or a device: it means nothing without the program that made it.
-        return Change("removed file", lambda: os.unlink(path))
+        return Change("removed file", lambda: filesystem.remove(path))

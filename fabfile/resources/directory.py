@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..agent import acl, system
+from ..agent import acl, filesystem, paths, system
 from .base import Change, Resource, ResourceError
 from .ownership import differences, set_owner
 
@@ -14,6 +16,8 @@ from .ownership import differences, set_owner
 @dataclass(frozen=True)
 class Directory(Resource):
     """A folder; missing parents are made, as root's and with mode 0755.
+
+    In a folder that another user can change, it is that user's or refused: they may have put it there.
 
     :param path: absolute path.
     :param mode: permission bits; None keeps those of the folder that is there, or 0755 for a new one.
@@ -34,47 +38,67 @@ class Directory(Resource):
 
     def check(self) -> Change | None:
         try:
-            status = os.stat(self.path)
+            with paths.folder(self.path) as folder, folder.readable() as handle:
+                return self._difference(handle)
         except (FileNotFoundError, NotADirectoryError):
             missing = _missing(self.path)
-            stands_on = os.path.dirname(missing[0]) if missing else self.path
-            if not os.path.isdir(stands_on or "."):
-                raise ResourceError(
-                    f"{stands_on} is there and is not a folder; remove it, or name another path"
-                ) from None
+            for path in missing:
+                if filesystem.at(path) is not None:
+                    raise ResourceError(f"{path} is not a folder; remove it, or name another path") from None
             return Change("created", lambda: self._create(missing), lambda: _remove(missing))
-        if not stat.S_ISDIR(status.st_mode):
-            raise ResourceError(f"{self.path} is not a folder; remove it, or name another path")
+
+    def _difference(self, handle: int) -> Change | None:
+        status = os.fstat(handle)
         reasons = differences(status, self.mode, self.owner, self.group)
-        before = acl.read(self.path)
+        before = acl.read(handle)
         if self.passable and before != self._acl():
             reasons.append(f"passable for {', '.join(self.passable)}")
         if not reasons:
             return None
 
         def undo() -> None:
-            os.chown(self.path, status.st_uid, status.st_gid)
-            os.chmod(self.path, stat.S_IMODE(status.st_mode))
-            if self.passable:
-                acl.write(self.path, before)
+            with self._opened() as found:
+                if os.path.samestat(os.fstat(found), status):
+                    os.fchown(found, status.st_uid, status.st_gid)
+                    os.fchmod(found, stat.S_IMODE(status.st_mode))
+                    if self.passable:
+                        acl.write(found, before, self.path)
 
         return Change(", ".join(reasons), self._own, undo)
 
     def _create(self, missing: list[str]) -> None:
-        for folder in missing:
-            os.mkdir(folder, 0o700)
-            if folder != missing[-1]:
-                os.chmod(folder, 0o755)
-        self._own()
-        if self.mode is None:
-            os.chmod(self.path, 0o755)
+        for path in missing:
+            with paths.parent(path) as (folder, name):
+                os.mkdir(name, 0o700, dir_fd=folder.fd)
+                with folder.opened(name, os.O_RDONLY | os.O_DIRECTORY) as made:
+                    # Whoever can change the folder above may have put another of root's in its place.
+                    if os.fstat(made).st_uid != os.geteuid() or os.listdir(made):
+                        raise ResourceError(f"{path} was replaced while it was being created; run it again")
+                    if path != missing[-1] or self.mode is None:
+                        os.fchmod(made, 0o755)
+                    if path == missing[-1]:
+                        self._set(made)
 
     def _own(self) -> None:
-        set_owner(self.path, self.owner, self.group)
+        with self._opened() as handle:
+            self._set(handle)
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[int]:
+        """The folder itself, which may be behind a link of root's.
+
+        :raises ResourceError: it is somebody's who may not have it given away.
+        """
+        with paths.target(self.path) as (folder, name), folder.opened(name, os.O_RDONLY | os.O_DIRECTORY) as handle:
+            folder.require_theirs(name, os.fstat(handle))
+            yield handle
+
+    def _set(self, handle: int) -> None:
+        set_owner(handle, self.owner, self.group)
         if self.mode is not None:
-            os.chmod(self.path, self.mode)
+            os.fchmod(handle, self.mode)
         if self.passable:
-            acl.write(self.path, self._acl())
+            acl.write(handle, self._acl(), self.path)
 
     def _acl(self) -> bytes:
         if self.mode is None:
@@ -86,16 +110,17 @@ def _missing(path: str) -> list[str]:
     """The folders to make for a path, outermost first."""
     missing = []
     path = path.rstrip("/")
-    while path and not os.path.lexists(path):
+    while path and not filesystem.is_folder(path):
         missing.append(path)
         path = os.path.dirname(path)
     return missing[::-1]
 
 
 def _remove(made: list[str]) -> None:
-    for folder in reversed(made):
+    for path in reversed(made):
         try:
-            os.rmdir(folder)
+            with paths.parent(path) as (folder, name):
+                os.rmdir(name, dir_fd=folder.fd)
         except FileNotFoundError:
             continue
         except OSError:

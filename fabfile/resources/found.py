@@ -27,9 +27,7 @@ class FoundNothing(PutBack):
         return self.path
 
     def __call__(self) -> None:
-        if os.path.lexists(self.path):
-            os.unlink(self.path)
-            filesystem.sync_folder(os.path.dirname(self.path))
+        filesystem.remove(self.path)
 
     def at_boot(self) -> list[str]:
         return _at_boot(self.path, f'r! "{_pattern(self.path)}"')
@@ -51,21 +49,21 @@ class FoundFile(PutBack):
 
         :raises ResourceError: something else than a file is.
         """
-        try:
-            status = os.lstat(path)
-        except (FileNotFoundError, NotADirectoryError):
+        found = filesystem.at(path)
+        if found is None:
             return None
-        if not stat.S_ISREG(status.st_mode):
-            kind = "folder" if stat.S_ISDIR(status.st_mode) else "symlink" if stat.S_ISLNK(status.st_mode) else "device"
+        if not stat.S_ISREG(found.status.st_mode):
+            kind = filesystem.kind(found.status)
             raise ResourceError(f"{path} is a {kind}, expected a regular file; remove it, or name another path")
-        content = filesystem.read(path)
+        status, content = found.status, filesystem.read(path)
         return cls(path, content or b"", stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
 
     def describe(self) -> str:
         return self.path
 
     def __call__(self) -> None:
-        if os.path.islink(self.path) or FoundFile.take(self.path) != self:
+        found = filesystem.at(self.path)
+        if found is None or not stat.S_ISREG(found.status.st_mode) or FoundFile.take(self.path) != self:
             filesystem.write_back(self.path, self.content, mode=self.mode, uid=self.uid, gid=self.gid)
 
     def at_boot(self) -> list[str]:
@@ -89,7 +87,8 @@ class FoundLink(PutBack):
         return self.path
 
     def __call__(self) -> None:
-        if not os.path.islink(self.path) or os.readlink(self.path) != self.target:
+        found = filesystem.at(self.path)
+        if found is None or found.target != self.target:
             filesystem.symlink_atomic(self.target, self.path)
 
     def at_boot(self) -> list[str]:
@@ -109,7 +108,7 @@ class Removed(PutBack):
         return self.found.describe()
 
     def __call__(self) -> None:
-        if not os.path.lexists(self.found.path):
+        if filesystem.at(self.found.path) is None:
             self.found()
 
     def at_boot(self) -> list[str]:
@@ -117,9 +116,12 @@ class Removed(PutBack):
 
 
 def _at_boot(path: str, line: str) -> list[str]:
-    """A line of tmpfiles.d; none when it cannot be said there, so that it is the next run's work alone."""
+    """A line of tmpfiles.d; none when it cannot be said there, so that it is the next run's work alone.
+
+    Nor in a folder that another user can change: whatever they put there meanwhile, a boot would follow.
+    """
     plain = line.isascii() and line.isprintable() and not set('"\\%') & set(path)
-    return [line] if plain and len(line) < _LONGEST_LINE else []
+    return [line] if plain and len(line) < _LONGEST_LINE and filesystem.is_trusted(os.path.dirname(path)) else []
 
 
 def _pattern(path: str) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from dataclasses import dataclass
 
-from ..agent import git, system
+from ..agent import filesystem, git, system
 from .base import Change, Resource, ResourceError
 
 
@@ -18,7 +17,7 @@ class GitCheckout(Resource):
     :param path: where the working tree is; an existing one must be of the same repository.
     :param repository: URL, or a path on the host.
     :param revision: full commit id, or a tag or branch, which then is looked up in the remote at every run.
-    :param user: user to run git as, who then owns the files; None: root.
+    :param user: user to run git as, who then owns the files; None: root, in a folder that is root's alone.
     :param timeout: seconds that a single command of git, such as the cloning, may take.
     """
 
@@ -32,6 +31,9 @@ class GitCheckout(Resource):
         return f"git checkout {self.path}"
 
     def check(self) -> Change | None:
+        if self.user is None and os.path.isdir(os.path.dirname(self.path)):
+            # What git finds there, such as hooks, it runs.
+            filesystem.require_trusted(os.path.dirname(self.path))
         if not os.path.exists(self.path):
             return Change(f"cloned at {self.revision}", self._clone, self._remove)
         if not os.path.isdir(f"{self.path}/.git"):
@@ -59,10 +61,10 @@ class GitCheckout(Resource):
 
     def _clone(self) -> None:
         """Clone aside and rename, so that a clone that was cut off is not taken for a working tree."""
-        shutil.rmtree(self._aside, ignore_errors=True)
+        filesystem.remove_tree(self._aside)
         self._git("clone", "--quiet", "--no-checkout", "--", self.repository, self._aside)
         self._checkout(self._aside, self._wanted())
-        os.rename(self._aside, self.path)
+        filesystem.move(self._aside, self.path)
 
     @property
     def _aside(self) -> str:
@@ -79,7 +81,7 @@ class GitCheckout(Resource):
 
     def _remove(self) -> None:
         for folder in (self._aside, self.path):
-            shutil.rmtree(folder, ignore_errors=True)
+            filesystem.remove_tree(folder)
 
     def _in(self, folder: str, *arguments: str) -> str:
         return self._git("-C", folder, *arguments)

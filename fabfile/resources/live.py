@@ -79,14 +79,12 @@ class Live(Resource):
 
     def _start(self, layout: Layout, release: str) -> None:
         """Start a release's processes beside whatever is live."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(layout.candidate_config)
-        os.symlink(f"{layout.release(release)}/supervisor.conf", layout.candidate_config)
+        filesystem.symlink_atomic(f"{layout.release(release)}/supervisor.conf", layout.candidate_config)
         try:
             supervisord.start_group(layout.group(release))
         finally:
             # supervisord has read it; were it still there at a reboot, a release that is not live would start.
-            os.unlink(layout.candidate_config)
+            filesystem.remove(layout.candidate_config)
 
     def _wait_until_well(self, layout: Layout, release: str) -> None:
         starting = Starting(layout.group(release), layout.config(release))
@@ -125,16 +123,13 @@ class Live(Resource):
         :param old: id of the release that was live before; None when there was none.
         """
         layout = Layout(self.app)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(layout.candidate_config)
+        filesystem.remove(layout.candidate_config)
         if old == self.release:
             return
         if layout.live() == self.release:
             if old is None:
-                os.unlink(layout.current)
-                for path in (layout.boot_config, layout.singletons_boot_config):
-                    with contextlib.suppress(FileNotFoundError):
-                        os.unlink(path)
+                for path in (layout.current, layout.boot_config, layout.singletons_boot_config):
+                    filesystem.remove(path)
             else:
                 self._revive(layout, old)
                 filesystem.symlink_atomic(f"releases/{old}", layout.current)

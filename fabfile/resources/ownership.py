@@ -21,8 +21,8 @@ def differences(status: os.stat_result, mode: int | None, owner: str | None, gro
     return found
 
 
-def set_owner(path: str, owner: str | None, group: str | None) -> None:
-    """Give a path to a user and group; None leaves that half as it is.
+def set_owner(handle: int, owner: str | None, group: str | None) -> None:
+    """Give an open file or folder to a user and group; None leaves that half as it is.
 
     :raises ResourceError: there is no such user or group.
     """
@@ -30,4 +30,4 @@ def set_owner(path: str, owner: str | None, group: str | None) -> None:
     gid = system.gid(group) if group is not None else -1
     if gid is None:
         raise ResourceError(f"there is no group {group!r} on this host")
-    os.chown(path, uid, gid)
+    os.fchown(handle, uid, gid)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from ..agent import filesystem
@@ -25,14 +24,14 @@ class Symlink(Resource):
         return f"symlink {self.path}"
 
     def check(self) -> Change | None:
-        if not os.path.lexists(self.path):
+        found = filesystem.at(self.path)
+        if found is None:
             return Change(f"created -> {self.target}", self._point, FoundNothing(self.path))
-        if not os.path.islink(self.path):
+        if found.target is None:
             raise ResourceError(f"{self.path} is there and is not a symlink; remove it, or name another path")
-        before = os.readlink(self.path)
-        if before == self.target:
+        if found.target == self.target:
             return None
-        return Change(f"{before} -> {self.target}", self._point, FoundLink(self.path, before))
+        return Change(f"{found.target} -> {self.target}", self._point, FoundLink(self.path, found.target))
 
     def _point(self) -> None:
         filesystem.symlink_atomic(self.target, self.path)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import grp
-import os
 import pwd
 from dataclasses import dataclass
 
-from ..agent import system
+from ..agent import filesystem, system
 from .base import Change, Resource, ResourceError
+from .directory import Directory
 from .file import File
 
 
@@ -105,10 +105,14 @@ class User(Resource):
         if keys is None:
             return
         folder = f"{entry.pw_dir}/.ssh"
-        if not os.path.isdir(folder):
-            os.mkdir(folder, 0o700)
-            os.chown(folder, entry.pw_uid, entry.pw_gid)
-        change = keys.check()
+        if not filesystem.is_folder(folder):
+            group = grp.getgrgid(entry.pw_gid).gr_name
+            self._make(Directory(folder, mode=0o700, owner=self.name, group=group))
+        self._make(keys)
+
+    @staticmethod
+    def _make(resource: Resource) -> None:
+        change = resource.check()
         if change:
             change.apply()
 

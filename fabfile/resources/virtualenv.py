@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import dataclass
 
-from ..agent import venv
+from ..agent import filesystem, venv
 from .base import Change, Resource
 
 
 @dataclass(frozen=True)
 class Virtualenv(Resource):
     """A virtualenv, built again from nothing when its interpreter or its requirements change.
+
+    It is root's, in a folder that is root's alone.
 
     :param path: where it is.
     :param requirements: absolute paths of requirement files on the host.
@@ -31,6 +32,9 @@ class Virtualenv(Resource):
         return f"virtualenv {self.path}"
 
     def check(self) -> Change | None:
+        # Root builds it, and runs what is in it: nobody else may be able to put anything there.
+        if os.path.isdir(os.path.dirname(self.path)):
+            filesystem.require_trusted(os.path.dirname(self.path))
         key = venv.fingerprint(self.python, self.requirements, self.packages, local_key=self.path)
         if venv.complete(self.path, key):
             return None
@@ -43,17 +47,17 @@ class Virtualenv(Resource):
         def apply() -> None:
             nonlocal moved
             if had_one and not cut_off:
-                shutil.rmtree(aside, ignore_errors=True)
+                filesystem.remove_tree(aside)
                 moved = True
-                os.rename(self.path, aside)
+                filesystem.move(self.path, aside)
             venv.build(self.path, key, self.python, self.requirements, self.packages, self.timeout)
-            shutil.rmtree(aside, ignore_errors=True)
+            filesystem.remove_tree(aside)
 
         def undo() -> None:
             if moved and os.path.isdir(aside):
-                shutil.rmtree(self.path, ignore_errors=True)
-                os.rename(aside, self.path)
+                filesystem.remove_tree(self.path)
+                filesystem.move(aside, self.path)
             elif not had_one:
-                shutil.rmtree(self.path, ignore_errors=True)
+                filesystem.remove_tree(self.path)
 
         return Change("rebuilt" if had_one else "built", apply, undo)

@@ -70,7 +70,7 @@ def test_names_without_a_hash_hidden_files_and_symlinks_are_not(layout: Layout, 
 
 
 def test_a_release_on_another_file_system_has_its_files_copied(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    def elsewhere(source: str, path: str) -> None:
+    def elsewhere(source: str, path: str, **_: object) -> None:
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
 
     monkeypatch.setattr(os, "link", elsewhere)

@@ -176,7 +176,7 @@ def test_what_is_no_file_is_refused_and_left(host: LocalHost, place: Path) -> No
     (place / "link").symlink_to("folder")
     os.mkfifo(place / "pipe")
     before = tree(place)
-    for name, kind in (("folder", "folder"), ("link", "symlink"), ("pipe", "device")):
+    for name, kind in (("folder", "folder"), ("link", "symlink"), ("pipe", "pipe")):
         outcome = host.converge(File(str(place / name), "text"))
         assert f"{place / name} is a {kind}, expected a regular file" in outcome.error
     assert tree(place) == before

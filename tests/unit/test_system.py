@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hostsmith.agent import filesystem, system
@@ -32,10 +32,14 @@ def test_what_was_there_is_written_back_over_what_is_when_there_is_no_room_for_b
     path = tmp_path / "file"
     path.write_text("a longer text than before")
 
-    def full(**_: str) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    opened = os.open
 
-    monkeypatch.setattr(tempfile, "mkstemp", full)
+    def full(name: str, flags: int, *rest: Any, **more: Any) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return opened(name, flags, *rest, **more)
+
+    monkeypatch.setattr(os, "open", full)
     with pytest.raises(
         ResourceError, match=r"No space left on device; .* MB free .*remove something, and run the same"
     ):
