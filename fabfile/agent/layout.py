@@ -177,10 +177,7 @@ class Layout:
 
         What else lies in their folder, such as a file system's lost+found, is none of ours to list or to prune.
         """
-        try:
-            names = sorted(os.listdir(self.releases))
-        except FileNotFoundError:
-            return []
+        names = filesystem.names(self.releases)
         return [self.record(name) for name in names if _ID.match(name) and os.path.isdir(self.release(name))]
 
     def record(self, release_id: str) -> Record:

@@ -47,11 +47,20 @@ class Command(Resource):
         return Change("ran", self._run)
 
     def _run(self) -> None:
-        system.run(self.argv, cwd=self.cwd, user=self.user, env=self.env, timeout=self.timeout, label=self.label)
+        self._start(self.argv, self.label)
 
     def _succeeds(self, argv: list[str]) -> bool:
         try:
-            system.run(argv, cwd=self.cwd, user=self.user, env=self.env, timeout=self.timeout)
+            self._start(argv, None)
         except system.CommandError:
             return False
         return True
+
+    def _start(self, argv: list[str], label: str | None) -> None:
+        if self.user is not None and self.cwd is not None:
+            # The user goes there, and not root for them: a link of theirs could lead to where only root may go.
+            label = label or " ".join(argv)
+            argv = ["sh", "-c", 'cd -- "$0" && exec "$@"', self.cwd, *argv]
+            system.run(argv, user=self.user, env=self.env, timeout=self.timeout, label=label)
+        else:
+            system.run(argv, cwd=self.cwd, user=self.user, env=self.env, timeout=self.timeout, label=label)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from fabric import Config, Connection
-from hostsmith import Directory, File, User, converge
+from hostsmith import Command, Directory, File, User, converge
 from hostsmith.errors import ConvergeError
 
 from tests.hosts.conftest import Project, Vps, make_project
@@ -87,3 +87,14 @@ def test_a_projects_own_resources_follow_no_link_of_a_users(project: Project, c:
         with pytest.raises(ConvergeError, match="symbolic link"):
             converge(c, [resource])
     assert vps.run(ROOTS) == before
+
+
+def test_a_command_of_a_users_begins_nowhere_that_they_may_not_go(project: Project, c: Connection) -> None:
+    vps = project.vps
+    vps.run("install -d -m 755 /root/inner && echo inside > /root/inner/text && chmod 644 /root/inner/text")
+    as_user(vps, "hello", "cd /srv/hello/shared; mkdir work; ln -s /root/inner led")
+    converge(c, [Command(["sh", "-c", "echo > made"], user="hello", cwd="/srv/hello/shared/work")])
+    assert vps.run("stat -c %U /srv/hello/shared/work/made") == "hello\n"
+    with pytest.raises(ConvergeError, match="can't cd to"):
+        converge(c, [Command(["cp", "text", "/srv/hello/shared/stolen"], user="hello", cwd="/srv/hello/shared/led")])
+    assert vps.run("ls /srv/hello/shared/stolen 2>/dev/null || true") == ""
