@@ -264,8 +264,7 @@ class Allowed:
         return (
             type(folder.path) is str
             and self._release_of(parent) is not None
-            and (name, folder.mode, folder.owner, folder.group, folder.passable)
-            == ("run", 0o750, self._app, "www-data", ())
+            and (name, folder.mode, folder.owner, folder.group, folder.passable) == ("run", 0o1777, "root", "root", ())
         )
 
     def _release_of(self, folder: str) -> str | None:

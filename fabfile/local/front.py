@@ -12,12 +12,15 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ..errors import UsageError
+from ..recipes.forwarding import HEADERS
 
 ADDRESS = "127.0.0.1"
 _LARGEST_HEAD = 64 * 1024
 _PIECE = 64 * 1024
-# What is between a client and us alone, and what a client may not say of itself.
-_OURS = re.compile(rb"(?i)(connection|keep-alive|proxy-connection|x-real-ip|x-forwarded-\w+|forwarded)\s*:")
+# What is between a client and us alone, what a client may not say of itself, and what WSGI would take for that.
+_OURS = re.compile(
+    rf"(?i)(connection|keep-alive|proxy-connection|upgrade|x-forwarded-.*|{'|'.join(HEADERS)}|[^:]*_.*)\s*:".encode()
+)
 
 
 class Front:
@@ -87,14 +90,15 @@ class Front:
 def _forwarded(first: bytes, fields: list[bytes]) -> bytes:
     """The head of a request as the app gets it from nginx."""
     host = next((field.partition(b":")[2].strip() for field in fields if field.lower().startswith(b"host:")), b"")
-    upgrades = any(field.lower().startswith(b"upgrade:") for field in fields)
+    # Of all protocols to go on with, websockets alone, as on the hosts.
+    upgrades = any(re.fullmatch(rb"(?i)upgrade:\s*websocket\s*", field) for field in fields)
     client = ADDRESS.encode()
     told = [
         b"X-Real-IP: " + client,
         b"X-Forwarded-For: " + client,
         b"X-Forwarded-Proto: http",
         b"X-Forwarded-Host: " + host,
-        b"Connection: upgrade" if upgrades else b"Connection: close",
+        *([b"Upgrade: websocket", b"Connection: upgrade"] if upgrades else [b"Connection: close"]),
     ]
     return b"\r\n".join([first, *(field for field in fields if not _OURS.match(field)), *told, b"", b""])
 
@@ -121,12 +125,12 @@ async def _pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> 
 
 
 async def _send_file(folder: Path, name: str, method: bytes, writer: asyncio.StreamWriter) -> None:
-    """A static file as nginx would send it: no hidden one, and none that a link has outside of the folder."""
+    """A static file as nginx would send it: no hidden one, no link for a folder, and none that leads out."""
     path = folder / (f"{name}index.html" if name.endswith("/") or not name else name)
     hidden = any(part.startswith(".") and part != ".well-known" for part in Path(name).parts)
     if method not in (b"GET", b"HEAD"):
         await _say(writer, HTTPStatus.METHOD_NOT_ALLOWED, "Not allowed.\n")
-    elif hidden or not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+    elif hidden or folder.is_symlink() or not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
         await _say(writer, HTTPStatus.NOT_FOUND, f"There is no such file in {folder}.\n")
     else:
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"

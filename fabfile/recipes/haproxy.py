@@ -75,6 +75,7 @@ def _balancer(settings: Settings, shown: tls.Shown | None) -> Validated:
         "haproxy/haproxy.cfg.j2",
         {
             "app": settings.app,
+            "names": [*settings.domains, *settings.redirects],
             "servers": servers(settings),
             "algorithm": settings.balancer.algorithm,
             "rate_limit": settings.balancer.rate_limit,

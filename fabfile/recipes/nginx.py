@@ -12,12 +12,15 @@ from ..resources.certificate import CHALLENGES, SelfSigned
 from ..resources.nginx import ReloadNginx
 from ..templating import Template
 from . import servers, static, tls
+from .forwarding import HEADERS
 
 if TYPE_CHECKING:
     from ..settings import Settings
 
 _AVAILABLE, _ENABLED = "/etc/nginx/sites-available", "/etc/nginx/sites-enabled"
 _UNKNOWN_HOST = "hostsmith-unknown-host"
+# These nginx sets itself.
+_TOLD = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip")
 _UNKNOWN_HOST_TLS = f"{_UNKNOWN_HOST}-tls"
 
 
@@ -78,13 +81,16 @@ def site_file(settings: Settings, shown: tls.Shown | None = None) -> Template:
         "nginx/site.conf.j2",
         {
             "app": settings.app,
-            # nginx's variables have no dashes.
-            "variable": settings.app.replace("-", "_"),
+            # nginx's variables have no dashes, and it has those of its own, such as $http_connection.
+            "variable": f"site_{settings.app.replace('-', '_')}",
+            "forwarding": [name for name in HEADERS if name not in _TOLD],
             "socket": f"{layout.current}/run/web.sock",
             "domains": settings.domains,
             "redirects": settings.redirects,
             "folders": {**folders, **uploads},
             "uploads": uploads,
+            "current": layout.current,
+            "shared": layout.shared,
             "assets": layout.assets,
             "hashed": HASHED,
             # Of these folders, those files whose path has a name with a dot in front.

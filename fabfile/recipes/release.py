@@ -142,11 +142,15 @@ def _program(settings: Settings, name: str, process: Process) -> dict[str, Any]:
 
 
 def _sockets(settings: Settings, roles: Container[str], release_id: str) -> list[Resource]:
-    """Where a web process makes its socket, and nginx connects to it; nobody else comes in."""
+    """Where a web process makes its socket, and nginx connects to it; nobody else comes that far.
+
+    Of a folder like this, root's with the sticky bit and for all to write to, the kernel follows no symlink of the
+    app's (`fs.protected_symlinks`): nginx may pass every app's door, and would follow it to another app's socket.
+    """
     if "web" not in processes(settings, roles):
         return []
     folder = f"{Layout(settings.app).release(release_id)}/run"
-    return [Directory(folder, mode=0o750, owner=settings.app, group="www-data")]
+    return [Directory(folder, mode=0o1777, owner="root", group="root")]
 
 
 def environment(settings: Settings, release_id: str, wanted: Wanted) -> list[Resource]:

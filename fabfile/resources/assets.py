@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..agent import assets, space
 from ..agent.layout import Layout
-from .base import Change, Resource
+from .base import Change, Resource, ResourceError
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,18 @@ class Assets(Resource):
         new = [record.id for record in layout.records() if not assets.are_kept(layout, record.id)]
 
         def apply() -> None:
+            self._require_folders(layout.release(self.release))
             with space.told(layout.root):
                 for release in new:
                     assets.keep(layout, release, self.folders)
 
         return Change("kept", apply, lambda: assets.drop(layout, self.release))
+
+    def _require_folders(self, release: str) -> None:
+        """Nothing that nginx serves is a link itself: whoever writes the code would decide what of the host that is."""
+        for folder in self.folders.values():
+            if os.path.realpath(f"{release}/{folder}") != os.path.normpath(f"{os.path.realpath(release)}/{folder}"):
+                raise ResourceError(
+                    f"{folder}: found a symlink, expected a folder: nginx serves nothing through one; name the folder "
+                    "itself in fabric.yaml, under static"
+                )

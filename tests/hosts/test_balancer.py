@@ -38,7 +38,7 @@ def app(environ, start_response):
 
 
 def echo(connection):
-    connection.sendall(b"HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: echo\\r\\nConnection: upgrade\\r\\n\\r\\n")
+    connection.sendall(b"HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: upgrade\\r\\n\\r\\n")
     connection.sendall(connection.recv(100))
     connection.close()
     raise SystemExit
@@ -209,7 +209,7 @@ def test_a_web_host_answers_its_balancers_and_nobody_else(fleet: Fleet) -> None:
 
 def test_websockets_pass(fleet: Fleet) -> None:
     with socket.create_connection((fleet.lb.address, 80), timeout=30) as connection:
-        connection.sendall(b"GET /echo HTTP/1.1\r\nHost: x\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\n")
+        connection.sendall(b"GET /echo HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n")
         stream = connection.makefile("rb")
         assert b"101" in stream.readline()
         while stream.readline().strip():

@@ -327,11 +327,32 @@ class TestSite:
         assert all_of(location, "proxy_pass") == [["http://blog"]]
 
     def test_the_app_knows_the_real_client_and_no_client_can_pretend(self) -> None:
-        (location,) = blocks(self.server(), "location", "/")
-        headers = dict(all_of(location, "proxy_set_header"))
-        assert headers["Host"] == "$http_host"
+        server = self.server()
+        told = all_of(server, "proxy_set_header")
+        headers = dict(told)
+        assert len(headers) == len({name.lower() for name in headers}) == len(told), "each but once"
         assert headers["X-Real-IP"] == headers["X-Forwarded-For"] == "$remote_addr"
         assert headers["X-Forwarded-Proto"] == "$scheme"
+        assert {headers[name] for name in ("Forwarded", "X-Forwarded-Port", "X-Ssl-Client-Verify", "Proxy")} == {""}
+        # With one of its own it would inherit none of these.
+        for location in blocks(server, "location"):
+            assert all_of(location, "proxy_set_header") == []
+
+    def test_the_app_is_told_the_name_that_nginx_has_found_the_site_by(self) -> None:
+        assert dict(all_of(self.server(), "proxy_set_header"))["Host"] == "$http_host"
+        headers = dict(all_of(self.server(domains=["example.com"]), "proxy_set_header"))
+        assert headers["Host"] == headers["X-Forwarded-Host"] == "$host"
+
+    def test_only_a_wildcard_is_asked_which_letters_stand_before_the_dot(self) -> None:
+        assert blocks(self.server(domains=["example.com"]), "if", "($host") == []
+        (check,) = blocks(self.server(domains=["example.com", "*.example.com"]), "if", "($host")
+        assert all_of(check, "return") == [["400"]]
+
+    def test_a_served_folder_is_looked_at_from_what_is_roots(self) -> None:
+        server = self.server(static={"/static/": "blog/static"}, framework="django")
+        (static,), (media,) = (blocks(server, "location", "^~", f"/{name}/") for name in ("static", "media"))
+        assert all_of(static, "disable_symlinks") == [["on", "from=/srv/blog/current"]]
+        assert all_of(media, "disable_symlinks") == [["on", "from=/srv/blog/shared"]]
 
     def test_a_balancer_and_nobody_else_is_believed_who_the_client_is(self) -> None:
         balanced = fleet(domains=["example.com"])
@@ -340,15 +361,14 @@ class TestSite:
         for server in blocks(site, "server"):
             assert all_of(server, "set_real_ip_from") == [[address] for address in balancers]
             assert all_of(server, "real_ip_header") == [["X-Forwarded-For"]]
-        (believed,) = blocks(site, "geo", "$realip_remote_addr", "$blog_balancer")
+        (believed,) = blocks(site, "geo", "$realip_remote_addr", "$site_blog_balancer")
         assert [words for words, _ in believed] == [["default", "0"], *([address, "1"] for address in balancers)]
-        (scheme,) = blocks(site, "map", "$blog_balancer $http_x_forwarded_proto", "$blog_scheme")
+        (scheme,) = blocks(site, "map", "$site_blog_balancer $http_x_forwarded_proto", "$site_blog_scheme")
         assert [words for words, _ in scheme] == [["default", "$scheme"], ["1 http", "http"], ["1 https", "https"]]
         redirect, server = blocks(site, "server")
-        assert answer(redirect) == ["301", "$blog_scheme://example.com$request_uri"]
-        (location,) = blocks(server, "location", "/")
-        headers = dict(all_of(location, "proxy_set_header"))
-        assert (headers["X-Forwarded-For"], headers["X-Forwarded-Proto"]) == ("$remote_addr", "$blog_scheme")
+        assert answer(redirect) == ["301", "$site_blog_scheme://example.com$request_uri"]
+        headers = dict(all_of(server, "proxy_set_header"))
+        assert (headers["X-Forwarded-For"], headers["X-Forwarded-Proto"]) == ("$remote_addr", "$site_blog_scheme")
 
     def test_without_a_balancer_nobody_is(self) -> None:
         text = text_of([nginx.site(settings(domains=["example.com"]))], "/etc/nginx/sites-available/blog")
@@ -387,7 +407,7 @@ class TestSite:
         server = blocks(site, "server")[-1]
         (static,) = blocks(server, "location", "^~", "/static/")
         assert all_of(static, "alias") == [["/srv/blog/current/code/blog/static/"]]
-        assert ["Cache-Control", "$blog_cache"] in all_of(static, "add_header")
+        assert ["Cache-Control", "$site_blog_cache"] in all_of(static, "add_header")
         here = [words for words in all_of(static, "add_header") if words[0] != "Cache-Control"]
         assert here == all_of(server, "add_header") != [], "nginx does not take these from around it"
         assert len(blocks(server, "location", "^~", "/media/")) == 1
@@ -420,10 +440,6 @@ class TestSite:
         for path in ("/a.b/x.css", "/a.b/.well-known/security.txt", "/axb/.env"):
             assert not pattern.search(path), path
 
-    def test_no_symlink_leads_out_of_a_static_folder(self) -> None:
-        (static,) = blocks(self.server(static="static"), "location", "^~", "/static/")
-        assert all_of(static, "disable_symlinks") == [["on", "from=/srv/blog/current/code/static"]]
-
     def test_limits_logs_and_what_is_said_of_the_server(self) -> None:
         server = self.server(client_max_body_size="25m", web_timeout=120)
         assert all_of(server, "client_max_body_size") == [["25m"]]
@@ -451,19 +467,19 @@ class TestSite:
         (upgraded,) = blocks(location, "if")
         assert all_of(upgraded, "return") == [["418"]]
         assert ["418", "=", "@websocket"] in all_of(server, "error_page")
-        assert all_of(websocket, "proxy_set_header") == all_of(location, "proxy_set_header")
+        assert all_of(websocket, "proxy_set_header") == all_of(location, "proxy_set_header") == []
 
     @pytest.mark.parametrize("command", ["gunicorn blog:app", "gunicorn -k gthread asgi:app", "waitress --on $SOCKET"])
     def test_a_site_without_asgi_is_as_it_always_was(self, command: str) -> None:
         text = text_of([nginx.site(settings(processes={"web": command}))], "/etc/nginx/sites-available/blog")
         assert "418" not in text
-        assert "websocket" not in text
+        assert "@websocket" not in text
 
     def test_a_name_with_dashes_makes_valid_variables(self) -> None:
         text = text_of([nginx.site(settings(app="my-blog-2"))], "/etc/nginx/sites-available/my-blog-2")
         variables = {words[2] for words, _ in read_nginx(text) if words[0] == "map"}
         assert all(re.fullmatch(r"\$\w+", name) for name in variables)
-        assert "$my_blog_2_cache" in variables
+        assert "$site_my_blog_2_cache" in variables
 
     def test_sites_of_two_apps_define_nothing_twice(self) -> None:
         texts = [text_of([nginx.site(settings(app=a))], f"/etc/nginx/sites-available/{a}") for a in ("blog", "shop")]
@@ -546,7 +562,7 @@ class TestRelease:
             f"{FOLDER}/gunicorn.conf.py": (0o644, None, None),
             f"{FOLDER}/supervisor.conf": (0o644, None, None),
             f"{FOLDER}/start": (0o755, None, None),
-            f"{FOLDER}/run": (0o750, "blog", "www-data"),
+            f"{FOLDER}/run": (0o1777, "root", "root"),
         }
 
     def test_secrets_are_not_shown(self) -> None:

@@ -68,7 +68,7 @@ def test_then_http_leads_to_https_but_for_the_authority() -> None:
     assert all_of(app, "listen") == [["443", "ssl", "http2"], ["[::]:443", "ssl", "http2"]]
     assert all_of(app, "ssl_certificate") == [[f"{ISSUED}/fullchain.pem"]]
     assert all_of(app, "ssl_certificate_key") == [[f"{ISSUED}/privkey.pem"]]
-    assert ["Strict-Transport-Security", "$blog_hsts", "always"] in all_of(app, "add_header")
+    assert ["Strict-Transport-Security", "$site_blog_hsts", "always"] in all_of(app, "add_header")
     assert '"max-age=31536000"' in text
 
 

@@ -160,7 +160,8 @@ def test_the_site_is_at_one_address_with_its_static_files_as_nginx_has_them(proj
         assert "Content-Type: text/css" in head
         for name in ("missing", "../fabric.yaml", "%2e%2e/fabric.yaml", ".hidden/x", "link"):
             assert served.ask(f"GET /static/{name} HTTP/1.1\nHost: x")[0].split()[1] == "404", name
-        lies = ["X-Forwarded-For: 6.6.6.6", "X-Forwarded-Proto: https", "Connection: keep-alive"]
+        lies = ["X-Forwarded-For: 6.6.6.6", "X-Forwarded-Proto: https", "Connection: keep-alive", "Upgrade: h2c"]
+        lies += ["X_Forwarded_For: 6.6.6.6", "True-Client-IP: 6.6.6.6", "x-forwarded-elsewhere: 6.6.6.6"]
         told = served.told("/a?b=c", *lies)
         assert told["path"] == "/a?b=c"
         assert told["headers"] == {
@@ -198,7 +199,7 @@ def test_a_django_project_has_its_static_files_and_uploads_and_answers_to_this_m
 def test_websockets_pass(project: Project) -> None:
     with project.serve() as served:
         served.until("serving")
-        head, body = served.ask("GET /ws HTTP/1.1\nHost: x\nUpgrade: echo\nConnection: Upgrade", b"hello\n")
+        head, body = served.ask("GET /ws HTTP/1.1\nHost: x\nUpgrade: websocket\nConnection: Upgrade", b"hello\n")
         assert "101" in head
         assert body == b"hello\n"
 
