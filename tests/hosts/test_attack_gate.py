@@ -23,7 +23,7 @@ from tests.hosts.two_apps import ADMIN, SHOP, Apps, crafted
 pytestmark = pytest.mark.attack
 ID = "20261121-101500-1f3c2ab"
 LOCK = {"op": "lock", "holder": {"who": "eve@laptop", "what": "deploy"}, "wait": 0}
-CREATES = crafted(ReleaseRecord(SHOP, Record(ID)), hold=False)
+CREATES = crafted(ReleaseRecord(SHOP, Record(ID)))
 # Begins like no secret of the shop's own.
 VICTIM = "victimTokenQ7zR2"
 
