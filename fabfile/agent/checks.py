@@ -24,9 +24,9 @@ def argument(value: Any) -> bool:
     return type(value) is str and re.search("[\0\ud800-\udc7f\udd00-\udfff]", value) is None
 
 
-def number(value: Any) -> bool:
+def number() -> Check:
     """A number of seconds that can be meant."""
-    return type(value) in (int, float) and 0 <= value <= _LARGEST
+    return lambda value: type(value) in (int, float) and 0 <= value <= _LARGEST
 
 
 def whole(least: int, most: int) -> Check:

@@ -87,7 +87,9 @@ def describe(holder: dict[str, Any]) -> str:
     """A holder in words."""
     if not {"who", "what", "since", "pid"} <= holder.keys():
         return "another run"
-    return f"{holder['what']} by {holder['who']} since {holder['since']} (pid {holder['pid']})"
+    # Who it is they say themselves; whose deployer they are, the gate.
+    deployer = f", a deployer of {holder['app']}" if holder.get("app") else ""
+    return f"{holder['what']} by {holder['who']}{deployer} since {holder['since']} (pid {holder['pid']})"
 
 
 def holder(path: str = PATH) -> dict[str, Any] | None:

@@ -48,6 +48,9 @@ trace: trace(pid)
 
 def things_of(apps: Apps, app: str) -> dict[str, Any]:
     apps.vps.http("/", host="admin.example.org" if app == ADMIN else "www.example.org")
+    # The lock as a run makes it; on a host that has just booted there was none yet.
+    path = f"import sys; sys.path.insert(0, '{pack.GATE_CODE}')"
+    apps.vps.run(f'python3 -I -c "{path}; from hostsmith.agent import lock; lock.release(lock.acquire({{}}, 0))"')
     return {
         "root": f"/srv/{app}",
         "logs": f"/var/log/{app}",

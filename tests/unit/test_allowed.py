@@ -222,8 +222,8 @@ WRONG: list[tuple[Resource, dict[str, list[Any]]]] = [
         },
     ),
     (
-        BackedUp("shop", "/var/backups/shop"),
-        {"app": ANOTHER, "folder": ["", "backups", "/x\n", "/var/back ups", None, ["/x"]]},
+        BackedUp("shop"),
+        {"app": ANOTHER},
     ),
     (Pruned("shop", 5), {"app": ANOTHER, "keep": [0, -1, "5", None, True]}),
     (
