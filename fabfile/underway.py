@@ -150,6 +150,8 @@ def back_up(c: Context, run: Underway) -> None:
         c, settings, [member.target for member in run.fleet.members], archive.parts.parts(settings)
     )
     with Fleet(others, Console(quiet=True), settings.concurrency, None) as fleet:
+        fleet.connect()
+        fleet.lock("backup", settings.lock_timeout)
         fleet.each(lambda member: member.converge("backup", wanted))
         for member in fleet.members:
             for note in member.report.notes:

@@ -29,12 +29,28 @@ from ..resources.settled import Settled
 from ..resources.singletons import Singletons, SingletonsEnded
 from ..resources.validated import Validated
 from . import haproxy, wire
-from .checks import Check, all_of, anything, exactly, mapping, number, optional, size, text
+from .checks import (
+    Check,
+    all_of,
+    anything,
+    argument,
+    exactly,
+    mapping,
+    number,
+    optional,
+    pair,
+    record,
+    size,
+    text,
+    whole,
+)
 from .health import HTTPS_PORT, HealthCheck
 from .layout import Layout, Record
 from .supervisor_config import is_of_release
 from .variables import Variable, Variables
 
+# Letters of what is refused that are told.
+_SHOWN = 200
 _ID = r"[0-9]{8}-[0-9]{6}-[A-Za-z0-9._+-]{1,80}"
 
 
@@ -51,6 +67,7 @@ remote = text(r"(https?|ssh|git)://[A-Za-z0-9_\[][!-~]*|([A-Za-z0-9_][\w.+-]*@)?
 revision = text(r"[A-Za-z0-9_][^\s\x00-\x1f\x7f:]{0,250}")
 # An IP address; and, above all, no way out of a folder.
 address = text(r"[0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-f:]{2,39}")
+page = text(r"[^\x00]{0,1000000}")
 paragraphs = text(r"[^\x00-\x09\x0b-\x1f\x7f-\x9f]{0,5000}")
 inside = text(r"(?!/)(?!(.*/)?\.\.(/|\Z))[^\x00-\x1f\x7f]{1,500}")
 url_path = text(r"/((?!\.{1,2}/)[\w.~%+@-]+/)+")
@@ -78,9 +95,9 @@ class Allowed:
                 "reason": exactly(""),
             },
             HealthCheck: {
-                "path": text("/[!-~]*"),
+                "path": text("/[!-~]{0,2000}"),
                 "host": text("[A-Za-z0-9.:-]{1,255}"),
-                "statuses": all_of(tuple, all_of(tuple, number())),
+                "statuses": all_of(tuple, pair(whole(0, 999))),
                 "timeout": number(),
                 "request_timeout": number(),
             },
@@ -99,7 +116,7 @@ class Allowed:
                 "given": mapping(name, self._is(Variable)),
                 "chosen": mapping(name, _is_secret),
                 "since": lambda value: value == "" or release(value),
-                "scale": mapping(process, _is_scale),
+                "scale": mapping(process, whole(0, 100)),
             },
             # These are read by the app's user alone, or by nobody but us.
             Environment: {"app": own, "release": release, "variables": self._is(Variables)},
@@ -135,17 +152,17 @@ class Allowed:
                 "drain_timeout": number(),
                 "retire": optional(line),
             },
-            Scaled: {"app": own, "release": release, "scale": mapping(process, _is_scale)},
+            Scaled: {"app": own, "release": release, "scale": mapping(process, whole(0, 100))},
             Restarted: {"app": own, "release": release, "process": process},
             SingletonsEnded: {"app": own, "release": release},
             Singletons: {"app": own, "release": release},
-            Pruned: {"app": own, "keep": number(1)},
+            Pruned: {"app": own, "keep": whole(1, 1_000_000)},
             # A page and names of empty files, which nginx gives to visitors, and does not read as configuration.
             Maintenance: {
                 "app": own,
-                "page": word,
+                "page": page,
                 "allow": all_of(tuple, address),
-                "retry_after": _is_whole,
+                "retry_after": whole(1, 1_000_000),
                 "who": line,
                 "since": line,
                 "message": paragraphs,
@@ -153,8 +170,8 @@ class Allowed:
                 "base": exactly(Maintenance.base),
             },
             NoMaintenance: {"app": own, "base": exactly(NoMaintenance.base)},
-            # It does what the timer does; the folder is looked into for the name of the newest archive of this app.
-            BackedUp: {"app": own, "folder": text("/[A-Za-z0-9._/-]+")},
+            # It does what the timer does.
+            BackedUp: {"app": own},
             Drained: {
                 "app": own,
                 "server": text("[A-Za-z0-9._:-]{1,300}"),
@@ -171,7 +188,7 @@ class Allowed:
             "resolve": {"app": own, "url": remote, "revision": revision, "timeout": number()},
             "status": {"app": own, "health": dumped_health},
             "verify": {"app": own, "release": release, "health": dumped_health, "port": exactly(None, 80, HTTPS_PORT)},
-            "log_lines": {"app": own, "names": names, "lines": number()},
+            "log_lines": {"app": own, "names": names, "lines": whole(0, 100_000)},
             "history": {
                 "app": own,
                 "url": remote,
@@ -187,15 +204,14 @@ class Allowed:
             "break_lock": {},
         }
         self._frames: dict[str, dict[str, Check]] = {
-            "lock": {"holder": mapping(exactly("who", "what"), line), "wait": number()},
+            "lock": {"holder": record(who=line, what=line), "wait": number()},
             "unlock": {},
             "confirm": {},
             "put_back": {},
             # Each resource is looked at by itself.
             "converge": {"resources": all_of(list, anything), "modules": exactly({}), "hold": flag},
-            "plan": {"resources": all_of(list, anything), "modules": exactly({})},
             "ask": {"query": exactly(*self._queries), "arguments": lambda value: type(value) is dict},
-            "run": {"app": own, "argv": all_of(list, word)},
+            "run": {"app": own, "argv": all_of(list, argument)},
             "follow": {"app": own, "names": names, "marks": mapping(text("[0-9]{1,20}"), size)},
         }
 
@@ -204,26 +220,34 @@ class Allowed:
 
         :raises ResourceError: with what is refused.
         """
+        try:
+            self._check(frame)
+        except RecursionError:
+            raise self._refused("what is nested so deep") from None
+
+    def _check(self, frame: Any) -> None:
         op = frame.get("op") if type(frame) is dict else None
         if type(op) is not str or op not in self._frames:
-            raise self._refused(f"{op!r}")
+            raise self._refused(repr(op)[:_SHOWN])
         given = {name: value for name, value in frame.items() if name != "op"}
         self._require(given, self._frames[op], op)
         if op == "ask":
-            query = given.get("query", "")
-            self._require(given.get("arguments", {}), self._queries.get(query, {}), query)
+            self._require(given["arguments"], self._queries[given["query"]], given["query"])
         for data in given.get("resources", []):
             self._require_resource(data)
 
     def _require(self, given: Mapping[str, Any], checks: Mapping[str, Check], what: str) -> None:
+        """See that there is each value that is expected, as it is expected, and no other."""
+        for name in sorted(given.keys() ^ checks.keys()):
+            raise self._refused(f"{what} {'with' if name in given else 'without'} {name[:_SHOWN]!r}")
         for name, value in given.items():
-            if name not in checks or not checks[name](value):
+            if not checks[name](value):
                 raise self._refused(f"{what} with this {name}")
 
     def _require_resource(self, data: Any) -> None:
         unknown = _types(data) - _KNOWN
         if unknown:
-            raise self._refused(", ".join(sorted(name.rpartition(":")[2] for name in unknown)))
+            raise self._refused(", ".join(sorted(name.rpartition(":")[2] for name in unknown))[:_SHOWN])
         resource = wire.load(data)
         if not self._is(*_RESOURCES)(resource):
             raise self._refused(f"a {type(resource).__name__} like this")
@@ -245,7 +269,7 @@ class Allowed:
     def _is_file_of_release(self, file: File) -> bool:
         folder, _, name = str(file.path).rpartition("/")
         found = self._release_of(folder)
-        if found is None or type(file.path) is not str or type(file.content) is not str:
+        if found is None or type(file.path) is not str or type(file.content) is not str or not word(file.content):
             return False
         place = (name, file.mode, file.owner, file.group)
         groups = {path: group for group, path in self._layout.groups(found).items()}
@@ -289,14 +313,6 @@ def _fields(cls: type) -> Collection[str]:
 
 def _is_secret(value: Any) -> bool:
     return type(value) is Secret and word(value.reveal())
-
-
-def _is_whole(value: Any) -> bool:
-    return type(value) is int and number(1)(value)
-
-
-def _is_scale(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= 100
 
 
 def _is_value(value: Any) -> bool:

@@ -9,17 +9,29 @@ from typing import Any
 Check = Callable[[Any], bool]
 
 _LARGEST = 1_000_000.0
+_MANY = 1000
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def text(pattern: str) -> Check:
-    """A text that matches as a whole."""
+    """A text that matches as a whole, and can be written to a file."""
     compiled = re.compile(pattern)
-    return lambda value: type(value) is str and compiled.fullmatch(value) is not None
+    return lambda value: type(value) is str and compiled.fullmatch(value) is not None and not _SURROGATE.search(value)
 
 
-def number(least: float = 0) -> Check:
-    """A number that can be meant."""
-    return lambda value: type(value) in (int, float) and least <= value <= _LARGEST
+def argument(value: Any) -> bool:
+    """What a program can be given; bytes that are no text are surrogates."""
+    return type(value) is str and re.search("[\0\ud800-\udc7f\udd00-\udfff]", value) is None
+
+
+def number() -> Check:
+    """A number of seconds that can be meant."""
+    return lambda value: type(value) in (int, float) and 0 <= value <= _LARGEST
+
+
+def whole(least: int, most: int) -> Check:
+    """A whole number."""
+    return lambda value: type(value) is int and least <= value <= most
 
 
 def exactly(*values: Any) -> Check:
@@ -28,13 +40,29 @@ def exactly(*values: Any) -> Check:
 
 
 def all_of(kind: type[list[Any]] | type[tuple[Any, ...]], check: Check) -> Check:
-    """A list or a tuple of such."""
-    return lambda value: type(value) is kind and all(check(each) for each in value)
+    """A list or a tuple of such, and of no more than are meant."""
+    return lambda value: type(value) is kind and len(value) <= _MANY and all(check(each) for each in value)
+
+
+def pair(check: Check) -> Check:
+    """A tuple of two such."""
+    return lambda value: type(value) is tuple and len(value) == 2 and all(check(each) for each in value)
 
 
 def mapping(keys: Check, values: Check) -> Check:
-    """A mapping from such to such."""
-    return lambda value: type(value) is dict and all(keys(key) and values(each) for key, each in value.items())
+    """A mapping from such to such, of no more than are meant."""
+    return lambda value: (
+        type(value) is dict and len(value) <= _MANY and all(keys(key) and values(each) for key, each in value.items())
+    )
+
+
+def record(**checks: Check) -> Check:
+    """A mapping with exactly these keys."""
+    return lambda value: (
+        type(value) is dict
+        and value.keys() == checks.keys()
+        and all(check(value[key]) for key, check in checks.items())
+    )
 
 
 def optional(check: Check) -> Check:

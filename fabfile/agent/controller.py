@@ -71,7 +71,7 @@ class Controller:
     def _sort(self, frame: dict[str, Any]) -> None:
         """What answers a question of the run at hand is no new thing to do."""
         if frame.get("op") == "proof":
-            proof.give(frame["problem"])
+            proof.give(str(frame.get("problem", "found no answer")))
         else:
             self._frames.put(frame)
 

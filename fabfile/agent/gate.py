@@ -32,14 +32,19 @@ def main(code: bytes) -> None:
     if len(sys.argv) != 2 or not re.fullmatch("[a-z][a-z0-9-]{0,30}", sys.argv[1]):
         _refuse("expected the name of an app")
     os.environ.clear()
-    os.environ["HOME"] = "/root"
+    # Root's own configuration and credentials, of git and others, are not for whoever a deployer names.
+    os.environ["HOME"] = "/nonexistent"
+    # What a deployer has it fill the memory with costs this run, and no app.
+    with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write("1000")
     stdin = sys.stdin.buffer
     if _version(stdin) != _installed(code):
         _refuse(
             "the host's gate for deployers is of another version of hostsmith than yours; have an admin run "
             "`fab provision` with yours, or install the one that the admin has"
         )
-    serve(stdin, Allowed(sys.argv[1]).check, _LARGEST_FRAME)
+    app = sys.argv[1]
+    serve(stdin, app, Allowed(app).check, _LARGEST_FRAME)
 
 
 def _version(stdin: BinaryIO) -> str:

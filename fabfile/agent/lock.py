@@ -13,6 +13,7 @@ import signal
 import time
 from typing import Any
 
+from ..resources.base import ResourceError
 from . import events
 
 PATH = "/run/hostsmith.lock"
@@ -29,7 +30,7 @@ class LockedError(Exception):
 def acquire(holder: dict[str, Any], wait: float, path: str = PATH) -> int:
     """Take the lock for the rest of this process's life.
 
-    :param holder: what to tell others: "who", "what".
+    :param holder: what to tell others: "who", "what"; and "app", that of the deployers who take it.
     :param wait: seconds to wait for another run to end, saying once which one it is.
     :returns: the file descriptor that holds it.
     :raises LockedError: the other run was not done in time.
@@ -62,6 +63,11 @@ def release(fd: int) -> None:
     os.close(fd)
 
 
+def is_held(fd: int) -> bool:
+    """Whether the lock still keeps others out: it does not when somebody has removed its file."""
+    return os.fstat(fd).st_nlink > 0
+
+
 def _try(fd: int) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -79,9 +85,11 @@ def read(path: str = PATH) -> dict[str, Any]:
 
 def describe(holder: dict[str, Any]) -> str:
     """A holder in words."""
-    if not holder:
+    if not {"who", "what", "since", "pid"} <= holder.keys():
         return "another run"
-    return f"{holder['what']} by {holder['who']} since {holder['since']} (pid {holder['pid']})"
+    # Who it is they say themselves; whose deployer they are, the gate.
+    deployer = f", a deployer of {holder['app']}" if holder.get("app") else ""
+    return f"{holder['what']} by {holder['who']}{deployer} since {holder['since']} (pid {holder['pid']})"
 
 
 def holder(path: str = PATH) -> dict[str, Any] | None:
@@ -95,14 +103,21 @@ def holder(path: str = PATH) -> dict[str, Any] | None:
     return None
 
 
-def break_lock(path: str = PATH) -> dict[str, Any] | None:
+def break_lock(path: str = PATH, app: str | None = None) -> dict[str, Any] | None:
     """End the run that holds the lock: asked first, so that it puts back what it had begun, then by force.
 
+    :param app: only a run of this app's deployers; None: whichever it is.
     :returns: who held it; None when nobody did.
+    :raises ResourceError: it is somebody else's.
     """
     found = holder(path)
     if not found:
         return None
+    if app is not None and found.get("app") != app:
+        raise ResourceError(
+            f"{describe(found)} is not a run of a deployer of {app}, and so not yours to end; wait for it, or ask an "
+            "admin for `fab unlock`"
+        )
     for signum, patience in ((signal.SIGTERM, 20.0), (signal.SIGKILL, 5.0)):
         with contextlib.suppress(ProcessLookupError):
             os.kill(found["pid"], signum)

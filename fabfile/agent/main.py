@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from . import pipes
 
 _HANGUP = signal.SIGHUP
+# A query that changes something: the app's repository.
+_CHANGING = "resolve"
+# Where nothing is owed or in doubt.
+_NOWHERE = "/nonexistent"
 
 
 def _anything(frame: dict[str, Any]) -> None:
@@ -32,7 +36,10 @@ def _anything(frame: dict[str, Any]) -> None:
 
 
 def main(
-    stdin: BinaryIO, check: Callable[[dict[str, Any]], None] = _anything, largest_frame: int | None = None
+    stdin: BinaryIO,
+    app: str | None = None,
+    check: Callable[[dict[str, Any]], None] = _anything,
+    largest_frame: int | None = None,
 ) -> None:
     """Serve one controller.
 
@@ -43,6 +50,8 @@ def main(
     what is held. A frame may say where the lock (`path`), the journal (`journal`) and what is owed (`folder`) are
     kept, so that the agent can be tried without root.
 
+    :param app: the one whose deployers are served, who are told `***` for none but its secrets: whoever sees what is
+        hidden finds out by trying. None: an admin is served.
     :param check: called with each frame before it is served; raises `ResourceError` to refuse it.
     :param largest_frame: bytes that a frame may have; None: as many as memory holds.
     """
@@ -53,10 +62,10 @@ def main(
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     os.umask(0o022)
     os.chdir("/")
-    variables.remember_all()
-    passwords.remember_all()
+    variables.remember_all(app)
+    passwords.remember_all(app)
     controller = Controller(stdin, lambda: os.kill(os.getpid(), _HANGUP), largest_frame)
-    run = _Run(check)
+    run = _Run(app, check)
     try:
         while (frame := controller.next_frame()) is not None:
             run.serve(frame)
@@ -77,8 +86,8 @@ def main(
 class _Run:
     """What one controller has the host do, and what is held and locked for it."""
 
-    def __init__(self, check: Callable[[dict[str, Any]], None]) -> None:
-        self._check = check
+    def __init__(self, app: str | None, check: Callable[[dict[str, Any]], None]) -> None:
+        self._app, self._check = app, check
         self._held = Held()
         self._lock: int | None = None
         self._load: pipes.Load | None = None
@@ -91,7 +100,7 @@ class _Run:
             "confirm": self._confirm,
             "put_back": self._put_back,
             "plan": self._plan,
-            "ask": _ask,
+            "ask": self._ask,
             "run": _run_command,
             "follow": _follow,
             "dump": _dump,
@@ -129,17 +138,33 @@ class _Run:
         with system.uninterrupted():
             self._stop_load()
             if self._held:
-                engine.put_back(self._held, Owed(self._folder), Journal(self._journal))
+                engine.put_back(self._held, *self._books())
+
+    def _require_lock(self) -> None:
+        """See that this run holds the host's lock, without which another one may be changing the host.
+
+        :raises ResourceError: it does not, or no more.
+        """
+        if self._lock is None or not lock.is_held(self._lock):
+            raise ResourceError("found no lock of this run's, and what is asked for needs the lock of the host")
+
+    def _books(self) -> tuple[Owed, Journal]:
+        """What is owed and in doubt on the host: the concern of whoever has its lock, and of nobody else."""
+        if self._lock is None:
+            return Owed(_NOWHERE), Journal(_NOWHERE)
+        return Owed(self._folder), Journal(self._journal)
 
     def _take_lock(
         self, holder: dict[str, Any], wait: float, path: str = lock.PATH, journal: str = journal.PATH
     ) -> dict[str, Any]:
-        self._lock = lock.acquire(holder, wait, path)
+        self._lock = lock.acquire({**holder, "app": self._app}, wait, path)
         self._journal = journal
         Journal(journal).recover()
         return {"ok": True}
 
     def _free_lock(self) -> dict[str, Any]:
+        if self._held:
+            raise ResourceError("found changes that are held, expected them confirmed or put back before the unlock")
         if self._lock is not None:
             lock.release(self._lock)
             self._lock = None
@@ -157,23 +182,39 @@ class _Run:
         self._folder, self._journal = folder, journal
         held = self._held if hold else None
         loaded = [wire.load(item) for item in resources]
-        return {"ok": engine.converge(loaded, Owed(folder), Journal(journal), held)}
+        if not loaded or any(each.lasts or each.notify for each in loaded):
+            self._require_lock()
+        return {"ok": engine.converge(loaded, *self._books(), held)}
 
     def _confirm(self) -> dict[str, Any]:
+        self._require_lock()
         with system.uninterrupted():
             self._held.confirm(Journal(self._journal))
         return {"ok": True}
 
     def _put_back(self) -> dict[str, Any]:
-        return {"ok": engine.put_back(self._held, Owed(self._folder), Journal(self._journal))}
+        # What does not last may be held without it.
+        if self._lock is not None or not self._held:
+            self._require_lock()
+        return {"ok": engine.put_back(self._held, *self._books())}
 
     def _plan(self, resources: list[Any], modules: dict[str, str], folder: str = FOLDER) -> dict[str, Any]:
         _install(modules)
         return {"ok": engine.plan([wire.load(item) for item in resources], Owed(folder))}
 
+    def _ask(self, query: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Call a function of `queries`."""
+        if query == _CHANGING:
+            self._require_lock()
+        if query == "break_lock":
+            arguments = {"app": self._app}
+        queries = importlib.import_module(".queries", __package__)
+        return {"ok": True, "answer": getattr(queries, query)(**arguments)}
+
     def _begin_load(self, argv: list[str]) -> dict[str, Any]:
         from . import pipes
 
+        self._require_lock()
         self._stop_load()
         self._load = pipes.Load(argv)
         return {"ok": True}
@@ -204,12 +245,6 @@ def _install(modules: dict[str, str]) -> None:
         module = types.ModuleType(name)
         sys.modules[name] = module
         exec(compile(source, f"<{name}>", "exec"), module.__dict__)  # noqa: S102
-
-
-def _ask(query: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Call a function of `queries`, which only read."""
-    queries = importlib.import_module(".queries", __package__)
-    return {"ok": True, "answer": getattr(queries, query)(**arguments)}
 
 
 def _run_command(app: str, argv: list[str]) -> dict[str, Any]:

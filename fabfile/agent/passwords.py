@@ -56,9 +56,12 @@ def forget(app: str, service: str, folder: str = FOLDER) -> None:
     _write(app, {name: each for name, each in kept(app, folder).items() if name != service}, folder)
 
 
-def remember_all(folder: str = FOLDER) -> None:
-    """Have all of them kept out of what the host says."""
-    for file in glob.glob(path("*", folder)):
+def remember_all(app: str | None = None, folder: str = FOLDER) -> None:
+    """Have them kept out of what the host says.
+
+    :param app: those of this one alone; None: of all.
+    """
+    for file in glob.glob(path(app or "*", folder)):
         with contextlib.suppress(ResourceError):
             kept(os.path.basename(os.path.dirname(file)), folder)
 

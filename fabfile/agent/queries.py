@@ -99,7 +99,7 @@ def status(app: str, health: Any) -> dict[str, Any]:
             found["problem"] = singletons.problem(layout, live)
         check = wire.load(health)
         if live and check and not found["problem"]:
-            found["problem"] = check.ask_socket(layout.socket(live))
+            found["problem"] = check.ask_socket(layout.socket(live), app)
     except ResourceError as error:
         found["problem"] = str(error)
     found["problem"] = found["problem"] and redact.text(found["problem"])
@@ -176,9 +176,9 @@ def lock_holder() -> str | None:
     return None if found is None else lock.describe(found)
 
 
-def break_lock() -> str | None:
-    """End the run that holds the host's lock; returns who it was, None when nobody."""
-    found = lock.break_lock()
+def break_lock(app: str | None = None) -> str | None:
+    """End the run that holds the host's lock, see `lock.break_lock`; returns who it was, None when nobody."""
+    found = lock.break_lock(app=app)
     return None if found is None else lock.describe(found)
 
 

@@ -56,6 +56,9 @@ class _Memory:
 
     def of(self, pid: int) -> int:
         """Bytes of a process and all its children; what they share counts for each."""
-        if not pid:
-            return 0
-        return self._resident.get(pid, 0) + sum(self.of(child) for child in self._children.get(pid, []))
+        found, total = [pid] if pid else [], 0
+        while found:
+            pid = found.pop()
+            total += self._resident.pop(pid, 0)
+            found += self._children.pop(pid, [])
+        return total

@@ -121,6 +121,14 @@ def stop_seconds(config: str) -> dict[str, float]:
     return found
 
 
+def users(config: str) -> set[str]:
+    """Those who run the programs of a file."""
+    text = (filesystem.read(config) or b"").decode("utf-8", "replace")
+    sections = re.split(r"^\[program:", text, flags=re.MULTILINE)[1:]
+    found = [re.search(r"^user=(.+)$", section, re.MULTILINE) for section in sections]
+    return {each[1] if each else "root" for each in found}
+
+
 def process_of(name: str) -> str:
     """The process that one of supervisord's is an instance of: `worker` for `worker.2`."""
     return name.partition(".")[0]

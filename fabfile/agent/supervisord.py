@@ -13,7 +13,7 @@ from typing import Any
 
 from ..resources.base import ResourceError
 from . import events, orphans
-from .supervisor_config import process_of, stop_seconds
+from .supervisor_config import process_of, stop_seconds, users
 from .unix_http import UnixConnection
 
 SOCKET = "/var/run/supervisor.sock"
@@ -100,9 +100,9 @@ def stop_groups(groups: Mapping[str, str]) -> None:
     begin = time.monotonic()
     limits = {name: limit for config in groups.values() for name, limit in stop_seconds(config).items()}
     _wait_for_the_end(groups, limits)
-    for group in groups:
+    for group, config in groups.items():
         if group in known:
-            orphans.end(group, begin + max(limits.values(), default=0.0) - time.monotonic())
+            orphans.end(group, users(config), begin + max(limits.values(), default=0.0) - time.monotonic())
         _ask(group, "removeProcessGroup", group)
 
 

@@ -6,10 +6,11 @@ import contextlib
 import grp
 import os
 import pwd
+import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..resources.base import ResourceError
@@ -22,6 +23,9 @@ _ERROR_LINES = 50
 
 # Seconds by which an interruption of a program may be late.
 _SLICE = 0.1
+_CHUNK = 1 << 16
+# Bytes of what a program prints: of which nothing may be missing, and of which the end will do.
+_WHOLE, _END = 32 << 20, 1 << 18
 
 
 class CommandError(ResourceError):
@@ -30,6 +34,21 @@ class CommandError(ResourceError):
 
 class TimedOutError(CommandError):
     """A program took too long."""
+
+
+def all_of_it(printed: bytearray) -> None:
+    """Keep what a program prints for whoever reads it.
+
+    :raises CommandError: it is more than root should hold in its memory.
+    """
+    if len(printed) > _WHOLE:
+        raise CommandError(f"printed more than {_WHOLE >> 20} MB, stopped")
+
+
+def its_end(printed: bytearray) -> None:
+    """Keep the end of what a program prints, however much that is: enough for an error."""
+    if len(printed) > 2 * _END:
+        del printed[:-_END]
 
 
 class Interrupted(BaseException):
@@ -80,6 +99,7 @@ def run(
     timeout: float | None = None,
     ok: Sequence[int] = (0,),
     label: str | None = None,
+    keep: Callable[[bytearray], None] = all_of_it,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a program to its end, without a shell.
 
@@ -87,6 +107,7 @@ def run(
     :param timeout: seconds after which the program and its children are killed.
     :param ok: exit statuses that are not errors.
     :param label: what an error calls it instead of by its command line.
+    :param keep: `all_of_it`, or `its_end` where nobody reads what it prints.
     :raises CommandError: any other exit status, no such program, or (TimedOutError) time up; the message carries the
         program's own last lines.
     """
@@ -96,7 +117,7 @@ def run(
         # An interruption between its start and the assignment would leave it running.
         with uninterrupted(), _readable(stdin) as source:
             process = start(argv, stdin=source, env=env, cwd=cwd, user=user)
-        out, err = _communicate(process, timeout)
+        out, err = _communicate(process, timeout, keep)
     except BaseException as error:
         if process is not None and process.returncode is None:
             with uninterrupted():
@@ -108,6 +129,8 @@ def run(
             lines = tail(error.stderr or error.output or b"")
             text = f"{name}: still running after {timeout:g} s, stopped"
             raise TimedOutError(f"{text}\n{lines}" if lines else text) from None
+        if isinstance(error, CommandError):
+            raise CommandError(f"{name}: {error}") from None
         raise
     if process.returncode not in ok:
         status = f"exit status {process.returncode}"
@@ -147,8 +170,7 @@ def start(
 def _readable(data: bytes) -> Iterator[int]:
     """A file in memory that a program can read the data from.
 
-    With a pipe, what a slow reader has not taken in the first slice of `_communicate` would never be sent: Python's
-    `Popen.communicate` goes on with its output alone when it is called again.
+    With a pipe, a reader that takes its time would hold up whoever reads what it prints.
     """
     if not data:
         yield subprocess.DEVNULL
@@ -159,20 +181,42 @@ def _readable(data: bytes) -> Iterator[int]:
         yield file.fileno()
 
 
-def _communicate(process: subprocess.Popen[bytes], timeout: float | None) -> tuple[bytes, bytes]:
-    """`Popen.communicate`, interrupted only between slices of time.
+def _communicate(
+    process: subprocess.Popen[bytes], timeout: float | None, keep: Callable[[bytearray], None]
+) -> tuple[bytes, bytes]:
+    """What a program prints until it ends; as `Popen.communicate`, which keeps it all and breaks when interrupted.
 
-    An exception that comes amid it breaks it for the next call, and a signal that comes just before it waits for the
-    program would not wake it.
+    :raises subprocess.TimeoutExpired: the time is up, with what it had printed.
     """
     deadline = float("inf") if timeout is None else time.monotonic() + timeout
-    while True:
-        try:
-            with uninterrupted():
-                return process.communicate(timeout=min(_SLICE, max(0.0, deadline - time.monotonic())))
-        except subprocess.TimeoutExpired:
-            if time.monotonic() >= deadline:
-                raise
+    pipes = [pipe for pipe in (process.stdout, process.stderr) if pipe is not None]
+    printed = [bytearray() for _ in pipes]
+
+    def left() -> float:
+        if (seconds := deadline - time.monotonic()) <= 0:
+            raise subprocess.TimeoutExpired(process.args, timeout or 0, *map(bytes, printed))
+        # A signal that comes just before a wait would not end it.
+        return min(_SLICE, seconds)
+
+    with selectors.DefaultSelector() as selector:
+        for number, pipe in enumerate(pipes):
+            if not pipe.closed:
+                selector.register(pipe, selectors.EVENT_READ, number)
+        while selector.get_map():
+            for key, _ in selector.select(left()):
+                with uninterrupted():
+                    data = os.read(key.fd, _CHUNK)
+                    printed[key.data] += data
+                    if not data:
+                        selector.unregister(key.fileobj)
+                        pipes[key.data].close()
+                keep(printed[key.data])
+    while process.poll() is None:
+        seconds = left()
+        with uninterrupted(), contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+    out, err = map(bytes, printed)
+    return out, err
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -181,7 +225,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signum)
         try:
-            process.communicate(timeout=5)
+            _communicate(process, 5, its_end)
             return
         except subprocess.TimeoutExpired:
             continue
@@ -197,6 +241,32 @@ def _identity(user: str | None) -> dict[str, Any]:
 
 def _home(user: str | None) -> dict[str, str]:
     return {} if user is None else {"HOME": passwd(user).pw_dir, "USER": user, "LOGNAME": user}
+
+
+@contextlib.contextmanager
+def acting_as(user: str | None) -> Iterator[None]:
+    """For a `with` block, be somebody else to the kernel, with no right of root's; for steps that do not wait.
+
+    The real and the saved user stay root, so that no process of the user's can signal or trace this one meanwhile.
+    All threads change together: what the others do, reading from and writing to pipes that are open, asks for no
+    right.
+
+    :param user: None, or whoever does without root: stay who you are.
+    """
+    if user is None or os.geteuid() != 0:
+        yield
+        return
+    identity, groups = _identity(user), os.getgroups()
+    with uninterrupted():
+        try:
+            os.setgroups(identity["extra_groups"])
+            os.setegid(identity["group"])
+            os.seteuid(identity["user"])
+            yield
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+            os.setgroups(groups)
 
 
 def tail(output: bytes, lines: int = _ERROR_LINES) -> str:

@@ -1,9 +1,11 @@
-"""HTTP over a Unix socket."""
+"""HTTP over a Unix socket, as somebody who may be somebody else than root."""
 
 from __future__ import annotations
 
 import http.client
 import socket
+
+from . import system
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -14,6 +16,21 @@ class UnixConnection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
+        self.sock = connected(self._path, self.timeout)
+
+
+def connected(path: str, timeout: float | None, user: str | None = None) -> socket.socket:
+    """A connection to a Unix socket.
+
+    :param user: who connects, for the file system and for the other end; None: whoever this is.
+    """
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(timeout)
+        # With a timeout it does not wait: a listener that is busy is an error at once.
+        with system.acting_as(user):
+            connection.connect(path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection

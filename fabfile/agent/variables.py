@@ -94,9 +94,12 @@ def generated(layout: Layout) -> dict[str, Secret]:
     return {name: Secret(value) for name, value in json.loads(text).items()} if text else {}
 
 
-def remember_all(base: str = "/srv") -> None:
-    """Have the secrets of all apps that are live on the host kept out of what it says."""
-    for path in glob.glob(f"{base}/*/current/env"):
+def remember_all(app: str | None = None, base: str = "/srv") -> None:
+    """Have the secrets of apps that are live on the host kept out of what it says.
+
+    :param app: of this one alone; None: of all.
+    """
+    for path in glob.glob(f"{base}/{app or '*'}/current/env"):
         folder = path.rpartition("/")[0]
         try:
             known, values = _read(folder).all(), running(folder)

@@ -65,7 +65,7 @@ def _load(data: Any) -> Any:
         return [_load(item) for item in data]
     if not isinstance(data, dict):
         return data
-    if "$type" in data:
+    if data.keys() == {"$type", "fields"}:
         return _instance(data["$type"], data["fields"])
     ((kind, content),) = data.items()
     if kind == "$dict":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Container
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,12 @@ from ..agent import stored
 from ..connection import pack
 from ..resources import Absent, Directory, File, Resource, Restart, Service
 from ..resources.backed_up import BackedUp
+from ..resources.backed_up import plan as plan_of
 from ..templating import Template
 from .deployers import installed_agent
 
 if TYPE_CHECKING:
     from ..settings import Settings
-
-_FOLDER = "/etc/hostsmith"
 
 
 def folder(settings: Settings) -> str:
@@ -28,7 +28,7 @@ def folder(settings: Settings) -> str:
 
 def backed_up(settings: Settings) -> BackedUp:
     """That there is a fresh one."""
-    return BackedUp(settings.app, folder(settings))
+    return BackedUp(settings.app)
 
 
 def backups(settings: Settings, roles: Container[str]) -> list[Resource]:
@@ -38,7 +38,7 @@ def backups(settings: Settings, roles: Container[str]) -> list[Resource]:
     parts, environment = archive.parts.parts_on(settings, roles)
     if not (parts or environment):
         return []
-    plan, unit = f"{_FOLDER}/backup-{settings.app}.json", stored.unit(settings.app)
+    plan, unit = plan_of(settings.app), stored.unit(settings.app)
     data = {
         "app": settings.app,
         "to": folder(settings),
@@ -51,7 +51,7 @@ def backups(settings: Settings, roles: Container[str]) -> list[Resource]:
     return [
         *installed_agent(),
         File(pack.BACKUP, pack.BACKUP_SCRIPT, mode=0o755, owner="root", group="root"),
-        Directory(_FOLDER, mode=0o755, owner="root", group="root"),
+        Directory(os.path.dirname(plan), mode=0o755, owner="root", group="root"),
         File(plan, json.dumps(data, indent=1) + "\n", mode=0o600, owner="root", group="root"),
         Directory(folder(settings), mode=0o700, owner="root", group="root"),
         Template(f"/etc/systemd/system/{unit}", "backup/backup.service.j2", variables, mode=0o644),

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
-from ..agent import stored, systemd
+from ..agent import filesystem, stored, systemd
 from ..agent.events import note
 from .base import Change, Resource, ResourceError
 
 
 @dataclass(frozen=True)
 class BackedUp(Resource):
-    """A fresh backup of what an app has on this host, in the folder of its schedule.
-
-    :param folder: that folder, to say where the backup is.
-    """
+    """A fresh backup of what an app has on this host, in the folder of its schedule."""
 
     app: str
-    folder: str
 
     def describe(self) -> str:
         return f"backup of {self.app}"
@@ -30,5 +27,11 @@ class BackedUp(Resource):
         if systemd.properties(unit, "LoadState").get("LoadState") != "loaded":
             raise ResourceError(f"{unit} is not on this host; `fab provision` makes it")
         systemd.systemctl("start", unit)
-        if made := stored.names(self.app, self.folder):
-            note(f"backup: {self.folder}/{made[-1]}")
+        folder = json.loads(filesystem.read(plan(self.app)) or b"{}").get("to")
+        if folder and (made := stored.names(self.app, folder)):
+            note(f"backup: {folder}/{made[-1]}")
+
+
+def plan(app: str) -> str:
+    """The file of root's that says what is backed up, and where to."""
+    return f"/etc/hostsmith/backup-{app}.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 
 class ResourceError(Exception):
@@ -81,6 +82,9 @@ class Resource:
 
     :param notify: handler, or handlers, to run after a change of this resource.
     """
+
+    # Whether what it changes outlives the run, which then needs the host's lock.
+    lasts: ClassVar[bool] = True
 
     notify: Handler | tuple[Handler, ...] = field(default=(), kw_only=True)
 

@@ -57,10 +57,10 @@ class Command(Resource):
         return True
 
     def _start(self, argv: list[str], label: str | None) -> None:
-        if self.user is not None and self.cwd is not None:
+        cwd = self.cwd
+        if self.user is not None and cwd is not None:
             # The user goes there, and not root for them: a link of theirs could lead to where only root may go.
             label = label or " ".join(argv)
-            argv = ["sh", "-c", 'cd -- "$0" && exec "$@"', self.cwd, *argv]
-            system.run(argv, user=self.user, env=self.env, timeout=self.timeout, label=label)
-        else:
-            system.run(argv, cwd=self.cwd, user=self.user, env=self.env, timeout=self.timeout, label=label)
+            argv, cwd = ["sh", "-c", 'cd -- "$0" && exec "$@"', cwd, *argv], None
+        end = system.its_end
+        system.run(argv, cwd=cwd, user=self.user, env=self.env, timeout=self.timeout, label=label, keep=end)

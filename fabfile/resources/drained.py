@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ..agent import haproxy
 from ..agent.events import note
@@ -22,6 +23,9 @@ class Drained(Resource):
     :param timeout: seconds that the requests that it works on may take; then the change is made, and says so.
     :param socket: HAProxy's stats socket.
     """
+
+    # HAProxy keeps it in memory, for as long as a deploy of the app holds it; apps that share a balancer do not wait.
+    lasts: ClassVar[bool] = False
 
     app: str
     server: str

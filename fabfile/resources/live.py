@@ -90,8 +90,7 @@ class Live(Resource):
         starting = Starting(layout.group(release), layout.config(release))
         if self.health is not None:
             socket = layout.socket(release)
-            ask = lambda: _socket_problem(socket) or self.health_problem(socket)  # noqa: E731
-            if problem := self.health.wait(ask, starting.require_alive):
+            if problem := self.health.wait(lambda: self.health_problem(socket), starting.require_alive):
                 raise ResourceError(f"not healthy within {self.health.timeout:g} s: {problem}")
             # What answers must be what supervisord has started, and will stop: not a child that went off by itself.
             starting.require_alive()
@@ -99,7 +98,7 @@ class Live(Resource):
 
     def health_problem(self, socket: str) -> str | None:
         """What is wrong with the release that listens on a socket; None when nothing is."""
-        return self.health.ask_socket(socket) if self.health else None
+        return self.health.ask_socket(socket, self.app) if self.health else None
 
     def _switch(self, layout: Layout) -> None:
         """Make the release live and verify it the way a visitor comes; the caller's undo takes it back."""
@@ -222,7 +221,3 @@ def _shortened(lines: list[str]) -> list[str]:
     if left_out <= 0:
         return lines
     return [*lines[:_FIRST_LINES], f"... ({left_out} lines) ...", *lines[-_LAST_LINES:]]
-
-
-def _socket_problem(path: str) -> str | None:
-    return None if os.path.exists(path) else "it does not listen on its socket yet"

@@ -35,7 +35,7 @@ class ReleaseCommand(Resource):
         before = self._applied(layout)
         try:
             argv = [f"{layout.release(self.release)}/start", "release"]
-            system.run(argv, user=self.app, timeout=self.timeout, label=self.label)
+            system.run(argv, user=self.app, timeout=self.timeout, label=self.label, keep=system.its_end)
         except system.CommandError:
             # Whatever it got done before it failed has been done.
             self._remember(layout, before, "the command failed; applied before that, and not undone")

@@ -108,7 +108,7 @@ print(json.dumps(found))
 
 
 def crafted(*resources: Any, **more: Any) -> dict[str, Any]:
-    return {"op": "converge", "resources": wire.dump(list(resources)), "modules": {}, **more}
+    return {"op": "converge", "resources": wire.dump(list(resources)), "modules": {}, "hold": False, **more}
 
 
 @dataclass(frozen=True)

@@ -184,6 +184,7 @@ class Agent:
             stderr=subprocess.PIPE,
             env={"PATH": f"{programs(folder)}:{os.environ['PATH']}", **env},
         )
+        self._asked_for_lock = False
         self.write(first_lines + f"hostsmith {self.code}\n".encode())
         # As a controller does, and before a test waits for what the agent does.
         self._begin()
@@ -245,6 +246,7 @@ class Agent:
         return list(self.events())
 
     def start_lock(self, wait: float = 0, who: str = "ann@laptop", what: str = "deploy") -> None:
+        self._asked_for_lock = True
         self.send(op="lock", holder={"who": who, "what": what}, wait=wait, path=self.lock_path, journal=self.journal)
 
     @property
@@ -256,6 +258,8 @@ class Agent:
         return str(self.folder / "journal.conf")
 
     def start(self, resources: Sequence[Resource], op: str = "converge", **more: bool) -> None:
+        if op == "converge" and not self._asked_for_lock:
+            self.lock()
         self.send(**self.frame(resources, op), **more)
 
     def frame(self, resources: Sequence[Resource], op: str = "converge") -> dict[str, Any]:

@@ -7,6 +7,7 @@ import shlex
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hostsmith.agent import lock
@@ -279,6 +280,7 @@ class TestGone:
         self, tmp_path: Path, place: Path
     ) -> None:
         with Agent(tmp_path) as agent:
+            agent.lock()
             assert agent.process.stdout is not None
             agent.process.stdout.close()
             agent.start([File(f"{place}/f", "x")])
@@ -310,6 +312,47 @@ class TestLock:
             assert holder is not None
             assert holder["who"] == "bob@desk"
 
+    @pytest.mark.parametrize(
+        "frame",
+        [
+            {"op": "converge", "resources": [], "modules": {}},
+            {"op": "confirm"},
+            {"op": "put_back"},
+            {"op": "load", "argv": ["true"]},
+            {"op": "ask", "query": "resolve", "arguments": {}},
+        ],
+        ids=lambda frame: frame["op"],
+    )
+    def test_nothing_that_changes_the_host_is_done_before_after_or_when_its_file_is_gone(
+        self, tmp_path: Path, frame: dict[str, Any]
+    ) -> None:
+        def error(agent: Agent) -> str:
+            agent.send(**frame)
+            return agent.outcome().error
+
+        with Agent(tmp_path) as agent:
+            found = [error(agent)]
+            agent.lock()
+            Path(agent.lock_path).unlink()
+            found.append(error(agent))
+            agent.send(op="unlock")
+            assert agent.outcome().ok
+            found.append(error(agent))
+            agent.lock()
+            assert "needs the lock" not in error(agent)
+        assert ["needs the lock" in each for each in found] == [True] * 3
+
+    def test_it_is_not_given_back_while_changes_are_held_and_they_go_back_with_the_run(
+        self, tmp_path: Path, place: Path
+    ) -> None:
+        with Agent(tmp_path) as agent:
+            agent.start([File(f"{place}/f", "x")], hold=True)
+            assert agent.outcome().ok
+            agent.send(op="unlock")
+            assert "changes that are held" in agent.outcome().error
+            assert lock.holder(agent.lock_path)
+        assert tree(place) == {}
+
     def test_breaking_it_has_the_run_put_back_what_it_had_begun(self, tmp_path: Path, place: Path, pipe: Path) -> None:
         with Agent(tmp_path) as agent:
             agent.lock()
@@ -333,8 +376,9 @@ class TestTogether:
             second.start([File(f"{place}/g", "x")], follows=True)
             assert second.outcome().events[-1]["locked"].startswith("deploy by ann@laptop since ")
             assert [second.outcome().error for _ in range(2)] == ["what had to come before it was not done"] * 2
-            assert second.converge(File(f"{place}/h", "x")).ok, "what stands by itself is served"
-        assert list(tree(place)) == ["h"]
+            assert "needs the lock" in second.converge(File(f"{place}/h", "x")).error, "whatever it stands on"
+            assert second.converge(File(f"{place}/h", "x"), op="plan").states == ["changed"], "to look needs none"
+        assert tree(place) == {}
 
     def test_what_follows_something_that_failed_is_not_done(self, tmp_path: Path, place: Path) -> None:
         with Agent(tmp_path) as agent:

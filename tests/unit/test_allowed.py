@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hostsmith.agent import wire
+from hostsmith.agent import main, queries, wire
 from hostsmith.agent.allowed import Allowed
+from hostsmith.agent.checks import anything
 from hostsmith.agent.health import HealthCheck
 from hostsmith.agent.layout import Layout, Record
 from hostsmith.agent.supervisor_config import is_of_release
@@ -219,8 +222,8 @@ WRONG: list[tuple[Resource, dict[str, list[Any]]]] = [
         },
     ),
     (
-        BackedUp("shop", "/var/backups/shop"),
-        {"app": ANOTHER, "folder": ["", "backups", "/x\n", "/var/back ups", None, ["/x"]]},
+        BackedUp("shop"),
+        {"app": ANOTHER},
     ),
     (Pruned("shop", 5), {"app": ANOTHER, "keep": [0, -1, "5", None, True]}),
     (
@@ -394,14 +397,14 @@ FRAMES: list[dict[str, Any]] = [
     {"op": "unlock"},
     {"op": "confirm"},
     {"op": "put_back"},
-    {"op": "plan", "resources": [], "modules": {}},
+    {"op": "converge", "resources": [], "modules": {}, "hold": False},
     {"op": "run", "app": "shop", "argv": ["sh", "-c", "id; echo $HOME"]},
     {"op": "follow", "app": "shop", "names": ["web", "nginx"], "marks": {"123": 5_000_000_000}},
     {"op": "ask", "query": "releases", "arguments": {"app": "shop"}},
     {"op": "ask", "query": "before_deploy", "arguments": {"app": "shop"}},
     {"op": "ask", "query": "live_release", "arguments": {"app": "shop"}},
     {"op": "ask", "query": "resolve", "arguments": {"app": "shop", "url": "https://example.org/x",
-     "revision": "a/b-1.0~2"}},
+     "revision": "a/b-1.0~2", "timeout": 1800}},
     {"op": "ask", "query": "status", "arguments": {"app": "shop", "health": wire.dump(HEALTH)}},
     {"op": "ask", "query": "verify", "arguments": {"app": "shop", "release": ID, "health": None, "port": None}},
     {"op": "ask", "query": "log_lines", "arguments": {"app": "shop", "names": ["web"], "lines": 100}},
@@ -420,6 +423,11 @@ FRAMES: list[dict[str, Any]] = [
 def test_every_frame_of_the_deployers_tasks_passes_and_none_with_more_in_it(frame: dict[str, Any]) -> None:
     allowed = Allowed("shop")
     allowed.check(frame)
+    for given in (frame, frame.get("arguments", {})):
+        for name in given.keys() - {"op"}:
+            less = {key: value for key, value in given.items() if key != name}
+            with pytest.raises(ResourceError, match=f"refused: .* without '{name}'"):
+                allowed.check(less if given is frame else {**frame, "arguments": less})
     for more in ("path", "folder", "user", "socket"):
         with pytest.raises(ResourceError, match="refused"):
             allowed.check({**frame, more: "/etc"})
@@ -434,10 +442,170 @@ def test_every_frame_of_the_deployers_tasks_passes_and_none_with_more_in_it(fram
             allowed.check({**frame, "arguments": {**frame["arguments"], "app": "shop-admin"}})
 
 
+TEXTS = ["\x1b[2J", "a\nb", "\0", "\ud800", None, 3, ["x"]]
+NUMBERS = [-1, 1e9, 10**400, float("inf"), float("nan"), "30", None, True]
+WHOLE = [-1, 1.5, 10**12, float("nan"), "5", None, True]
+APPS = [name for name in ANOTHER if not isinstance(name, Secret)]
+PLAIN_IDS = [OTHER_ID, "..", "", f"{ID}\n", f"/{ID}", [ID], 20261121]
+URLS = ["file:///srv/shop-admin/repo.git", "/x", "../x", "ext::sh -c id", "ssh://-oProxyCommand=id/x", "-u", "", None]
+REVISIONS = ["--help", "-x", "", "a b", "a:b", "a\0b", None]
+NAMES = [["../shop-admin/web"], ["a\nb"], [None], "web", None, ["w"] * 2000]
+A_HEALTH = [wire.dump(Package("x")), {"$type": "os:system", "fields": {}}, "x", [], wire.dump(Secret("x"))]
+
+# What is part of resources, what has it, and for each of its fields what must be refused.
+PARTS: list[tuple[Any, Callable[[Any], Resource], dict[str, list[Any]]]] = [
+    (
+        RECORD,
+        lambda part: ReleaseRecord("shop", part),
+        {
+            **dict.fromkeys(("revision", "subject", "who", "created"), TEXTS),
+            **{"id": IDS, "state": ["proven", "failed", "", None], "reason": ["x", None]},
+        },
+    ),
+    (
+        HEALTH,
+        lambda part: Live("shop", ID, part, 80, 30),
+        {
+            "path": ["/ HTTP/1.1\r\nHost: x", "x", "", "/\n", "/é", "/" * 5000, None],
+            "host": ["x\r\ny", "", "a b", "é", None],
+            "statuses": ["200", [[200, 299]], ((200,),), ((200, 299, 1),), ((True, 299),), ((200.0, 299),), (200, 299)],
+            "timeout": NUMBERS,
+            "request_timeout": NUMBERS,
+        },
+    ),
+    (
+        Variable(Secret("x"), "settings"),
+        lambda part: Environment("shop", ID, Variables({"A": part})),
+        {"value": [b"x", "\0", "\ud800", Secret("\0"), None, 3], "origin": TEXTS},
+    ),
+    (
+        VARIABLES,
+        lambda part: Environment("shop", ID, part),
+        {
+            "given": [None, {"A": "x"}, {"A;id": Variable("x", "")}, {"A": Package("x")}, {3: Variable("x", "")}],
+            "chosen": [None, {"A": "x"}, {"A=b\nB": Secret("x")}, {"A": Secret("\0")}],
+            "since": [name for name in IDS if name != ""],
+            "scale": [None, {"w": -1}, {"w": 101}, {"w": True}, {"w": 1.0}, {"a\nb": 1}],
+        },
+    ),
+]  # fmt: skip
+
+# For each frame, and each query, what must be refused of each of its fields.
+FRAMES_WRONG: dict[str, dict[str, list[Any]]] = {
+    "lock": {
+        "holder": [None, {}, {"who": "x"}, *({"who": text, "what": "x"} for text in TEXTS),
+                   {"who": "x", "what": "x", "app": "shop-admin"}, {"who": "x", "what": "x", "pid": 1}],
+        "wait": NUMBERS,
+    },
+    "unlock": {},
+    "confirm": {},
+    "put_back": {},
+    "converge": {
+        "resources": [{}, "x", None, {"$type": "os:system"}],
+        "modules": [{"evil": "import os"}, None, []],
+        "hold": [None, 1, "x", []],
+    },
+    "ask": {"query": ["asdict", "__import__", "backups", "examine", "check", "clock", "balancer", None, ["status"]],
+            "arguments": [None, [], "x"]},
+    "run": {"app": APPS, "argv": ["id", None, ["a\0b"], ["\ud800"], [3], [["id"]], {"0": "id"}]},
+    "follow": {"app": APPS, "names": NAMES, "marks": [None, [], {"x": 1}, {"1": -1}, {"1": 1.0}, {"1": 1 << 64}]},
+}  # fmt: skip
+QUERIES_WRONG: dict[str, dict[str, list[Any]]] = {
+    **{name: {"app": APPS} for name in ("releases", "before_deploy", "live_release", "app_processes")},
+    **{name: {"app": APPS} for name in ("kept_variables", "services", "running_variables")},
+    **{name: {} for name in ("lock_holder", "break_lock")},
+    "resolve": {"app": APPS, "url": URLS, "revision": REVISIONS, "timeout": NUMBERS},
+    "status": {"app": APPS, "health": A_HEALTH},
+    "verify": {"app": APPS, "release": PLAIN_IDS, "health": A_HEALTH, "port": [22, "80", True, 80.0]},
+    "log_lines": {"app": APPS, "names": NAMES, "lines": WHOLE},
+    "history": {
+        "app": APPS, "url": URLS, "revision": REVISIONS, "since": [["HEAD"], ["-x"], "x", None, [COMMIT] * 2000],
+        "files": [["../../etc/passwd"], ["/etc/passwd"], ["a\0b"], "x", None],
+    },
+}  # fmt: skip
+
+Rule = tuple[str, Any, str]
+
+
+def whole_frame(op: str, query: str = "") -> dict[str, Any]:
+    (found, *_) = [each for each in FRAMES if each["op"] == op and query in (each.get("query"), "")]
+    return found
+
+
+def bad_frames() -> dict[Rule, list[Any]]:
+    """By rule, which is the check of one field, all that it must refuse, each in a frame that is right otherwise."""
+    found: dict[Rule, list[Any]] = {}
+    parts = [(resource, lambda part: part, wrong) for resource, wrong in WRONG]
+    for instance, within, wrong in [*parts, *PARTS]:
+        for name, values in wrong.items():
+            for value in values:
+                data = wire.dump([within(dataclasses.replace(instance, **{name: value}))])
+                frame = {"op": "converge", "resources": data, "modules": {}, "hold": False}
+                found.setdefault(("class", type(instance), name), []).append(frame)
+    for op, fields in FRAMES_WRONG.items():
+        for name, values in fields.items():
+            found["frame", op, name] = [{**whole_frame(op), name: value} for value in values]
+    for query, fields in QUERIES_WRONG.items():
+        for name, values in fields.items():
+            frame = whole_frame("ask", query)
+            found["query", query, name] = [
+                {**frame, "arguments": {**frame["arguments"], name: value}} for value in values
+            ]
+    return found
+
+
+BAD = bad_frames()
+
+
+def tables(allowed: Allowed) -> dict[str, dict[Any, dict[str, Any]]]:
+    return {"class": allowed._classes, "frame": allowed._frames, "query": allowed._queries}
+
+
+def is_refused(allowed: Allowed, frame: Any) -> bool:
+    """Whether the gate says no as it should; whatever else becomes of it is not that."""
+    data = json.loads(json.dumps(frame))
+    try:
+        allowed.check(data)
+    except ResourceError:
+        return True
+    except Exception:
+        return False
+    return False
+
+
+def test_all_rules_are_tried() -> None:
+    rules = {(kind, of, name) for kind, each in tables(Allowed("shop")).items() for of in each for name in each[of]}
+    assert rules == set(BAD)
+
+
+@pytest.mark.parametrize("rule", BAD, ids=lambda rule: f"{getattr(rule[1], '__name__', rule[1])}.{rule[2]}")
+def test_each_rule_refuses_what_it_must_and_nothing_else_would_if_it_were_gone(rule: Rule) -> None:
+    for frame in BAD[rule]:
+        assert is_refused(Allowed("shop"), frame), frame
+    allowed = Allowed("shop")
+    kind, of, name = rule
+    tables(allowed)[kind][of][name] = anything
+    assert not all(is_refused(allowed, frame) for frame in BAD[rule])
+
+
+def test_what_passes_the_gate_is_what_the_agent_can_be_called_with() -> None:
+    allowed = Allowed("shop")
+    for name, checks in allowed._queries.items():
+        known = inspect.signature(getattr(queries, name)).parameters
+        needed = {each for each, parameter in known.items() if parameter.default is parameter.empty}
+        assert needed <= checks.keys() <= known.keys(), name
+    operations = main._Run(None, lambda frame: None)._operations
+    for name, checks in allowed._frames.items():
+        known = inspect.signature(operations[name]).parameters
+        needed = {each for each, parameter in known.items() if parameter.default is parameter.empty}
+        assert needed <= checks.keys() <= known.keys(), name
+
+
 @pytest.mark.parametrize(
     "frame",
     [
         {"op": "exec", "argv": ["id"]},
+        {"op": "plan", "resources": [], "modules": {}},
         {"op": "dump", "argv": ["cat", "/etc/shadow"]},
         {"op": "load", "argv": ["sh"]},
         {"op": "give", "data": "aWQK"},

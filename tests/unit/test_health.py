@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -129,8 +131,45 @@ def test_what_is_wrong_is_told(serve: Callable[[bytes], Server], tmp_path: Path,
     assert found.strip() == expected
 
 
+@pytest.mark.parametrize(
+    "piece",
+    [b"HTTP/1.1 200 OK\r\nX: y\r\n", b"HTTP/1.1 100 Continue\r\n", b"X: y\r\n", b"x", b"x" * 1_000_000],
+)
+def test_an_answer_without_an_end_is_given_up_in_time_and_not_kept(tmp_path: Path, piece: bytes) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{tmp_path}/web.sock")
+        listener.listen()
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                while True:
+                    connection.sendall(piece)
+                    time.sleep(0.02)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        found = check(((404, 404),)).ask_socket(f"{tmp_path}/web.sock")
+        thread.join(60)
+    assert not thread.is_alive()
+    assert found is not None
+    assert len(found) < 70_000
+
+
+def test_an_app_that_takes_nobody_more_in_is_not_waited_for(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener, contextlib.ExitStack() as stack:
+        listener.bind(f"{tmp_path}/web.sock")
+        listener.listen(0)
+        for _ in range(5):
+            waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
+            waiting.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                waiting.connect(f"{tmp_path}/web.sock")
+        assert "unavailable" in str(check().ask_socket(f"{tmp_path}/web.sock"))
+
+
 def test_nobody_listens(tmp_path: Path) -> None:
-    assert "No such file or directory" in str(check().ask_socket(f"{tmp_path}/none.sock"))
+    assert "it does not listen on its socket yet" in str(check().ask_socket(f"{tmp_path}/none.sock"))
     with socket.socket(socket.AF_UNIX) as gone:
         gone.bind(f"{tmp_path}/gone.sock")
     assert "Connection refused" in str(check().ask_socket(f"{tmp_path}/gone.sock"))

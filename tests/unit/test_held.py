@@ -15,7 +15,7 @@ from own_resources import Append
 
 
 def held(agent: Agent, *resources: File | Command) -> None:
-    agent.send(**agent.frame(resources), hold=True)
+    agent.start(resources, hold=True)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from hostsmith.agent import lock
+from hostsmith.resources import ResourceError
 
 ANN, BOB = {"who": "ann@laptop", "what": "deploy"}, {"who": "bob@desk", "what": "provision"}
 
@@ -22,9 +23,9 @@ def path(tmp_path: Path) -> str:
     return str(tmp_path / "lock")
 
 
-def hold(path: str, then: str = "sys.stdin.read()") -> subprocess.Popen[str]:
+def hold(path: str, then: str = "sys.stdin.read()", holder: dict[str, str] = ANN) -> subprocess.Popen[str]:
     """Another process that holds the lock."""
-    script = f"import sys, signal; from hostsmith.agent import lock; lock.acquire({ANN!r}, 0, sys.argv[1])\n"
+    script = f"import sys, signal; from hostsmith.agent import lock; lock.acquire({holder!r}, 0, sys.argv[1])\n"
     script += f"print('held', flush=True)\n{then}"
     argv = [sys.executable, "-c", script, path]
     process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -94,6 +95,21 @@ def test_programs_that_its_holder_started_do_not_hold_it(path: str) -> None:
         os.close(fd)
         assert lock.holder(path) is None
         child.communicate()
+
+
+@pytest.mark.parametrize("app", ["shop", "shop-admin"])
+def test_deployers_of_an_app_break_none_that_an_admin_holds(path: str, held: subprocess.Popen[str], app: str) -> None:
+    with pytest.raises(ResourceError, match=f"deploy by ann@laptop .* not a run of a deployer of {app}"):
+        lock.break_lock(path, app)
+    assert held.poll() is None
+
+
+@pytest.mark.parametrize("holder", [{}, {"who": "x"}, {"app": None}])
+def test_a_holder_who_does_not_say_who_it_is_can_be_told_and_ended(path: str, holder: dict[str, str]) -> None:
+    process = hold(path, holder=holder)
+    assert lock.describe(lock.holder(path) or {}) == "another run"
+    assert lock.break_lock(path)
+    end(process)
 
 
 def test_breaking_it_ends_its_holder(path: str, held: subprocess.Popen[str]) -> None:

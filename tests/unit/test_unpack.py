@@ -75,13 +75,14 @@ def test_what_was_asked_before_the_code_was_there_is_answered_in_order(host: Pat
     class Hasty(Agent):
         def _begin(self) -> None:
             self.write(b"0\n")
+            self.start_lock()
             self.start([File(f"{self.folder}/first", "x")])
             self.start([File(f"{self.folder}/large", "x" * 3_000_000)], "plan")
             super()._begin()
 
     with Hasty(host) as agent:
         assert agent.was_sent_code
-        first, second = agent.outcome(), agent.outcome()
+        _, first, second = agent.outcome(), agent.outcome(), agent.outcome()
         third = agent.converge(File(f"{host}/first", "x"))
     assert (first.summary, second.states, third.states) == ("created", ["changed"], ["ok"])
 
@@ -176,12 +177,12 @@ def test_what_a_run_has_left_that_was_killed_while_it_wrote_is_taken_away(host: 
 def used(known: Path) -> Iterator[Path]:
     """The folder of an older version of the code that a run uses."""
     with Agent(known) as agent:
-        assert agent.converge(Directory(str(known))).ok
+        assert agent.converge(Directory(str(known)), op="plan").ok
         older = version(known).with_name("0" * 32)
         version(known).rename(older)
         os.utime(older, (0, 0))
         yield older
-        assert agent.converge(Directory(str(known))).ok
+        assert agent.converge(Directory(str(known))).ok, "it loads what it had not yet"
 
 
 def test_older_versions_are_taken_away_when_no_run_uses_them(known: Path, used: Path, code: Path) -> None:

@@ -144,5 +144,5 @@ def test_the_secrets_of_all_live_apps_are_known_to_the_agent(tmp_path: Path, mon
         Path(layout.current, "env").write_text(env)
     given = {"A": Variable(Secret("planted-one"), "settings"), "MODE": Variable("production", "settings")}
     Path(tmp_path, "blog/current/config.json").write_text(json.dumps(Variables(given).to_json()))
-    remember_all(str(tmp_path))
+    remember_all(base=str(tmp_path))
     assert redact.text("planted-one planted-two production") == "*** *** production"
