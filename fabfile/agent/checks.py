@@ -37,6 +37,13 @@ def mapping(keys: Check, values: Check) -> Check:
     return lambda value: type(value) is dict and all(keys(key) and values(each) for key, each in value.items())
 
 
+def record(**fields: Check) -> Check:
+    """A mapping with these keys and no others; one that is not there counts as None."""
+    return lambda value: (
+        type(value) is dict and value.keys() <= fields.keys() and all(fields[key](value.get(key)) for key in fields)
+    )
+
+
 def optional(check: Check) -> Check:
     """Such, or None."""
     return lambda value: value is None or check(value)

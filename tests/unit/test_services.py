@@ -241,7 +241,9 @@ class TestOthers:
         local = [each.hosts for each in provision(settings(["mysql"], web=[WEB]), {"web"}) if _is_mariadb(each)]
         assert local == [("127.0.0.1", "::1", "localhost")]
         found = settings(["mysql"], web=[WEB, OTHER], db=[DB])
-        assert [each.hosts for each in provision(found, {"db"}) if _is_mariadb(each)] == [("10.0.0.1", "10.0.0.2")]
+        assert [each.hosts for each in provision(found, {"db"}) if _is_mariadb(each)] == [
+            ("10.0.0.1", "10.0.0.2", "127.0.0.1")
+        ]
 
     def test_what_mariadb_keeps_of_a_password_is_what_its_manual_says(self) -> None:
         assert mariadb.kept("mypass") == "*6C8989366EAF75BB670AD8EA7A7FC1176A95CEF4"
