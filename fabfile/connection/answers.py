@@ -8,37 +8,39 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ..agent.checks import Check, all_of, exactly, mapping, optional, record, text
+from ..agent.checks import Check, all_of, anything, exactly, mapping, optional, record, text
 from ..errors import AgentError
 
 _STAMP = "%Y%m%d-%H%M%S"
 _LARGEST = 1 << 53
 
 
-def release_id(value: Any) -> bool:
+def release_id(found: Any) -> bool:
     """The id of a release, which begins with a time that there is."""
-    if not _RELEASE(value):
+    if not _RELEASE(found):
         return False
     try:
-        time.strptime(value[:15], _STAMP)
+        time.strptime(found[:15], _STAMP)
     except ValueError:
         return False
     return True
 
 
-def count(value: Any) -> bool:
+def count(found: Any) -> bool:
     """A whole number that is not negative."""
-    return type(value) is int and 0 <= value <= _LARGEST
+    return type(found) is int and 0 <= found <= _LARGEST
 
 
-def moment(value: Any) -> bool:
+def moment(found: Any) -> bool:
     """Seconds since 1970."""
-    return type(value) in (int, float) and 0 <= value <= _LARGEST
+    return type(found) in (int, float) and 0 <= found <= _LARGEST
 
 
 # A folder's name, too.
 _RELEASE = text(r"[0-9]{8}-[0-9]{6}-[^\x00-\x1f\x7f/]{1,200}")
 words = text(r"[^\x00]{0,1000000}")
+# What can be written as UTF-8.
+value = text(r"[^\x00\ud800-\udfff]{0,1000000}")
 line = text(r"[^\x00-\x1f\x7f]{0,250}")
 # As a shell takes it, which reads the file that they are in.
 variable = text(r"[A-Za-z_][A-Za-z0-9_]{0,250}")
@@ -54,12 +56,12 @@ _WAY = record(new=all_of(list, _COMMIT), gone=all_of(list, _COMMIT), files=all_o
 _MIGRATIONS = record(before=all_of(list, words), after=all_of(list, words))
 _LISTED = record(name=line, size=count, created=words, release=words, parts=all_of(list, line))
 _FOUND = record(check=line, state=exactly("ok", "advice", "wrong", "none"), found=words, mend=words)
-_GIVEN = record(value=words, origin=words, shown=flag)
+_GIVEN = record(value=value, origin=words, shown=flag)
 _VARIABLES = record(
-    since=lambda value: value == "" or release_id(value),
+    since=lambda found: found == "" or release_id(found),
     given=mapping(variable, _GIVEN),
-    chosen=mapping(variable, words),
-    scale=optional(mapping(process, lambda value: count(value) and value <= 100)),
+    chosen=mapping(variable, value),
+    scale=optional(mapping(process, lambda found: count(found) and found <= 100)),
 )
 
 # By the name of the query; see `agent.queries`.
@@ -84,7 +86,7 @@ ANSWERS: dict[str, Check] = {
     "balancer": all_of(list, _SERVER),
     "verify": record(problem=optional(words), runs=all_of(list, line), starts=flag),
     "log_lines": record(
-        lines=lambda value: type(value) is list and all(_is_log_line(each) for each in value),
+        lines=lambda found: type(found) is list and all(_is_log_line(each) for each in found),
         marks=mapping(text(r"[0-9]{1,20}"), count),
     ),
     "lock_holder": optional(words),
@@ -96,7 +98,7 @@ ANSWERS: dict[str, Check] = {
         live=optional(_MADE),
         bad=all_of(list, release_id),
         variables=optional(_VARIABLES),
-        generated=mapping(variable, words),
+        generated=mapping(variable, value),
     ),
     # They become part of URLs, on one line.
     "services": mapping(line, text(r"[^\x00-\x20\x7f]{1,250}")),
@@ -106,6 +108,11 @@ ANSWERS: dict[str, Check] = {
     "clock": moment,
     "running_variables": mapping(words, words),
 }
+
+# What an archive keeps of the answer to `kept_variables`, that of an earlier version too, and is used of it.
+is_kept = record(
+    live=anything, bad=anything, variables=optional(_VARIABLES), generated=optional(mapping(variable, value))
+)
 
 
 def checked(host: str, query: str, answer: Any) -> Any:
@@ -121,5 +128,5 @@ def checked(host: str, query: str, answer: Any) -> Any:
     return answer
 
 
-def _is_log_line(value: Any) -> bool:
-    return type(value) is list and len(value) == 3 and moment(value[0]) and line(value[1]) and words(value[2])
+def _is_log_line(found: Any) -> bool:
+    return type(found) is list and len(found) == 3 and moment(found[0]) and line(found[1]) and words(found[2])

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         "dirty": "Deploy a local folder as it is, with what is not committed.",
         "batch": "Hosts that switch at the same time: a number or a percentage; without it, `batch` of the settings.",
         "skip-unreachable": "Go on without hosts that are away; they lag behind until the next deploy.",
+        "yes": "Do not ask before values of one host replace those of others.",
         "json": "Print one JSON document instead of lines.",
     }
 )
@@ -49,6 +50,7 @@ def deploy(
     dirty: bool = False,
     batch: str | None = None,
     skip_unreachable: bool = False,
+    yes: bool = False,
     json: bool = False,
     role: str | None = None,
     host: str | None = None,
@@ -65,7 +67,7 @@ def deploy(
         _origin(settings, revision or settings.revision, dirty) as origin,
         underway(c, settings, hosts, console, outcome, skip_unreachable=skip_unreachable, ask=ask) as run,
     ):
-        record = _deploy(c, run, origin, given)
+        record = _deploy(c, run, origin, given, yes)
         outcome.more["release"] = record.id
     console.say(f"{settings.app}: release {record.id} is live ({record.subject})", style="bold green")
     for report in run.left_out:
@@ -111,15 +113,16 @@ def _origin(settings: Settings, revision: str, dirty: bool) -> Iterator[_Origin]
         yield _Origin(revision, local=local)
 
 
-def _deploy(c: Context, run: Underway, origin: _Origin, given: Given) -> Record:
+def _deploy(c: Context, run: Underway, origin: _Origin, given: Given, yes: bool) -> Record:
     """From hosts that are locked to a release that is live on all of them.
 
+    :param yes: do not ask.
     :raises FleetError: it failed on a host, and all have what they had.
     """
     settings = run.settings
     found: dict[Member, Any] = {member: answer for member, (answer, _) in run.answers.items()}
     source = origin.resolve(settings, run.first.session)
-    wanted = release_variables(c, run, given, [kept for _, kept in run.answers.values()])
+    wanted = release_variables(c, run, given, [kept for _, kept in run.answers.values()], yes)
     back_up(c, run)
     record = new_record(source, whoami(), time.time(), (name for host in found.values() for name in host["releases"]))
 

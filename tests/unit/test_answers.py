@@ -1,0 +1,141 @@
+"""What a host answers is taken as it is, or refused as a whole: nothing of a host that was taken over gets further."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+from hostsmith.agent import queries
+from hostsmith.agent.events import read
+from hostsmith.connection import answers, requests
+from hostsmith.console import Console
+from hostsmith.environment import variables
+from hostsmith.errors import AgentError, ReleaseError, UsageError
+from hostsmith.underway import require_agreed
+
+_LIVE = {"id": "20261127-120000-abc1234", "revision": "a" * 40, "subject": "s", "who": "w", "created": "c"}
+_LIVE |= {"state": "proven", "reason": ""}
+_GIVEN = {"value": "x", "origin": "fabric.yaml", "shown": True}
+_KEPT: dict[str, Any] = {
+    "live": _LIVE,
+    "bad": [],
+    "variables": {"since": _LIVE["id"], "given": {"A": _GIVEN}, "chosen": {"B": "x"}, "scale": {"worker": 2}},
+    "generated": {"KEY": "x"},
+}
+
+
+def _with(path: str, value: Any) -> dict[str, Any]:
+    """What a host keeps, with one thing in it another."""
+    first, _, rest = path.partition(".")
+    if not rest:
+        return {**_KEPT, first: value}
+    return {**_KEPT, first: {**_KEPT[first], rest: value}}
+
+
+def test_there_is_a_shape_for_each_question_that_a_host_can_be_asked() -> None:
+    asked = [
+        name
+        for name, function in inspect.getmembers(queries, inspect.isfunction)
+        if function.__module__ == queries.__name__ and not name.startswith("_")
+    ]
+    assert sorted(asked) == sorted(answers.ANSWERS)
+
+
+def test_what_a_host_keeps_is_read() -> None:
+    kept = variables.kept("hello").read("web1", {"ok": True, "answer": _KEPT})
+    assert (kept.variables.chosen["B"].reveal(), kept.variables.scale) == ("x", {"worker": 2})
+    variables.kept("hello").read("web1", {"ok": True, "answer": _with("variables", None)})
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("variables.chosen", {"A=1\nid > /tmp/x\nB": "x"}),
+        ("variables.chosen", {"A B": "x"}),
+        ("variables.chosen", {"A": 1}),
+        ("variables.chosen", {"A": "\0"}),
+        ("variables.chosen", ["A"]),
+        ("variables.given", {"A": {**_GIVEN, "shown": 1}}),
+        ("variables.given", {"A; id": _GIVEN}),
+        ("variables.since", "99999999-999999-x"),
+        ("variables.since", "9"),
+        ("variables.scale", {"worker": 10**9}),
+        ("variables.scale", {"worker": -1}),
+        ("variables.scale", {"../x": 1}),
+        ("variables", []),
+        ("generated", {"A-B": "x"}),
+        ("generated", {"A": None}),
+        ("live", {**_LIVE, "id": "../../etc"}),
+        ("live", {**_LIVE, "id": "20261127-120000-a/../../b"}),
+        ("live", {**_LIVE, "revision": "a\nb"}),
+        ("live", {**_LIVE, "more": ""}),
+        ("live", "x"),
+        ("bad", "x"),
+        ("more", 1),
+    ],
+)
+def test_what_no_host_would_keep_is_refused_in_one_line_that_names_the_host(path: str, value: Any) -> None:
+    question = variables.kept("hello")
+    with pytest.raises(AgentError, match="^web1: its answer to 'kept_variables' is none that hostsmith gives") as error:
+        question.read("web1", {"ok": True, "answer": _with(path, value)})
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("query", "answer"),
+    [
+        ("before_deploy", {"releases": [], "objects": ["--upload-pack=x"], "live": None}),
+        ("before_deploy", {"releases": [], "objects": ["a" * 40 + "\n"], "live": None}),
+        ("resolve", {"commit": "HEAD", "subject": ""}),
+        ("services", {"postgres": "word\nX=1"}),
+        ("clock", float("inf")),
+        ("clock", "0"),
+        ("history", {"commit": "a" * 40, "since": {"b": {"new": [{}], "gone": [], "files": []}}}),
+        ("log_lines", {"lines": [["now", "web", "x"]], "marks": {}}),
+        ("verify", {"problem": None}),
+        ("releases", None),
+    ],
+)
+def test_an_answer_of_another_shape_is_refused(query: str, answer: Any) -> None:
+    with pytest.raises(AgentError, match=f"web1: its answer to '{query}'"):
+        requests.ask(query).read("web1", {"ok": True, "answer": answer})
+    with pytest.raises(AgentError, match=f"web1: its answer to '{query}'"):
+        requests.ask(query).read("web1", {"ok": True})
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        b'{"event": "result", "index": 0, "resource": "x", "state": "owned", "seconds": 0}',
+        b'{"event": "result", "index": 0, "resource": "x", "state": "ok", "seconds": NaN}',
+        b'{"event": "result", "index": 0, "resource": "x", "state": "failed", "seconds": 0, "error": 1}',
+        b'{"event": "result", "index": true, "resource": "x", "state": "ok", "seconds": 0}',
+        b'{"event": "output", "stream": "stdin", "data": ""}',
+        b'{"event": "output", "stream": "stdout", "data": "?"}',
+        b'{"event": "data", "data": "="}',
+        b'{"event": "alive", "machine": 1}',
+        b'{"event": "done", "ok": true, "status": "0"}',
+        b'{"event": "done", "ok": false, "error": ["x"]}',
+        b'{"event": "note", "text": "x", "text": "y"}',
+        b"[" * 100_000,
+    ],
+)
+def test_an_event_of_another_shape_is_none(record: bytes) -> None:
+    with pytest.raises(ValueError):
+        read(record)
+
+
+def test_values_of_one_host_replace_those_of_others_only_when_that_is_wanted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    console = Console()
+    lines = ["web1 had other values of config.set than web2, and gets those: PYTHONPATH"]
+    require_agreed(console, [], False)
+    with pytest.raises(UsageError, match=r"PYTHONPATH\nGive them these values\?\n.*--yes"):
+        require_agreed(console, lines, False)
+    require_agreed(console, lines, True)
+    assert "PYTHONPATH" in capsys.readouterr().out
+    monkeypatch.setattr(Console, "agrees", lambda self, question: False)
+    with pytest.raises(ReleaseError, match="nothing has changed"):
+        require_agreed(console, lines, False)
