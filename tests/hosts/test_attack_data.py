@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from hostsmith.agent.archive import Archive, Writer
 from hostsmith.agent.pipes import packed
 
-from tests.hosts.conftest import Project, Vps, make_project
+from tests.hosts.conftest import Pair, Project, Vps, make_project
 
 pytestmark = pytest.mark.attack
 
@@ -190,6 +191,32 @@ def test_an_app_restores_by_way_of_no_other_apps_database(project: Project) -> N
     project.fab("restore", str(archive), "--yes")
     for name in ("hello_restored", "hello_replaced"):
         _by_both(vps, "select * from mine", name)
+
+
+_OTHERS_VALUES = """\
+import json, sys
+path = "/srv/hello/current/config.json"
+kept = json.load(open(path))
+kept.update(json.loads(sys.argv[1]))
+open(path, "w").write(json.dumps(kept))
+"""
+
+
+def test_a_host_that_was_taken_over_has_others_run_nothing(pair: Pair) -> None:
+    project, first, second = pair
+    injected = {"since": "20991231-000000-x", "chosen": {"A=1\nid > /tmp/by-host 2>&1\nB": "x"}}
+    second.run(f"python3 -c {shlex.quote(_OTHERS_VALUES)} {shlex.quote(json.dumps(injected))}")
+    told = project.fab("deploy", status=1).stderr
+    assert f"{second.address}: its answer to 'kept_variables' is none that hostsmith gives" in told
+    # With names that may be.
+    valid = {"since": second.live(), "chosen": {"PYTHONPATH": "/tmp/of-attacker"}}
+    second.run(f"python3 -c {shlex.quote(_OTHERS_VALUES)} {shlex.quote(json.dumps(valid))}")
+    for task in (["deploy"], ["config.set", "A=b"], ["restart"]):
+        told = project.fab(*task, status=2).stderr
+        assert "gets those: PYTHONPATH" in told and "of-attacker" not in told
+    assert "of-attacker" not in first.run("cat /srv/hello/current/env; ls /tmp")
+    project.fab("deploy", "--yes")
+    assert "PYTHONPATH" in first.run("cat /srv/hello/current/env")
 
 
 def _by_both(vps: Vps, sql: str, database: str) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+from pathlib import Path
 from typing import Any
 
+import hostsmith
 import pytest
 from hostsmith.agent import queries
 from hostsmith.agent.events import read
@@ -139,3 +142,36 @@ def test_values_of_one_host_replace_those_of_others_only_when_that_is_wanted(
     monkeypatch.setattr(Console, "agrees", lambda self, question: False)
     with pytest.raises(ReleaseError, match="nothing has changed"):
         require_agreed(console, lines, False)
+
+
+# Who writes to the terminal past the console, which shows nothing that a terminal obeys; and what is written there.
+_PAST_THE_CONSOLE = {
+    "__main__.py": "what the user has typed",
+    "connection/known_hosts.py": "the host as the user wrote it, and a fingerprint",
+    "connection/terminal.py": "the terminal of `fab shell`, which is the host's",
+    "environment/editor.py": "errors of hostsmith, which are printable",
+    "settings/reference.py": "the reference of settings, to a file",
+    "tasks/config.py": "a value, for a pipe as it is and for a terminal printable",
+    "tasks/restore.py": "a question, made printable",
+    "tasks/sandbox.py": "errors of hostsmith, which are printable",
+}
+# On the host standard output is the channel, and what the user's own machine runs is the user's.
+_ELSEWHERE = ("agent", "resources", "console", "sandbox", "local", "patchwork")
+
+
+def test_nothing_gets_to_the_terminal_past_the_console_but_what_is_listed() -> None:
+    root = Path(hostsmith.__file__).parent
+    found = {
+        str(path.relative_to(root))
+        for path in root.rglob("*.py")
+        if path.relative_to(root).parts[0] not in _ELSEWHERE
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (isinstance(node, ast.Attribute) and node.attr == "write" and ast.unparse(node).startswith("sys.std"))
+        or (isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "os.write", "sys.stdout.buffer.write"))
+    }
+    assert found == set(_PAST_THE_CONSOLE)
+
+
+def test_a_cell_of_a_table_is_no_row_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    Console().table(("HOST", "SUBJECT"), [("web1", "x\nweb2  fine\x1b[2J")])
+    assert capsys.readouterr().out.splitlines()[1:] == ["web1  x?web2  fine?[2J"]

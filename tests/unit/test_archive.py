@@ -304,3 +304,15 @@ def test_a_sqlite_database_is_kept_as_of_one_moment_while_it_is_written_to(
     assert copy.execute("select count(*), min(x) from t").fetchone() == (1000, 0)
     assert copy.execute("pragma integrity_check").fetchone() == ("ok",)
     assert list(folder.glob(".hostsmith*")) == []
+
+
+def test_a_folder_that_cannot_be_read_is_told_in_one_sentence(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", shared_files.__file__, str(tmp_path / "none")],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "No such file" in done.stderr

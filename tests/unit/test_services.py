@@ -107,6 +107,24 @@ class TestPlacement:
         assert not any(isinstance(each, Password) for each in provision(settings([], web=[WEB]), {"web"}))
 
 
+class TestRights:
+    """Who runs what reads or writes an app's data."""
+
+    def test_an_apps_data_is_read_and_written_by_no_superuser_and_not_by_root(self) -> None:
+        for service in placement.services(Settings(app="blog", services=["postgres", "mysql", "redis", "files"])):
+            restore = service.restore()
+            assert restore is not None
+            for argv in (service.backup(), restore.load, service.check()):
+                own = argv[:3] == ["python3", "-I", "-c"] and argv[4:7] == ["blog", service.name, service.database]
+                assert own or argv[:4] in (["runuser", "-u", "redis", "--"], ["runuser", "-u", "blog", "--"]), argv
+
+    def test_no_database_on_the_way_of_a_restore_can_be_an_apps_own(self) -> None:
+        for service in placement.services(Settings(app="blog", services=["postgres", "mysql"])):
+            text = str(service.restore())
+            assert "blog-restored" in text and "blog-replaced" in text
+            assert "blog_restored" not in text and "blog_replaced" not in text
+
+
 class TestPostgres:
     """PostgreSQL."""
 
