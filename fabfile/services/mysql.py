@@ -140,4 +140,4 @@ class Mysql(Service):
         return as_own_role(self, *argv)
 
     def check(self) -> Argv:
-        return ["mariadb", "-e", "SELECT 1", self.database]
+        return self._as_app("mariadb", *_CLIENT.split(), f"--user={self.database}", "-e", "SELECT 1", self.database)
