@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import hostsmith
@@ -15,6 +16,7 @@ from hostsmith.connection import answers, requests
 from hostsmith.console import Console
 from hostsmith.environment import variables
 from hostsmith.errors import AgentError, ReleaseError, UsageError
+from hostsmith.tasks.deploy import _Origin
 from hostsmith.underway import require_agreed
 
 _LIVE = {"id": "20261127-120000-abc1234", "revision": "a" * 40, "subject": "s", "who": "w", "created": "c"}
@@ -175,3 +177,27 @@ def test_nothing_gets_to_the_terminal_past_the_console_but_what_is_listed() -> N
 def test_a_cell_of_a_table_is_no_row_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     Console().table(("HOST", "SUBJECT"), [("web1", "x\nweb2  fine\x1b[2J")])
     assert capsys.readouterr().out.splitlines()[1:] == ["web1  x?web2  fine?[2J"]
+
+
+class _Member(SimpleNamespace):
+    __hash__ = object.__hash__
+
+
+def _run(**commits: str) -> Any:
+    """A deployment whose hosts say which commit they found, as far as `_Origin` knows it."""
+
+    def member(label: str, commit: str) -> Any:
+        session = SimpleNamespace(ask=lambda *_, **__: {"commit": commit, "subject": ""})
+        return _Member(label=label, session=session)
+
+    members = [member(label, commit) for label, commit in commits.items()]
+    by_label = {each.label: each for each in members}
+    fleet = SimpleNamespace(each=lambda work: {each: work(each) for each in members}, require=lambda _: None)
+    return SimpleNamespace(settings=SimpleNamespace(app="hello", build_timeout=60), fleet=fleet, first=by_label["web1"])
+
+
+def test_no_host_chooses_the_code_of_the_others() -> None:
+    origin = _Origin("main", url="https://example.org/hello.git")
+    assert origin.resolve(_run(web1="a" * 40, web2="a" * 40)).revision == "a" * 40
+    with pytest.raises(ReleaseError, match="web1: aaaaaaa, web2: bbbbbbb"):
+        origin.resolve(_run(web1="a" * 40, web2="b" * 40))
