@@ -18,6 +18,8 @@ from hostsmith.environment import variables
 from hostsmith.errors import AgentError, ReleaseError, UsageError
 from hostsmith.tasks.deploy import _Origin
 from hostsmith.underway import require_agreed
+from hypothesis import given
+from hypothesis import strategies as st
 
 _LIVE = {"id": "20261127-120000-abc1234", "revision": "a" * 40, "subject": "s", "who": "w", "created": "c"}
 _LIVE |= {"state": "proven", "reason": ""}
@@ -107,6 +109,23 @@ def test_an_answer_of_another_shape_is_refused(query: str, answer: Any) -> None:
         requests.ask(query).read("web1", {"ok": True, "answer": answer})
     with pytest.raises(AgentError, match=f"web1: its answer to '{query}'"):
         requests.ask(query).read("web1", {"ok": True})
+
+
+_keys = st.sampled_from(["live", "bad", "variables", "generated", "chosen", "given", "id", "new"]) | st.text()
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just(_LIVE["id"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_keys, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(query=st.sampled_from(sorted(answers.ANSWERS)), answer=_json)
+def test_whatever_a_host_answers_is_an_answer_or_an_error_of_that_host(query: str, answer: Any) -> None:
+    for question in (requests.ask(query), variables.kept("hello")):
+        try:
+            question.read("web1", {"ok": True, "answer": answer})
+        except AgentError as error:
+            assert str(error).startswith("web1: ")
 
 
 @pytest.mark.parametrize(

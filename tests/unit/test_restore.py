@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from hostsmith.environment.variables import Kept
 from hostsmith.errors import BackupError, SecretsError
 from hostsmith.resources.secret import Secret
 from hostsmith.settings import Settings
+from hostsmith.tasks.backup import _is_seen_by_git
 
 KEY = Key.new()
 
@@ -181,3 +183,12 @@ def test_a_restored_release_gets_what_the_hosts_keep_and_not_what_the_settings_o
     assert wanted.variables.since == "r3"
     unchanged = with_values_of({}, kept, "r3")
     assert unchanged.variables.all() == now.all()
+
+
+def test_an_archive_that_git_would_take_along_is_told(tmp_path: Path) -> None:
+    archive = tmp_path / "hello.tar"
+    assert not _is_seen_by_git(archive)
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    assert _is_seen_by_git(archive)
+    (tmp_path / ".gitignore").write_text("*.tar\n")
+    assert not _is_seen_by_git(archive)
