@@ -24,30 +24,40 @@ EXECUTE IMMEDIATE @moves
 """
 # Connected as the app's own user: where an app beside it comes from. Its own start file is not read.
 _CLIENT = "--no-defaults --host=127.0.0.1 --port=3306 --skip-ssl"
-# The rooms beside what the app uses, which its user may fill: `$1` is the user, `$2` the comment that marks them.
-_PREPARE = """\
-set -e
+# Rooms beside what the app uses, which its user may fill: `$1` is the user, `$2` the comment by which they are known as
+# ours, and the rest their names.
+_ROOMS = """\
 user=$1 mark=$2; shift 2
-for name in "$@"; do
-  if [ -n "$(mariadb -N -e "SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = '$name'
-      AND SCHEMA_COMMENT <> '$mark'")" ]; then
-    echo "there is a database $name that hostsmith has not made, and a restore needs its name; rename it" >&2
-    exit 1
-  fi
-  pattern=$(echo "$name" | sed 's/_/\\\\_/g')
-  mariadb -e "DROP DATABASE IF EXISTS \\`$name\\`; CREATE DATABASE \\`$name\\` CHARACTER SET utf8mb4 COMMENT '$mark';
-    GRANT ALL PRIVILEGES ON \\`$pattern\\`.* TO '$user'@'127.0.0.1'" ||
-  { echo "\\`fab provision\\` makes the user $user@127.0.0.1" >&2; exit 1; }
-done
+is_others() {
+  [ -n "$(mariadb -N -e "SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = '$name'
+    AND SCHEMA_COMMENT <> '$mark'")" ]
+}
+each() {
+  for name in "$@"; do
+    grant="ALL PRIVILEGES ON \\`$(echo "$name" | sed 's/_/\\\\_/g')\\`.*"
+    $what || exit
+  done
+}
 """
-_REMOVE = """\
-user=$1; shift
-for name in "$@"; do
-  pattern=$(echo "$name" | sed 's/_/\\\\_/g')
-  mariadb -e "DROP DATABASE IF EXISTS \\`$name\\`" || exit
-  mariadb -e "REVOKE ALL PRIVILEGES ON \\`$pattern\\`.* FROM '$user'@'127.0.0.1'" 2>/dev/null
-done
-true
+_PREPARE = f"""{_ROOMS}
+prepare() {{
+  if is_others; then
+    echo "there is a database $name that hostsmith has not made, and a restore needs its name; rename it" >&2
+    return 1
+  fi
+  mariadb -e "DROP DATABASE IF EXISTS \\`$name\\`; CREATE DATABASE \\`$name\\` CHARACTER SET utf8mb4 COMMENT '$mark';
+    GRANT $grant TO '$user'@'127.0.0.1'" ||
+  {{ echo "\\`fab provision\\` makes the user $user@127.0.0.1" >&2; return 1; }}
+}}
+what=prepare; each "$@"
+"""
+_REMOVE = f"""{_ROOMS}
+remove() {{
+  is_others && return
+  mariadb -e "DROP DATABASE IF EXISTS \\`$name\\`" || return
+  mariadb -e "REVOKE $grant FROM '$user'@'127.0.0.1'" 2>/dev/null || true
+}}
+what=remove; each "$@"
 """
 # No commands of the client's own. Whoever defined a routine or an event may have come from another address, which the
 # app's user may not name: they are the user's own.
@@ -122,9 +132,10 @@ class Mysql(Service):
 
     def restore(self) -> Restore:
         now, fresh, old = self.database, self._fresh, f"{self.database}-replaced"
-        remove = ["sh", "-c", _REMOVE, "remove", now, fresh, old]
+        rooms = [now, mark(self.settings.app), fresh, old]
+        remove = ["sh", "-c", _REMOVE, "remove", *rooms]
         return Restore(
-            prepare=[["sh", "-c", _PREPARE, "prepare", now, mark(self.settings.app), fresh, old]],
+            prepare=[["sh", "-c", _PREPARE, "prepare", *rooms]],
             load=self._as_app("sh", "-c", _LOAD, "load", now, fresh),
             swap=[self._as_app("sh", "-c", _SWAP, "swap", now, now, fresh, old, _OTHERS, _MOVES), remove],
             abandon=[remove],

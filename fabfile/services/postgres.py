@@ -125,7 +125,7 @@ class Postgres(Service):
             ],
             load=self._as_app("sh", "-c", _LOAD, "load", self._fresh, _OF_EXTENSIONS),
             swap=[_sql(*swap)],
-            abandon=[_sql(drop[0], f"ALTER DATABASE {now} ALLOW_CONNECTIONS true")],
+            abandon=[_sql(f"ALTER DATABASE {now} ALLOW_CONNECTIONS true", self._only_ours, drop[0])],
         )
 
     @property

@@ -61,6 +61,7 @@ create table `secret` (x int);
 insert into secret values (7);
 create table `b``; grant all on *.* to hello@localhost; ``` (x int);
 create procedure p() select 1;
+create sequence s;
 """
 
 
@@ -143,7 +144,7 @@ def test_what_an_app_left_in_its_databases_runs_as_nobody_else_in_backup_restore
     assert (_superusers(vps), _rights(vps)) == before
     # All of it is there again, and the app's own.
     assert _postgres(vps, "select x from public.secret; select obj_description('public.t'::regclass)") == "7\nkept\n"
-    assert _mariadb(vps, "select x from secret") == "7\n"
+    assert _mariadb(vps, "select x from secret; select nextval(s)") == "7\n1\n"
     assert _postgres(vps, "select extname from pg_catalog.pg_extension where extname = 'citext'") == "citext\n"
     assert project.json("provision")["hosts"][0]["counts"]["changed"] == 0
     for service in ("postgres", "mysql"):
@@ -217,6 +218,30 @@ def test_a_host_that_was_taken_over_has_others_run_nothing(pair: Pair) -> None:
     assert "of-attacker" not in first.run("cat /srv/hello/current/env; ls /tmp")
     project.fab("deploy", "--yes")
     assert "PYTHONPATH" in first.run("cat /srv/hello/current/env")
+
+
+def test_a_persons_database_in_the_way_of_a_restore_stays(project: Project) -> None:
+    vps = project.vps
+    archive = project.folder / project.json("backup", "--to", "in-the-way")["archive"]
+    sql = "runuser -u postgres -- psql -Xqc"
+    for make, look, drop in (
+        (
+            f"{sql} 'create role person' -c 'create database \"hello-restored\" owner person'",
+            f"{sql} 'select 1' hello-restored",
+            "runuser -u postgres -- dropdb hello-restored",
+        ),
+        (
+            "mariadb -e 'create database `hello-restored`'",
+            "mariadb hello-restored -e ''",
+            "mariadb -e 'drop database `hello-restored`'",
+        ),
+    ):
+        vps.run(make)
+        told = project.fab("restore", str(archive), "--yes", status=1)
+        assert "rename it" in told.stdout + told.stderr
+        vps.run(look)
+        vps.run(drop)
+    project.fab("restore", str(archive), "--yes")
 
 
 def _by_both(vps: Vps, sql: str, database: str) -> None:
