@@ -12,6 +12,8 @@ from .printable import cut
 from .source import Source
 
 _STAMP = "%Y%m%d-%H%M%S"
+# Seconds by which the clocks of two machines may differ.
+_MOST_AHEAD = 366 * 86400
 
 
 def new_record(source: Source, who: str, now: float, existing: Iterable[str]) -> Record:
@@ -22,7 +24,9 @@ def new_record(source: Source, who: str, now: float, existing: Iterable[str]) ->
     :param existing: ids of the releases on all hosts. The new id sorts after them, also when two are made within a
         second, or by machines whose clocks differ.
     """
-    newest = max(existing, default="")[: len("YYYYMMDD-HHMMSS")]
+    # A host that was taken over could have all later ids begin with the last second that there is.
+    latest = time.strftime(_STAMP, time.gmtime(now + _MOST_AHEAD))
+    newest = max((name for name in existing if name <= latest), default="")[: len("YYYYMMDD-HHMMSS")]
     if newest:
         now = max(now, calendar.timegm(time.strptime(newest, _STAMP)) + 1)
     moment = time.gmtime(now)

@@ -19,7 +19,7 @@ from .release import new_record
 from .report import Report
 from .source import Source
 from .targets import Limits, targets, with_app
-from .underway import Underway, underway
+from .underway import Underway, require_agreed, underway
 
 if TYPE_CHECKING:
     from invoke.context import Context
@@ -105,10 +105,13 @@ class SameCode:
 
     :param skip_unreachable: go on without hosts that are away.
     :param json: print one JSON document instead of lines.
+    :param yes: do not ask before values of one host replace those of others.
     """
 
-    def __init__(self, c: Context, settings: Settings, limits: Limits, skip_unreachable: bool, json: bool) -> None:
-        self._c, self._settings, self._limits = c, settings, limits
+    def __init__(
+        self, c: Context, settings: Settings, limits: Limits, *, skip_unreachable: bool, json: bool, yes: bool
+    ) -> None:
+        self._c, self._settings, self._limits, self._yes = c, settings, limits, yes
         self._skip_unreachable, self._console = skip_unreachable, Console(quiet=json)
 
     def run(self, what: str, work: Callable[[Live], str | None]) -> list[Report]:
@@ -127,7 +130,9 @@ class SameCode:
                 self._c, settings, hosts, console, outcome, skip_unreachable=self._skip_unreachable, ask=ask
             ) as run,
         ):
-            release = work(Live.on(run))
+            live = Live.on(run)
+            require_agreed(console, environment.variables.replaced(list(live.kept.values())), self._yes)
+            release = work(live)
             outcome.more["release"] = release
         if release is None:
             console.say(f"{settings.app}: nothing to change")

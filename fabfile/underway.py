@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import archive, environment, migrations, recipes, templating
 from .console import Console
-from .errors import FleetError, HostsmithError
+from .errors import FleetError, HostsmithError, ReleaseError
 from .fleet import Fleet, Member
 from .outcome import Outcome
 from .report import Report
@@ -119,10 +119,28 @@ def underway(
             yield Underway(fleet, settings, left_out, console, balancers, answers)
 
 
-def release_variables(c: Context, run: Underway, given: Given, kept: list[Kept]) -> Wanted:
+def require_agreed(console: Console, replaced: Sequence[str], yes: bool) -> None:
+    """Show which values of hosts are about to be replaced by another host's, and go on only if that is wanted.
+
+    A host that was taken over could have others run what it likes by a variable.
+
+    :param replaced: what is replaced on each host, by name.
+    :param yes: do not ask.
+    :raises UsageError: there is nobody to ask.
+    :raises ReleaseError: it is not wanted.
+    """
+    if yes:
+        for line in replaced:
+            console.say(line, style="yellow")
+    elif replaced and not console.agrees("\n".join([*replaced, "Give them these values?"])):
+        raise ReleaseError("cancelled; nothing has changed")
+
+
+def release_variables(c: Context, run: Underway, given: Given, kept: list[Kept], yes: bool) -> Wanted:
     """The variables of a new release: the same on all hosts, and those that the fleet has already.
 
     :param kept: what its hosts keep.
+    :param yes: do not ask whether values of one host may replace those of others.
     :raises FleetError: a host that must be asked is away.
     :raises ServiceError: a service of the app is not set up.
     """
@@ -130,8 +148,7 @@ def release_variables(c: Context, run: Underway, given: Given, kept: list[Kept])
     if environment.variables.lacking(given, kept):
         kept = [*kept, *_kept_by_others(c, run)]
     wanted = environment.variables.wanted(given, kept)
-    for remark in wanted.remarks:
-        run.console.say(remark, style="yellow")
+    require_agreed(run.console, wanted.remarks, yes)
     return wanted
 
 

@@ -2,6 +2,8 @@
 
 An archive is a tar file. It has a gzipped member for each part, then `manifest.json`, which says what they are, then
 `SHA256SUMS`, as `sha256sum --check` reads it. An encrypted part is one of `sealed`'s, with `.enc` after its name.
+
+Whoever gives us one may have written it: what `Writer` would not have written is refused before it is used.
 """
 
 from __future__ import annotations
@@ -20,16 +22,30 @@ from typing import Any, BinaryIO
 
 from ..resources.base import ResourceError
 from . import filesystem
+from .checks import all_of, anything, exactly, optional, record, size, text
+from .members import Member, member_name, members_of, pieces
+from .strict_json import read_json
 
 FORMAT = 1
-PIECE = 1 << 18
 _MANIFEST, _SUMS = "manifest.json", "SHA256SUMS"
 # So many bytes may these two have; no more than that is ever read into memory.
 _LARGEST = 1 << 20
 ENCRYPTED = ".enc"
-# What a manifest has, and each of its parts.
-_KEYS = frozenset({"app", "created", "release", "contents", "key", "parts"})
-_OF_PART = frozenset({"name", "file", "size", "sha256", "plain"})
+# Members that an archive may have: one for each service, and few more.
+_MOST = 100
+_line = text(r"[^\x00-\x1f\x7f]{0,1000}")
+_sum = text(r"[0-9a-f]{64}")
+_is_whole = record(
+    format=exactly(FORMAT),
+    app=text(r"[a-z][a-z0-9-]{0,30}"),
+    created=text(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}Z"),
+    release=_line,
+    revision=optional(_line),
+    versions=optional(anything),
+    contents=all_of(list, member_name),
+    key=optional(text(r"[0-9a-f]{16}")),
+    parts=all_of(list, record(name=member_name, file=member_name, size=size, sha256=_sum, plain=size)),
+)
 
 
 class ArchiveError(ResourceError):
@@ -171,65 +187,68 @@ class Archive:
         :returns: the manifest.
         :raises ArchiveError: it is not as it was written.
         """
-        try:
-            with open(self.path, "rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
-                return self._verified(archive)
-        except (tarfile.TarError, EOFError) as error:
-            raise self._damaged(str(error)) from None
-        except OSError as error:
-            raise ArchiveError(f"{self.path}: cannot be read: {error.strerror or error}") from None
+        with self._opened() as file:
+            return self._verified(file, members_of(file, _MOST))
 
     def manifest(self) -> dict[str, Any]:
         """What it says of itself, without a look at its parts.
 
         :raises ArchiveError: it says nothing.
         """
+        with self._opened() as file:
+            return self._manifest(_text(file, members_of(file, _MOST), _MANIFEST))
+
+    def read(self, file: str) -> Iterator[bytes]:
+        """The bytes of a member, piece by piece."""
+        with self._opened() as raw:
+            yield from pieces(raw, members_of(raw, _MOST)[file])
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[BinaryIO]:
         try:
-            with open(self.path, "rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
-                return self._manifest(_text(archive, _MANIFEST))
+            with open(self.path, "rb") as file:
+                yield file
         except (tarfile.TarError, EOFError, KeyError) as error:
             raise self._damaged(str(error)) from None
         except OSError as error:
             raise ArchiveError(f"{self.path}: cannot be read: {error.strerror or error}") from None
 
-    def read(self, file: str) -> Iterator[bytes]:
-        """The bytes of a member, piece by piece."""
-        with open(self.path, "rb") as raw, tarfile.open(fileobj=raw, mode="r:") as archive:
-            yield from _pieces(archive, archive.getmember(file))
-
-    def _verified(self, archive: tarfile.TarFile) -> dict[str, Any]:
-        members = archive.getmembers()
-        if not members or members[-1].name != _SUMS:
+    def _verified(self, file: BinaryIO, members: Mapping[str, Member]) -> dict[str, Any]:
+        if not members or [*members][-1] != _SUMS:
             raise self._damaged(f"its end, {_SUMS}, is missing")
-        lines = (line.partition("  ") for line in _text(archive, _SUMS).splitlines())
+        lines = (line.partition("  ") for line in _text(file, members, _SUMS).splitlines())
         sums = {name: sha256 for sha256, _, name in lines}
-        if [member.name for member in members[:-1]] != list(sums):
+        if [*members][:-1] != list(sums):
             raise self._damaged(f"its members are not those of {_SUMS}")
-        for member in members[:-1]:
+        for name, expected in sums.items():
             found = hashlib.sha256()
-            for piece in _pieces(archive, member):
+            for piece in pieces(file, members[name]):
                 found.update(piece)
-            if found.hexdigest() != sums[member.name]:
-                raise self._damaged(f"{member.name} has another checksum than when it was written")
-        manifest = self._manifest(_text(archive, _MANIFEST))
+            if found.hexdigest() != expected:
+                raise self._damaged(f"{name} has another checksum than when it was written")
+        manifest = self._manifest(_text(file, members, _MANIFEST))
         files = [part["file"] for part in manifest["parts"]]
         names = [part["name"] for part in manifest["parts"]]
+        ending = ENCRYPTED if manifest["key"] else ""
         if [*files, _MANIFEST] != list(sums) or names != manifest["contents"]:
             raise self._damaged(f"its members are not those of {_MANIFEST}")
+        if files != [f"{name}.gz{ending}" for name in names]:
+            raise self._damaged(f"its members are not called as {_MANIFEST} says of its key")
         return manifest
 
     def _manifest(self, text: str) -> dict[str, Any]:
         try:
-            manifest = json.loads(text)
+            manifest = read_json(text)
             found = manifest["format"]
-            whole = set(manifest) >= _KEYS and all(set(part) == _OF_PART for part in manifest["parts"])
         except (ValueError, TypeError, KeyError):
             raise self._damaged(f"{_MANIFEST} cannot be read") from None
-        if found == FORMAT and whole:
-            return dict(manifest)
-        if found == FORMAT:
-            raise self._damaged(f"{_MANIFEST} does not say all that it should")
-        raise ArchiveError(f"{self.path}: found format {found!r}, expected {FORMAT}; use the hostsmith that wrote it")
+        if found != FORMAT:
+            raise ArchiveError(
+                f"{self.path}: found format {found!r}, expected {FORMAT}; use the hostsmith that wrote it"
+            )
+        if not _is_whole(manifest):
+            raise self._damaged(f"{_MANIFEST} does not say all that it should, or says something else")
+        return dict(manifest)
 
     def _damaged(self, why: str) -> ArchiveError:
         return ArchiveError(
@@ -237,22 +256,8 @@ class Archive:
         )
 
 
-def _pieces(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:
-    """The bytes of a member.
-
-    :raises EOFError: there are fewer than there should be.
-    """
-    file, left = archive.extractfile(member), member.size
-    while left:
-        piece = file.read(min(PIECE, left)) if file else b""
-        if not piece:
-            raise EOFError(f"{member.name} ends too early")
-        left -= len(piece)
-        yield piece
-
-
-def _text(archive: tarfile.TarFile, name: str) -> str:
-    member = archive.getmember(name)
+def _text(file: BinaryIO, members: Mapping[str, Member], name: str) -> str:
+    member = members[name]
     if member.size > _LARGEST:
         raise EOFError(f"{name} has {member.size} bytes")
-    return b"".join(_pieces(archive, member)).decode("utf-8", "replace")
+    return b"".join(pieces(file, member)).decode("utf-8", "replace")

@@ -65,6 +65,13 @@ def record(**checks: Check) -> Check:
     )
 
 
+def record(**fields: Check) -> Check:
+    """A mapping with these keys and no others; one that is not there counts as None."""
+    return lambda value: (
+        type(value) is dict and value.keys() <= fields.keys() and all(fields[key](value.get(key)) for key in fields)
+    )
+
+
 def optional(check: Check) -> Check:
     """Such, or None."""
     return lambda value: value is None or check(value)

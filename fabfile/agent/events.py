@@ -8,6 +8,8 @@ import threading
 from typing import Any
 
 from . import redact
+from .checks import Check, exactly, number, optional, text
+from .strict_json import read_json
 from .system import uninterrupted
 
 # Each event starts with this byte, so that nothing a login shell or a program prints is taken for one.
@@ -57,18 +59,44 @@ def _write(data: bytes) -> None:
             _Out.gone = True
 
 
-# What each event is sure to have; "done" has what its frame is answered with.
-_FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
-    "alive": {},
+def _is_words(value: Any) -> bool:
+    return type(value) is str
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 53
+
+
+_is_base64 = text(r"[A-Za-z0-9+/]*={0,2}")
+
+
+def _is_data(value: Any) -> bool:
+    return _is_base64(value) and len(value) % 4 == 0
+
+
+# What each event has; "done" has, besides, what its frame is answered with.
+_FIELDS: dict[str, dict[str, Check]] = {
+    "alive": {"machine": optional(_is_words)},
     "code": {},
     "prove": {},
-    "done": {"ok": bool},
-    "start": {"index": int, "resource": str},
-    "result": {"index": int, "resource": str, "state": str, "seconds": (int, float)},
-    "note": {"text": str},
-    "output": {"stream": str, "data": str},
-    "log": {"name": str, "text": str},
-    "data": {"data": str},
+    "done": {
+        "ok": exactly(True, False),
+        "interrupted": optional(exactly(True)),
+        **dict.fromkeys(("error", "locked"), optional(_is_words)),
+        **dict.fromkeys(("status", "size"), optional(_is_count)),
+    },
+    "start": {"index": _is_count, "resource": _is_words},
+    "result": {
+        "index": _is_count,
+        "resource": _is_words,
+        "state": exactly("ok", "changed", "ran", "reverted", "failed"),
+        "seconds": number(),
+        **dict.fromkeys(("summary", "diff", "error"), optional(_is_words)),
+    },
+    "note": {"text": _is_words},
+    "output": {"stream": exactly("stdout", "stderr"), "data": _is_data},
+    "log": {"name": _is_words, "text": _is_words},
+    "data": {"data": _is_data},
 }
 
 
@@ -77,13 +105,13 @@ def read(record: bytes) -> dict[str, Any]:
 
     :raises ValueError: it holds none.
     """
-    event = json.loads(record)
+    event = read_json(record)
     if not isinstance(event, dict) or not isinstance(event.get("event"), str) or event["event"] not in _FIELDS:
         raise ValueError("unknown event")
-    for name, kind in _FIELDS[event["event"]].items():
-        if not isinstance(event.get(name), kind):
+    for name, check in _FIELDS[event["event"]].items():
+        if not check(event.get(name)):
             raise ValueError(f"{event['event']} without {name}")
-    return event
+    return {name: value for name, value in event.items() if value is not None}
 
 
 def note(text: str) -> None:

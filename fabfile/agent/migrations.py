@@ -56,7 +56,8 @@ def are_told(layout: Layout, release: str) -> bool:
 
 def _tools(layout: Layout, release: str) -> list[Callable[[Callable[..., str]], list[str]]]:
     code = f"{layout.release(release)}/code"
-    is_django = b"django" in (filesystem.read(f"{code}/manage.py") or b"")
+    # A link may lead anywhere, and the code is somebody else's.
+    is_django = not os.path.islink(f"{code}/manage.py") and b"django" in (filesystem.read(f"{code}/manage.py") or b"")
     return [*([_django] if is_django else []), *([_alembic] if os.path.exists(f"{code}/alembic.ini") else [])]
 
 

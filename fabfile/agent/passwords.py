@@ -56,6 +56,23 @@ def forget(app: str, service: str, folder: str = FOLDER) -> None:
     _write(app, {name: each for name, each in kept(app, folder).items() if name != service}, folder)
 
 
+def users(app: str, folder: str = FOLDER) -> list[str]:
+    """The services in which the app's user was made for it, and is not a person's of the same name."""
+    found = json.loads(filesystem.read(_users(app, folder)) or b"[]")
+    return [str(service) for service in found]
+
+
+def remember_user(app: str, service: str, folder: str = FOLDER) -> None:
+    """Note that the user is the app's; before it is made, so that it is never taken for a person's."""
+    found = users(app, folder)
+    if service not in found:
+        filesystem.write_atomic(_users(app, folder), json.dumps([*found, service]).encode(), mode=0o600)
+
+
+def _users(app: str, folder: str) -> str:
+    return f"{folder}/{app}/users.json"
+
+
 def remember_all(app: str | None = None, folder: str = FOLDER) -> None:
     """Have them kept out of what the host says.
 
@@ -69,7 +86,6 @@ def remember_all(app: str | None = None, folder: str = FOLDER) -> None:
 def _write(app: str, passwords: dict[str, Secret], folder: str) -> None:
     file = path(app, folder)
     for each in (folder, os.path.dirname(file)):
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(each, 0o700)
+        filesystem.make_folder(each, 0o700)
     data = {name: {"password": password.reveal()} for name, password in passwords.items()}
     filesystem.write_atomic(file, (json.dumps(data, indent=1) + "\n").encode(), mode=0o600)

@@ -64,7 +64,9 @@ def ask(sql: str, database: str = "postgres", **values: str) -> list[list[str]]:
     # Not Debian's wrapper of all versions' psql, a Perl program whose start costs more than an answer.
     psql = f"/usr/lib/postgresql/{cluster().version}/bin/psql"
     # Without alignment, headers and the user's own start file.
-    argv = [psql, "-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-p", str(_PORT), "-d", database]
+    argv = [psql, "-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-p", str(_PORT)]
+    # Names are PostgreSQL's own: whoever may make functions in a database could put others before these.
+    argv += ["-d", f"dbname={database} options=-csearch_path=pg_catalog"]
     given = "".join(f"\\set {name} {_quoted(value)}\n" for name, value in values.items())
     done = system.run(argv, stdin=f"{given}{sql};\n".encode(), user="postgres", label="psql")
     return [line.split("\t") for line in done.stdout.decode("utf-8", "replace").splitlines()]

@@ -35,6 +35,7 @@ def make(plan: Mapping[str, Any], now: float) -> str:
     :raises ResourceError: a part could not be had; there is no archive then.
     """
     app, folder = plan["app"], plan["to"]
+    filesystem.require_trusted(folder)
     # systemd runs one at a time: what is unfinished was cut off.
     for name in stored.unfinished(app, folder):
         filesystem.remove(f"{folder}/{name}")

@@ -102,4 +102,11 @@ def _copied(path: str, to: str) -> bool:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    try:
+        main(sys.argv[1])
+    except PermissionError as error:
+        sys.exit(
+            f"{sys.argv[1]}: {error.filename} is not for the app's user to read; give it to the app, or move it away"
+        )
+    except (OSError, sqlite3.Error) as error:
+        sys.exit(f"{sys.argv[1]}: {error}")

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from ..resources.base import ResourceError
+from . import filesystem
 from .archive import Archive
 
 _NAME = r"-[0-9]{8}-[0-9]{6}\.tar"
@@ -20,20 +21,19 @@ def unit(app: str) -> str:
 
 def names(app: str, folder: str) -> list[str]:
     """The names of an app's archives in a folder, oldest first."""
-    try:
-        return sorted(name for name in os.listdir(folder) if re.fullmatch(re.escape(app) + _NAME, name))
-    except FileNotFoundError:
-        return []
+    return [name for name in filesystem.names(folder) if re.fullmatch(re.escape(app) + _NAME, name)]
 
 
 def unfinished(app: str, folder: str) -> list[str]:
     """What is being written, or was left by a backup that was cut off."""
-    return [name for name in os.listdir(folder) if re.fullmatch(rf"\.{re.escape(app)}{_NAME}\..*\.part", name)]
+    return [name for name in filesystem.names(folder) if re.fullmatch(rf"\.{re.escape(app)}{_NAME}\..*\.part", name)]
 
 
 def listed(app: str, folder: str) -> list[dict[str, Any]]:
     """The archives of an app in a folder, oldest first; of one that cannot be read there are only name and size."""
     found = []
+    if names(app, folder):
+        filesystem.require_trusted(folder)
     for name in names(app, folder):
         manifest: dict[str, Any] = {}
         with contextlib.suppress(ResourceError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import glob
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from .layout import Layout
 
 CHOSEN = "config.set"
+# As the file of the environment has them, which a shell reads.
+VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FROM_HOSTSMITH = "HOSTSMITH_"
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import calendar
+import contextlib
+import re
+import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..agent.archive import Archive, ArchiveError
-from ..environment.secret_key import find_key
+from ..agent.archive import Archive, ArchiveError, file_name
+from ..agent.strict_json import read_json
+from ..connection.answers import is_kept
+from ..environment.secret_key import find_key, has_key
 from ..errors import BackupError
 from .parts import ENVIRONMENT, Part
 from .sealed import bound_to, opened
@@ -20,6 +25,8 @@ if TYPE_CHECKING:
     from ..settings import Settings
 
 _GZIP, _PIECE = 31, 1 << 20
+# Bytes that the environment of an app may have, which is read into memory.
+_LARGEST = 1 << 26
 
 
 def manifest(path: Path) -> dict[str, Any]:
@@ -59,8 +66,18 @@ class Readable:
         """The part `environment`: what the query `kept_variables` answered; empty when the archive has none."""
         if ENVIRONMENT not in self.names:
             return {}
-        answer: dict[str, Any] = json.loads(b"".join(_unpacked(self.pieces(ENVIRONMENT))))
-        return answer
+        with contextlib.suppress(ValueError):
+            answer = read_json(b"".join(_unpacked(self.pieces(ENVIRONMENT))))
+            # It goes to all hosts.
+            if is_kept(answer):
+                return dict(answer)
+        raise BackupError(f"{self.archive.path}: {ENVIRONMENT} is not as `fab backup` writes it; take another archive")
+
+    @property
+    def variables(self) -> list[str]:
+        """The names of the variables that it sets."""
+        found = self.environment()
+        return sorted({*(found.get("variables") or {}).get("chosen", {}), *(found.get("generated") or {})})
 
     def check(self) -> None:
         """Decrypt and unpack all parts, without keeping them.
@@ -68,14 +85,19 @@ class Readable:
         :raises BackupError: one cannot be, or has another size than it says.
         """
         for part in self.manifest["parts"]:
+            size = 0
             try:
-                size = sum(map(len, _unpacked(self.pieces(part["name"]))))
+                for piece in _unpacked(self.pieces(part["name"])):
+                    size += len(piece)
+                    if size > part["plain"] or (part["name"] == ENVIRONMENT and size > _LARGEST):
+                        raise EOFError("it is larger than it says")
             except (zlib.error, EOFError) as error:
                 raise BackupError(f"{self.archive.path}: {part['name']} cannot be unpacked: {error}") from None
             if size != part["plain"]:
                 raise BackupError(
                     f"{self.archive.path}: {part['name']}: found {size} bytes in it, expected {part['plain']}"
                 )
+        self.environment()
 
 
 def readable(path: str, settings: Settings, known: Sequence[Part]) -> Readable:
@@ -98,9 +120,36 @@ def readable(path: str, settings: Settings, known: Sequence[Part]) -> Readable:
             f"{path}: found {', '.join(unknown)} in it, expected no more than {', '.join(sorted(ready))}; add it to "
             "`services` in fabric.yaml, and `fab provision`"
         )
+    stamp = re.fullmatch(rf"{re.escape(settings.app)}-[0-9]{{8}}-[0-9]{{6}}\.tar", Path(path).name)
+    if stamp and stamp[0] != file_name(settings.app, _seconds(manifest["created"])):
+        raise BackupError(
+            f"{path}: found an archive of {manifest['created']} under this name; somebody may have put it in the place "
+            "of another. Rename it if it is the one that you want"
+        )
     found = Readable(archive, manifest, _key(path, manifest["key"], settings))
     found.check()
     return found
+
+
+def require_encrypted(found: Readable, settings: Settings) -> None:
+    """Refuse an archive that anybody can have written, where the project has a key.
+
+    :raises BackupError: it is not encrypted, and there is a key.
+    """
+    if found.key is None and has_key(settings):
+        raise BackupError(
+            f"{found.archive.path}: found that it is not encrypted, expected it to be, since the project has a key: "
+            "whoever can write to where it lay may have made it. If you trust it as you trust your fabfile, pass "
+            "--unencrypted"
+        )
+
+
+def _seconds(created: str) -> float:
+    """The time that a manifest says; 0 for one that there is not."""
+    try:
+        return calendar.timegm(time.strptime(created, "%Y-%m-%d %H:%M:%SZ"))
+    except ValueError:
+        return 0
 
 
 def _key(path: str, wanted: str | None, settings: Settings) -> Key | None:

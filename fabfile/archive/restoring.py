@@ -189,7 +189,7 @@ def with_values_of(archived: Mapping[str, Any], kept: Kept, release: str) -> Wan
     :param archived: what the query `kept_variables` answered when the archive was made; empty when it has none.
     :param release: id of the release that gets them.
     """
-    generated = {**kept.generated, **{name: Secret(value) for name, value in archived.get("generated", {}).items()}}
+    generated = {**kept.generated, **{name: Secret(value) for name, value in (archived.get("generated") or {}).items()}}
     given = {
         name: Variable(generated[name], each.origin)
         if each.origin == variables.GENERATED and name in generated

@@ -29,6 +29,8 @@ _TIMEOUT = 30
 # What sending on a connection that has broken raises; EOFError comes from deep within paramiko, at times.
 _BROKEN = (paramiko.SSHException, OSError, EOFError)
 _ERROR_LINES = 20
+# Bytes that an event may have; what is longer than memory would be no event's.
+_LONGEST = 1 << 26
 
 
 class AgentChannel:
@@ -131,6 +133,8 @@ class AgentChannel:
         rest = b""
         while data := self._receive():
             *lines, rest = (rest + data).split(b"\n")
+            if len(rest) > _LONGEST:
+                raise AgentError(f"{self.host}: the host sent a line of over {_LONGEST >> 20} MB, which is no event")
             for line in lines:
                 # A login shell may print before us, on the same line.
                 noise, separator, text = line.partition(RECORD_SEPARATOR)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..agent import wire
 from ..errors import AgentError, InterruptedRunError, LockedError, UsageError
-from . import pack
+from . import answers, pack
 
 if TYPE_CHECKING:
     from ..resources.base import Resource
@@ -75,7 +75,7 @@ def ask(query: str, **arguments: Any) -> Request[Any]:
 
     def read(host: str, done: Event) -> Any:
         check(host, done)
-        return done["answer"]
+        return answers.checked(host, query, done.get("answer"))
 
     return Request({"op": "ask", "query": query, "arguments": arguments}, read)
 

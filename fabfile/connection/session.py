@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import InterruptedRunError
+from ..errors import AgentError, InterruptedRunError
 from . import requests
 from .channel import AgentChannel
 from .requests import Event as Event
@@ -149,7 +149,7 @@ class Session:
         :returns: the command's exit status.
         """
         done = self._request({"op": "run", "app": app, "argv": list(argv)}, on_event)
-        return int(done["status"])
+        return self._number(done, "status")
 
     def follow(self, app: str, names: Sequence[str], marks: dict[str, int], on_event: Callable[[Event], None]) -> None:
         """Hear what is written to logs, until interrupted.
@@ -174,7 +174,7 @@ class Session:
                 write(base64.b64decode(event["data"]))
 
         done = self._request({"op": "dump", "argv": list(argv)}, take)
-        return int(done["size"])
+        return self._number(done, "size")
 
     def load(self, argv: Sequence[str], pieces: Iterable[bytes]) -> None:
         """Give data to a program that root runs on the host; the next piece when it has taken the last one.
@@ -190,6 +190,15 @@ class Session:
     def _request(self, frame: dict[str, Any], on_event: Callable[[Event], None] = _unheard) -> Event:
         """What the agent answers to a frame, when it was done."""
         return self.request(Request(frame, _checked), on_event)
+
+    def _number(self, done: Event, name: str) -> int:
+        """A number that was answered.
+
+        :raises AgentError: it was not.
+        """
+        if name not in done:
+            raise AgentError(f"{self.host}: found an answer without {name}, expected one as hostsmith gives it")
+        return int(done[name])
 
     def _answers(self, wanted: Sequence[Request[Any]], on_event: Callable[[Event], None]) -> list[Event]:
         """The answers to all; fewer when the agent was interrupted."""

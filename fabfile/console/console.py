@@ -232,7 +232,8 @@ class Console:
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], styles: Sequence[str | None] = ()) -> None:
         """A listing; columns as wide as what stands in them, so that nothing is cut off when it is piped."""
-        cells = [list(columns), *[list(row) for row in rows]]
+        # What a host says in a cell must not look like a row of another host's.
+        cells = [[cell.replace("\n", "?") for cell in row] for row in (columns, *rows)]
         widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
         with self._lock:
             for number, row in enumerate(cells):

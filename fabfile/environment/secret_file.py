@@ -10,7 +10,6 @@ import base64
 import binascii
 import hashlib
 import os
-import re
 import secrets
 import tempfile
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from typing import Any
 
 from invoke.util import yaml  # type: ignore[attr-defined]
 
+from ..agent.variables import VARIABLE_NAME
 from ..errors import SecretsError
 from ..resources.secret import Secret
 
@@ -27,7 +27,6 @@ NAME = "secrets.enc.yaml"
 _HEADER = """\
 # Encrypted by hostsmith; `fab secrets.edit` changes it. The names can be read, the values cannot.
 """
-VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY_BYTES, _NONCE_BYTES = 32, 12
 
 

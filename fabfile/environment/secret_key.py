@@ -35,6 +35,12 @@ def key_path(settings: Settings) -> Path | None:
     return Path(config, "hostsmith", f"{settings.app}.key").expanduser()
 
 
+def has_key(settings: Settings) -> bool:
+    """Whether the project has a key, as far as can be seen without reading it or asking for it."""
+    path = key_path(settings)
+    return bool(os.environ.get(VARIABLE)) or path is None or path.exists() or secret_file(settings).exists
+
+
 def find_key(settings: Settings) -> Key:
     """The key: of HOSTSMITH_KEY, or else from where the settings say.
 

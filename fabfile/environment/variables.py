@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import string
+import time
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -164,22 +165,33 @@ def wanted(given: Given, kept: Sequence[Kept]) -> Wanted:
     source = reference(kept)
     set_last = source.variables if source else Variables()
     remarks = [
-        f"{host.label} had other values of config.set than {source.label}, and gets those: {', '.join(names)}"
-        for host in kept
-        if source and host.live and (names := differing(host.variables.chosen, set_last.chosen))
-    ]
-    remarks += [
-        f"{host.label} had other numbers of fab scale than {source.label}, and gets those: {', '.join(names)}"
-        for host in kept
-        if source and host.live and (names := differing(host.variables.scale, set_last.scale))
-    ]
-    remarks += [
-        f"{host.label} had another value made up for {name} than {_first(kept, name)}, and gets that"
-        for host in kept
-        for name in given.generated
-        if name in host.generated and host.generated[name] != made_up[name]
+        *replaced(kept),
+        *(
+            f"{host.label} had another value made up for {name} than {_first(kept, name)}, and gets that"
+            for host in kept
+            for name in given.generated
+            if name in host.generated and host.generated[name] != made_up[name]
+        ),
     ]
     return Wanted(replace(set_last, given=known), made_up, remarks)
+
+
+def replaced(kept: Sequence[Kept]) -> list[str]:
+    """What people have set on hosts and those lose who get what is set on another; by name, without values."""
+    source = reference(kept)
+    if source is None:
+        return []
+    found = []
+    for host in kept:
+        if host.live and (names := differing(host.variables.chosen, source.variables.chosen)):
+            found.append(
+                f"{host.label} had other values of config.set than {source.label}, and gets those: {', '.join(names)}"
+            )
+        if host.live and (names := differing(host.variables.scale, source.variables.scale)):
+            found.append(
+                f"{host.label} had other numbers of fab scale than {source.label}, and gets those: {', '.join(names)}"
+            )
+    return found
 
 
 def make_up(length: int) -> Secret:
@@ -190,12 +202,19 @@ def make_up(length: int) -> Secret:
 def reference(kept: Sequence[Kept]) -> Kept | None:
     """The host whose values of `config.set` are right: the one on which they were set last.
 
-    A host that lags behind a rollback has values that were taken back: its release is bad elsewhere.
+    A host that lags behind a rollback has values that were taken back: its release is bad elsewhere. What a host says
+    was set after its live release, or in days to come, was not set with hostsmith, and counts as never.
     """
+    latest = time.strftime("%Y%m%d-%H%M%S", time.gmtime(time.time() + 86400))
     bad = frozenset[str]().union(*(host.bad for host in kept))
     live = [host for host in kept if host.live]
     candidates = [host for host in live if host.live and host.live.id not in bad] or live
-    return max(candidates, key=lambda host: host.variables.since, default=None)
+
+    def since(host: Kept) -> str:
+        said = host.variables.since
+        return said if host.live and said <= host.live.id and said <= latest else ""
+
+    return max(candidates, key=since, default=None)
 
 
 def last_set(kept: Sequence[Kept]) -> Variables:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..agent.layout import Layout
-from ..environment.secret_file import VARIABLE_NAME
+from ..agent.variables import VARIABLE_NAME
 from ..environment.variables import given, make_up
 from ..errors import SettingsError
 from ..settings.tls import Tls

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..agent.layout import Layout
-from ..agent.variables import Variables
-from .base import Change, Resource
+from ..agent.variables import VARIABLE_NAME, Variables
+from .base import Change, Resource, ResourceError
 from .file import File
 from .secret import Secret
 from .validated import Validated
@@ -40,9 +40,21 @@ class Environment(Resource):
 
     def text(self) -> str:
         """The file that a shell reads."""
+        self._require_valid()
         values = {name: variable.text for name, variable in self.variables.all().items()}
         about = {"HOSTSMITH_APP": self.app, "HOSTSMITH_RELEASE": self.release}
         return "".join(f"{name}={shlex.quote(value)}\n" for name, value in {**about, **values}.items())
+
+    def _require_valid(self) -> None:
+        """Refuse what a shell would read as something else than a variable.
+
+        :raises ResourceError: there is such a name, or a value that no variable can hold.
+        """
+        for name, variable in self.variables.all().items():
+            if not VARIABLE_NAME.fullmatch(name):
+                raise ResourceError(f"environment: found the name {name!r}, expected letters, digits and _")
+            if "\0" in variable.text:
+                raise ResourceError(f"environment: {name}: found a NUL, which no variable can hold")
 
 
 @dataclass(frozen=True)

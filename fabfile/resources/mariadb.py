@@ -11,6 +11,13 @@ from .file import File
 
 _MB = 1 << 20
 _FOLDER = "/etc/mysql/mariadb.conf.d"
+# Where an app beside it comes from, and hostsmith itself as the app's user.
+LOCAL = ("127.0.0.1", "::1", "localhost")
+
+
+def mark(app: str) -> str:
+    """The comment of a database that is made on the way of a restore, and for nothing else."""
+    return f"made by hostsmith for {app}"
 
 
 @dataclass(frozen=True)
@@ -67,13 +74,22 @@ class MariadbDatabase(Resource):
             raise ResourceError(f"there is no password of {self.app} for mysql yet; `fab provision` makes it")
         wanted = mariadb.kept(password.reveal())
         found, is_there = self._found()
+        is_known = "mysql" in passwords.users(self.app)
+        if (found or is_there) and not (is_known or wanted in found.values()):
+            raise ResourceError(
+                f"there is a {'user' if found else 'database'} {self.database} in MariaDB that hostsmith has not made "
+                f"for {self.app}; rename it or the app, or if it is the app's, give its user the password of "
+                f"{passwords.path(self.app)}"
+            )
         steps = [self._drop(host) for host in found if host not in self.hosts]
         steps += [self._make(host, wanted) for host in self.hosts if found.get(host) != wanted]
         reasons = ["user"] if steps else []
         if not is_there:
             reasons.append("database")
             steps.insert(0, f"CREATE DATABASE `{self.database}` CHARACTER SET utf8mb4")
-        if not steps:
+        if found and not is_known:
+            reasons.append("note of user")
+        if not reasons:
             return None
         # What was made is of use to the next run, so it is not taken back.
         return Change(f"made {' and '.join(reasons)}", lambda: self._do(steps))
@@ -94,10 +110,18 @@ class MariadbDatabase(Resource):
 
     def _make(self, host: str, kept: str) -> str:
         user = f"'{self.database}'@'{host}'"
+        # The app may come from elsewhere alone; to back up the routines that it has defined there takes their text.
+        routines = f"; GRANT SELECT ON mysql.proc TO {user}" if host == "127.0.0.1" and self._is_remote else ""
         return (
             f"CREATE OR REPLACE USER {user} IDENTIFIED BY PASSWORD '{kept}'; "
-            f"GRANT ALL PRIVILEGES ON `{self._pattern}`.* TO {user}"
+            f"GRANT ALL PRIVILEGES ON `{self._pattern}`.* TO {user}{routines}"
         )
 
+    @property
+    def _is_remote(self) -> bool:
+        return any(host not in LOCAL for host in self.hosts)
+
     def _do(self, steps: list[str]) -> None:
-        mariadb.ask("".join(f"{step};\n" for step in steps))
+        passwords.remember_user(self.app, "mysql")
+        if steps:
+            mariadb.ask("".join(f"{step};\n" for step in steps))

@@ -136,13 +136,22 @@ class PostgresDatabase(Resource):
             raise ResourceError(f"there is no password of {self.app} for postgres yet; `fab provision` makes it")
         found = self._found()
         user, owner = found.get("user"), found.get("owner")
+        is_set = user is not None and postgres.is_verifier_of(user, password.reveal())
+        is_known = "postgres" in passwords.users(self.app)
+        if user is not None and not (is_set or is_known):
+            raise ResourceError(
+                f"there is a role {self.database} in PostgreSQL that hostsmith has not made for {self.app}; rename it "
+                f"or the app, or if it is the app's, give it the password of {passwords.path(self.app)}"
+            )
         if owner not in (None, self.database):
             raise ResourceError(
                 f"there is a database {self.database} in PostgreSQL that is {owner}'s, and not this app's; rename it: "
                 f'ALTER DATABASE "{self.database}" RENAME TO other'
             )
         steps = []
-        if user is None or not postgres.is_verifier_of(user, password.reveal()):
+        if is_set and not is_known:
+            steps.append(("note of user", self._remember))
+        if not is_set:
             steps.append(("user", self._set_user))
         if owner is None:
             steps.append(("database", self._make_database))
@@ -158,12 +167,16 @@ class PostgresDatabase(Resource):
 
     def _found(self) -> dict[str, str]:
         """What is kept of the password of the "user", and the "owner" of the database, of those that are there."""
-        user = "SELECT 'user', coalesce(rolpassword, '') FROM pg_authid WHERE rolname = :'name' AND rolcanlogin"
+        user = "SELECT 'user', coalesce(rolpassword, '') FROM pg_authid WHERE rolname = :'name'"
         owner = "SELECT 'owner', pg_get_userbyid(datdba)::text FROM pg_database WHERE datname = :'name'"
         rows = postgres.ask(f"{user} UNION ALL {owner}", name=self.database)
         return {row[0]: row[1] for row in rows}
 
+    def _remember(self) -> None:
+        passwords.remember_user(self.app, "postgres")
+
     def _set_user(self) -> None:
+        self._remember()
         if not postgres.ask("SELECT 1 FROM pg_roles WHERE rolname = :'name'", name=self.database):
             postgres.ask('CREATE ROLE :"name"', name=self.database)
         verifier = postgres.verifier(passwords.kept(self.app)["postgres"].reveal())
@@ -197,7 +210,7 @@ class PostgresExtension(Resource):
     def _create(self) -> None:
         if not postgres.ask("SELECT 1 FROM pg_available_extensions WHERE name = :'name'", name=self.name):
             self._install()
-        postgres.ask('CREATE EXTENSION :"name" CASCADE', self.database, name=self.name)
+        postgres.ask('SET search_path = public; CREATE EXTENSION :"name" CASCADE', self.database, name=self.name)
 
     def _install(self) -> None:
         package = package_of(self.name, postgres.cluster().version)

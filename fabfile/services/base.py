@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from ..agent import own_role
 from ..host import bracketed
 from ..resources.base import Resource
 from ..resources.secret import Secret
@@ -124,3 +126,9 @@ class Service(ABC):
     @abstractmethod
     def check(self) -> Argv:
         """A command that root runs on the service's host; it ends with status 0 when the service is well."""
+
+
+def as_own_role(service: Service, *argv: str) -> Argv:
+    """A client program of a service, with the app's own role and password, by the service's host."""
+    program = inspect.getsource(own_role)
+    return ["python3", "-I", "-c", program, service.settings.app, service.name, service.database, *argv]

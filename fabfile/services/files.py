@@ -54,13 +54,13 @@ class Files(Service):
         return [*self._as_app, "tar", "--create", "--file=-", f"--directory={self._path}", "."]
 
     def restore(self) -> Restore:
-        app, fresh = self.settings.app, self._fresh
+        fresh, remove = self._fresh, [*self._as_app, "rm", "-rf", "--one-file-system", "--", self._fresh]
         extract = ["tar", "--extract", "--preserve-permissions", "--file=-", f"--directory={fresh}"]
         return Restore(
-            prepare=[["rm", "-rf", fresh], ["install", "-d", "-o", app, "-g", app, "-m", "750", fresh]],
+            prepare=[remove, [*self._as_app, "mkdir", "-m", "750", fresh]],
             load=[*self._as_app, *extract],
-            swap=[["sh", "-c", _SWAP, "swap", self._path, fresh]],
-            abandon=[["rm", "-rf", fresh]],
+            swap=[[*self._as_app, "sh", "-c", _SWAP, "swap", self._path, fresh]],
+            abandon=[remove],
         )
 
     def clear(self) -> list[Argv]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from ..resources import Absent, File, Package, Resource, Restart
 from ..resources import Service as SystemService
-from ..resources.mariadb import MariadbDatabase, MariadbTuning
+from ..resources.mariadb import LOCAL, MariadbDatabase, MariadbTuning, mark
 from ..resources.secret import Secret
-from .base import Access, Argv, Restore, Service
+from .base import Access, Argv, Restore, Service, as_own_role
 from .registry import register
 
-_LOCAL = ("127.0.0.1", "::1", "localhost")
 _OTHERS = """\
 SELECT (SELECT COUNT(*) FROM information_schema.views WHERE table_schema IN (@now, @fresh))
 + (SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema IN (@now, @fresh))
@@ -17,21 +16,64 @@ SELECT (SELECT COUNT(*) FROM information_schema.views WHERE table_schema IN (@no
 _MOVES = """\
 SET SESSION group_concat_max_len = 100000000;
 SELECT COALESCE(CONCAT('RENAME TABLE ', GROUP_CONCAT(
-  CONCAT('`', table_schema, '`.`', table_name, '` TO `', IF(table_schema = @now, @old, @now), '`.`', table_name, '`')
-  ORDER BY table_schema = @fresh, table_name SEPARATOR ', ')), '')
-FROM information_schema.tables WHERE table_schema IN (@now, @fresh) AND table_type = 'BASE TABLE'
+  CONCAT('`', table_schema, '`.`', REPLACE(table_name, '`', '``'), '` TO `',
+    IF(table_schema = @now, @old, @now), '`.`', REPLACE(table_name, '`', '``'), '`')
+  ORDER BY table_schema = @fresh, table_name SEPARATOR ', ')), 'DO 0') INTO @moves
+FROM information_schema.tables WHERE table_schema IN (@now, @fresh) AND table_type <> 'VIEW';
+EXECUTE IMMEDIATE @moves
+"""
+# Connected as the app's own user: where an app beside it comes from. Its own start file is not read.
+_CLIENT = "--no-defaults --host=127.0.0.1 --port=3306 --skip-ssl"
+# Rooms beside what the app uses, which its user may fill: `$1` is the user, `$2` the comment by which they are known as
+# ours, and the rest their names.
+_ROOMS = """\
+user=$1 mark=$2; shift 2
+is_others() {
+  [ -n "$(mariadb -N -e "SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = '$name'
+    AND SCHEMA_COMMENT <> '$mark'")" ]
+}
+each() {
+  for name in "$@"; do
+    grant="ALL PRIVILEGES ON \\`$(echo "$name" | sed 's/_/\\\\_/g')\\`.*"
+    $what || exit
+  done
+}
+"""
+_PREPARE = f"""{_ROOMS}
+prepare() {{
+  if is_others; then
+    echo "there is a database $name that hostsmith has not made, and a restore needs its name; rename it" >&2
+    return 1
+  fi
+  mariadb -e "DROP DATABASE IF EXISTS \\`$name\\`; CREATE DATABASE \\`$name\\` CHARACTER SET utf8mb4 COMMENT '$mark';
+    GRANT $grant TO '$user'@'127.0.0.1'" ||
+  {{ echo "\\`fab provision\\` makes the user $user@127.0.0.1" >&2; return 1; }}
+}}
+what=prepare; each "$@"
+"""
+_REMOVE = f"""{_ROOMS}
+remove() {{
+  is_others && return
+  mariadb -e "DROP DATABASE IF EXISTS \\`$name\\`" || return
+  mariadb -e "REVOKE $grant FROM '$user'@'127.0.0.1'" 2>/dev/null || true
+}}
+what=remove; each "$@"
+"""
+# No commands of the client's own. Whoever defined a routine or an event may have come from another address, which the
+# app's user may not name: they are the user's own.
+_LOAD = rf"""sed -E '/^(CREATE|\/\*!50(003|106) CREATE\*\/|\/\*!50013) /s/ DEFINER=`[^`]*`@`[^`]*`//' |
+mariadb {_CLIENT} --user="$1" --batch --binary-mode --local-infile=0 "$2"
 """
 # All tables change places in one statement, but for such as do not go with them.
-_SWAP = """\
+_SWAP = f"""\
 set -e
-names="SET @now = '$1', @fresh = '$2', @old = '$3'"
-if [ "$(mariadb -N -e "$names; $4")" != 0 ]; then
+ask() {{ mariadb {_CLIENT} --user="$user" -N -e "SET @now = '$now', @fresh = '$fresh', @old = '$old'; $1"; }}
+user=$1 now=$2 fresh=$3 old=$4
+if [ "$(ask "$5")" != 0 ]; then
   echo "found views or triggers, which cannot change places with tables; load the dump by hand" >&2
   exit 1
 fi
-mariadb -e "DROP DATABASE IF EXISTS $3; CREATE DATABASE $3"
-mariadb -N -r -e "$names; $5" | mariadb
-mariadb -e "DROP DATABASE $2; DROP DATABASE $3"
+ask "$6"
 """
 
 
@@ -55,7 +97,8 @@ class Mysql(Service):
 
     @property
     def _fresh(self) -> str:
-        return f"{self.database}_restored"
+        # No app's own: an app's database has no hyphen in its name.
+        return f"{self.database}-restored"
 
     def install(self) -> list[Resource]:
         app, restart = self.settings.app, Restart("mariadb")
@@ -69,7 +112,7 @@ class Mysql(Service):
             SystemService("mariadb"),
             MariadbTuning(notify=restart),
             listening if self.clients else Absent(path, notify=restart),
-            MariadbDatabase(app, self.database, self.clients or _LOCAL),
+            MariadbDatabase(app, self.database, (*self.clients, LOCAL[0]) if self.clients else LOCAL),
         ]
 
     def env(self, access: Access) -> dict[str, Secret | str]:
@@ -84,16 +127,18 @@ class Mysql(Service):
         }
 
     def backup(self) -> Argv:
-        return ["mariadb-dump", "--single-transaction", "--routines", "--triggers", "--events", self.database]
+        what = ["--single-transaction", "--routines", "--triggers", "--events", self.database]
+        return self._as_app("mariadb-dump", *_CLIENT.split(), f"--user={self.database}", *what)
 
     def restore(self) -> Restore:
-        now, fresh, old = self.database, self._fresh, f"{self.database}_replaced"
-        drop = ["mariadb", "-e", f"DROP DATABASE IF EXISTS {fresh}"]
+        now, fresh, old = self.database, self._fresh, f"{self.database}-replaced"
+        rooms = [now, mark(self.settings.app), fresh, old]
+        remove = ["sh", "-c", _REMOVE, "remove", *rooms]
         return Restore(
-            prepare=[drop, ["mariadb", "-e", f"CREATE DATABASE {fresh} CHARACTER SET utf8mb4"]],
-            load=["mariadb", "--batch", fresh],
-            swap=[["sh", "-c", _SWAP, "swap", now, fresh, old, _OTHERS, _MOVES]],
-            abandon=[drop],
+            prepare=[["sh", "-c", _PREPARE, "prepare", *rooms]],
+            load=self._as_app("sh", "-c", _LOAD, "load", now, fresh),
+            swap=[self._as_app("sh", "-c", _SWAP, "swap", now, now, fresh, old, _OTHERS, _MOVES), remove],
+            abandon=[remove],
         )
 
     def clear(self) -> list[Argv]:
@@ -102,5 +147,8 @@ class Mysql(Service):
             ["mariadb", "-e", f"CREATE DATABASE `{self.database}` CHARACTER SET utf8mb4"],
         ]
 
+    def _as_app(self, *argv: str) -> Argv:
+        return as_own_role(self, *argv)
+
     def check(self) -> Argv:
-        return ["mariadb", "-e", "SELECT 1", self.database]
+        return self._as_app("mariadb", *_CLIENT.split(), f"--user={self.database}", "-e", "SELECT 1", self.database)

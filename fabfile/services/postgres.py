@@ -20,11 +20,26 @@ from ..resources.secret import Secret
 from ..settings.kinds import ListOf, Text
 from ..settings.services import ServiceOptions
 from ..settings.values import once_each
-from .base import Access, Argv, Restore, Service
+from .base import Access, Argv, Restore, Service, as_own_role
 from .registry import register
 
 _EXTENSION = "the name of an extension, such as postgis"
 _PSQL = ["runuser", "-u", "postgres", "--", "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1"]
+# From a file without a name, since the list of what is in it is read first. What extensions brought stays theirs: their
+# comments, and the data of their own tables. Neither owners nor rights: the role can give none to others.
+_LOAD = """\
+set -e
+file=$(mktemp -p /var/tmp) && exec 3<>"$file" && rm "$file" && cat >&3
+theirs=$(psql -XAtq -d "$1" -c "$2")
+list=$(pg_restore --list /dev/fd/3)
+printf '%s\\n' "$list" | grep -vF -- "$theirs" | pg_restore --exit-on-error --no-owner --no-privileges \\
+  --use-list=/dev/stdin --dbname="$1" /dev/fd/3
+"""
+_OF_EXTENSIONS = """\
+SELECT ' TABLE DATA ' || nspname || ' ' || relname || ' ' FROM pg_extension CROSS JOIN unnest(extconfig) AS theirs (id)
+JOIN pg_class ON pg_class.oid = theirs.id JOIN pg_namespace ON pg_namespace.oid = relnamespace
+UNION ALL SELECT ' COMMENT - EXTENSION '
+"""
 
 
 class PostgresOptions(ServiceOptions):
@@ -59,7 +74,8 @@ class Postgres(Service):
 
     @property
     def _fresh(self) -> str:
-        return f"{self.database}_restored"
+        # No app's own: an app's database has no hyphen in its name.
+        return f"{self.database}-restored"
 
     def install(self) -> list[Resource]:
         app, database = self.settings.app, self.database
@@ -86,40 +102,56 @@ class Postgres(Service):
         }
 
     def backup(self) -> Argv:
-        return ["runuser", "-u", "postgres", "--", "pg_dump", "--format=custom", f"--dbname={self.database}"]
+        return self._as_app("pg_dump", "--format=custom", f"--dbname={self.database}")
 
     def restore(self) -> Restore:
-        now, fresh, old = f'"{self.database}"', f'"{self._fresh}"', f'"{self.database}_replaced"'
+        now, fresh, old = f'"{self.database}"', f'"{self._fresh}"', f'"{self.database}-replaced"'
         drop = [f"DROP DATABASE IF EXISTS {fresh} WITH (FORCE)", f"DROP DATABASE IF EXISTS {old} WITH (FORCE)"]
-        make = f"CREATE DATABASE {fresh} OWNER {now} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'"
+        # Nobody but the superuser comes in before the extensions are there, and so finds nothing that an app has left.
+        shut = f"CREATE DATABASE {fresh} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8' ALLOW_CONNECTIONS false"
+        make = [shut, f"REVOKE ALL ON DATABASE {fresh} FROM PUBLIC", f"ALTER DATABASE {fresh} ALLOW_CONNECTIONS true"]
+        extensions = [f'CREATE EXTENSION "{name}" CASCADE' for name in self.options.extensions]
         # A name of letters, digits and _ alone.
         theirs = f"datname = '{self.database}'"
         end = f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {theirs}"  # noqa: S608
         rename = f"ALTER DATABASE {now} RENAME TO {old}; ALTER DATABASE {fresh} RENAME TO {now};"
         # Nobody may come back between the end of their connections and the rename, or it would be refused.
         swap = [f"ALTER DATABASE {now} ALLOW_CONNECTIONS false", end, f"BEGIN; {rename} COMMIT", drop[1]]
-        load = ["runuser", "-u", "postgres", "--", "pg_restore", "--exit-on-error", f"--dbname={self._fresh}"]
         return Restore(
-            prepare=[_sql(*drop, make, f"REVOKE ALL ON DATABASE {fresh} FROM PUBLIC")],
-            load=load,
+            prepare=[
+                _sql(self._only_ours, *drop, *make),
+                *([_sql("SET search_path = public", *extensions, database=self._fresh)] if extensions else []),
+                _sql(f"ALTER DATABASE {fresh} OWNER TO {now}"),
+            ],
+            load=self._as_app("sh", "-c", _LOAD, "load", self._fresh, _OF_EXTENSIONS),
             swap=[_sql(*swap)],
-            abandon=[_sql(drop[0], f"ALTER DATABASE {now} ALLOW_CONNECTIONS true")],
+            abandon=[_sql(f"ALTER DATABASE {now} ALLOW_CONNECTIONS true", self._only_ours, drop[0])],
         )
+
+    @property
+    def _only_ours(self) -> str:
+        """A statement that fails when a database of the names that a restore uses is another role's."""
+        names = f"('{self._fresh}', '{self.database}-replaced')"
+        owners = f"pg_get_userbyid(datdba) NOT IN (current_user, '{self.database}')"
+        found = f"SELECT FROM pg_database WHERE datname IN {names} AND {owners}"  # noqa: S608
+        words = f"there is a database of another role with one of the names {names}, which a restore needs; rename it"
+        return f"DO $$ BEGIN IF EXISTS ({found}) THEN RAISE EXCEPTION $text${words}$text$; END IF; END $$"
 
     def clear(self) -> list[Argv]:
         restore = self.restore()
-        extensions = [f'CREATE EXTENSION "{name}" CASCADE' for name in self.options.extensions]
-        made = [[*_PSQL, "-d", self._fresh, *_commands(*extensions)]] if extensions else []
-        return [*restore.prepare, *made, *restore.swap]
+        return [*restore.prepare, *restore.swap]
 
     def check(self) -> Argv:
-        return [*_PSQL, "-d", self.database, *_commands("SELECT 1")]
+        return self._as_app("psql", "-XAtq", "-d", self.database, "-c", "SELECT 1")
+
+    def _as_app(self, *argv: str) -> Argv:
+        return as_own_role(self, *argv)
 
 
-def _sql(*statements: str) -> Argv:
-    """Statements by the superuser; none of them holds a secret."""
-    return [*_PSQL, "-d", "postgres", *_commands(*statements)]
+def _sql(*statements: str, database: str = "postgres") -> Argv:
+    """Statements by the superuser; none of them holds a secret.
 
-
-def _commands(*statements: str) -> Argv:
-    return [word for statement in statements for word in ("-c", statement)]
+    Their names are PostgreSQL's own: whoever may make functions in a database could put others before these.
+    """
+    commands = [word for statement in statements for word in ("-c", statement)]
+    return [*_PSQL, "-d", f"dbname={database} options=-csearch_path=pg_catalog", *commands]

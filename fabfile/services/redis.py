@@ -30,13 +30,17 @@ redis-cli --no-auth-warning -p "$2" --rdb "$file" >&2 && cat "$file"
 # What Redis 7 reads when it starts, of a single file that is a dump.
 _LOAD = """\
 cat > "$1/appendonly.aof.1.base.rdb" && redis-check-rdb "$1/appendonly.aof.1.base.rdb" >&2 &&
-printf "file appendonly.aof.1.base.rdb seq 1 type b\\n" > "$1/appendonly.aof.manifest" && chown -R redis: "$1"
+printf "file appendonly.aof.1.base.rdb seq 1 type b\\n" > "$1/appendonly.aof.manifest"
 """
 _SWAP = """\
-systemctl stop -- "$1" && rm -rf "$2.replaced" && mv "$2" "$2.replaced" && mv "$3" "$2" && systemctl start -- "$1" ||
-{ rm -rf "$2" && mv "$2.replaced" "$2"; systemctl start -- "$1"; exit 1; }
-rm -rf "$2.replaced"
+redis() { runuser -u redis -- "$@"; }
+systemctl stop -- "$1" && redis rm -rf "$2.replaced" && redis mv -T "$2" "$2.replaced" && redis mv -T "$3" "$2" &&
+systemctl start -- "$1" ||
+{ redis rm -rf "$2" && redis mv -T "$2.replaced" "$2"; systemctl start -- "$1"; exit 1; }
+redis rm -rf "$2.replaced"
 """
+# What lies in Redis' folder is Redis', and is read and written by no one else: it may lead anywhere.
+_AS_REDIS = ["runuser", "-u", "redis", "--"]
 
 
 class RedisOptions(ServiceOptions):
@@ -120,15 +124,15 @@ class Redis(Service):
         }
 
     def backup(self) -> Argv:
-        return ["sh", "-c", _DUMP, "dump", self._config, str(self.port)]
+        return [*_AS_REDIS, "sh", "-c", _DUMP, "dump", self._config, str(self.port)]
 
     def restore(self) -> Restore:
         now, fresh = f"{self._data}/appendonlydir", f"{self._data}/restored"
         return Restore(
-            prepare=[["rm", "-rf", fresh], ["install", "-d", "-o", "redis", "-g", "redis", "-m", "750", fresh]],
-            load=["sh", "-c", _LOAD, "load", fresh],
+            prepare=[[*_AS_REDIS, "rm", "-rf", fresh], [*_AS_REDIS, "mkdir", "-m", "750", fresh]],
+            load=[*_AS_REDIS, "sh", "-c", _LOAD, "load", fresh],
             swap=[["sh", "-c", _SWAP, "swap", self._unit, now, fresh]],
-            abandon=[["rm", "-rf", fresh]],
+            abandon=[[*_AS_REDIS, "rm", "-rf", fresh]],
         )
 
     def clear(self) -> list[Argv]:
@@ -138,4 +142,4 @@ class Redis(Service):
         return self._client("-e", "PING")
 
     def _client(self, *arguments: str) -> Argv:
-        return ["sh", "-c", _CLIENT, "redis-cli", self._config, str(self.port), *arguments]
+        return [*_AS_REDIS, "sh", "-c", _CLIENT, "redis-cli", self._config, str(self.port), *arguments]

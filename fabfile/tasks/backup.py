@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +54,16 @@ def backup(
         plain, packed = (archive.making.size_in_words(part[key]) for key in ("plain", "size"))
         console.say(f"{part['name']}: {plain}, {packed} in the archive")
     console.say(f"{settings.app}: {path}", style="bold green")
+    if _is_seen_by_git(path):
+        console.say(f"git does not ignore {path}: keep it out of commits and of `fab deploy --dirty`", style="yellow")
     if len(hosts) > 1:
         console.say(f"the files are those of {main.label}, the other hosts' own are not in it", style="yellow")
     return path
+
+
+def _is_seen_by_git(path: Path) -> bool:
+    """Whether a file is in a repository that does not ignore it."""
+    with contextlib.suppress(OSError):
+        argv = ["git", "-C", str(path.parent), "check-ignore", "--quiet", "--", path.name]
+        return subprocess.run(argv, capture_output=True, check=False).returncode == 1
+    return False

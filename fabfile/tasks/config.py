@@ -13,6 +13,7 @@ from .. import environment, views
 from ..console import Console, print_json
 from ..errors import UsageError
 from ..fleet import Fleet, Member
+from ..printable import printable
 from ..report import Report
 from ..resources.secret import Secret
 from ..same_code import Live, SameCode
@@ -32,6 +33,7 @@ Chosen = Mapping[str, Secret]
 _HELP = {
     "batch": "Hosts that switch at the same time: a number or a percentage; without it, `batch` of the settings.",
     "skip-unreachable": "Go on without hosts that are away; they lag behind until the next deploy.",
+    "yes": "Do not ask before values of one host replace those of others.",
     "json": "Print one JSON document instead of lines.",
 }
 
@@ -48,6 +50,7 @@ def config_set(
     words: str = "",
     batch: str | None = None,
     skip_unreachable: bool = False,
+    yes: bool = False,
     json: bool = False,
     role: str | None = None,
     host: str | None = None,
@@ -56,7 +59,7 @@ def config_set(
     """Set variables of the app: a release of the same code, live when it is healthy on all hosts."""
     settings = load(c).in_batches(batch)
     values = environment.assignments.assigned(_words(words))
-    change = _Change(c, settings, Limits(role, host, exclude), skip_unreachable, json)
+    change = _Change(c, settings, Limits(role, host, exclude), skip_unreachable, yes, json)
     return change.run("config.set", lambda chosen: {**chosen, **values})
 
 
@@ -66,6 +69,7 @@ def config_unset(
     words: str = "",
     batch: str | None = None,
     skip_unreachable: bool = False,
+    yes: bool = False,
     json: bool = False,
     role: str | None = None,
     host: str | None = None,
@@ -83,7 +87,7 @@ def config_unset(
             )
         return {name: value for name, value in chosen.items() if name not in names}
 
-    return _Change(c, settings, Limits(role, host, exclude), skip_unreachable, json).run("config.unset", without)
+    return _Change(c, settings, Limits(role, host, exclude), skip_unreachable, yes, json).run("config.unset", without)
 
 
 @task(name="edit", help=_HELP)
@@ -91,6 +95,7 @@ def config_edit(
     c: Context,
     batch: str | None = None,
     skip_unreachable: bool = False,
+    yes: bool = False,
     json: bool = False,
     role: str | None = None,
     host: str | None = None,
@@ -111,7 +116,7 @@ def config_edit(
         # Only what was changed in the editor: somebody else may have set another one meanwhile.
         return {name: value for name, value in {**chosen, **new}.items() if name not in gone}
 
-    return _Change(c, settings, limits, skip_unreachable, json).run("config.edit", changed)
+    return _Change(c, settings, limits, skip_unreachable, yes, json).run("config.edit", changed)
 
 
 @task(
@@ -185,15 +190,18 @@ def _tell(found: Mapping[Member, Kept], name: str, json: bool) -> dict[str, dict
     elif len({each.text for each in values.values()}) > 1 or len(values) < len(found):
         raise UsageError(f"{name}: found that it differs between the hosts; choose one with --host, or take --json")
     else:
-        sys.stdout.write(f"{next(iter(values.values())).text}\n")
+        text = next(iter(values.values())).text
+        sys.stdout.write(f"{printable(text) if sys.stdout.isatty() else text}\n")
     return answers
 
 
 class _Change:
     """A change of the variables that are set: a new release of the code that is live, on all hosts or on none."""
 
-    def __init__(self, c: Context, settings: Settings, limits: Limits, skip_unreachable: bool, json: bool) -> None:
-        self._task = SameCode(c, settings, limits, skip_unreachable, json)
+    def __init__(
+        self, c: Context, settings: Settings, limits: Limits, skip_unreachable: bool, yes: bool, json: bool
+    ) -> None:
+        self._task = SameCode(c, settings, limits, skip_unreachable=skip_unreachable, json=json, yes=yes)
 
     def run(self, what: str, change: Callable[[Chosen], Chosen]) -> list[Report]:
         """Make it.

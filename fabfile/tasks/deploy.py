@@ -12,9 +12,8 @@ from .. import environment, recipes
 from ..agent.layout import Record
 from ..connection import requests
 from ..connection.requests import whoami
-from ..connection.session import Session
 from ..console import Console
-from ..errors import UsageError
+from ..errors import ReleaseError, UsageError
 from ..fleet import Member
 from ..outcome import told
 from ..release import new_record
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
         "dirty": "Deploy a local folder as it is, with what is not committed.",
         "batch": "Hosts that switch at the same time: a number or a percentage; without it, `batch` of the settings.",
         "skip-unreachable": "Go on without hosts that are away; they lag behind until the next deploy.",
+        "yes": "Do not ask before values of one host replace those of others.",
         "json": "Print one JSON document instead of lines.",
     }
 )
@@ -49,6 +49,7 @@ def deploy(
     dirty: bool = False,
     batch: str | None = None,
     skip_unreachable: bool = False,
+    yes: bool = False,
     json: bool = False,
     role: str | None = None,
     host: str | None = None,
@@ -65,7 +66,7 @@ def deploy(
         _origin(settings, revision or settings.revision, dirty) as origin,
         underway(c, settings, hosts, console, outcome, skip_unreachable=skip_unreachable, ask=ask) as run,
     ):
-        record = _deploy(c, run, origin, given)
+        record = _deploy(c, run, origin, given, yes)
         outcome.more["release"] = record.id
     console.say(f"{settings.app}: release {record.id} is live ({record.subject})", style="bold green")
     for report in run.left_out:
@@ -81,13 +82,28 @@ class _Origin:
     url: str | None = None
     local: LocalSource | None = None
 
-    def resolve(self, settings: Settings, session: Session) -> Source:
-        """The one state of the code that all hosts get."""
+    def resolve(self, run: Underway) -> Source:
+        """The one state of the code that all hosts get.
+
+        Each of them says which commit that is, so that none chooses one for the others.
+
+        :raises FleetError: a host cannot tell.
+        :raises ReleaseError: hosts do not agree.
+        """
         if self.local is not None:
             return self.local.source
-        limit = settings.build_timeout
-        found = session.ask("resolve", app=settings.app, url=self.url, revision=self.revision, timeout=limit)
-        return Source(found["commit"], found["commit"], found["subject"])
+        asked: dict[str, Any] = {"app": run.settings.app, "url": self.url, "revision": self.revision}
+        limit = run.settings.build_timeout
+        found = run.fleet.each(lambda member: member.session.ask("resolve", **asked, timeout=limit))
+        run.fleet.require("nothing has changed")
+        if len({answer["commit"] for answer in found.values()}) > 1:
+            names = ", ".join(f"{member.label}: {answer['commit'][:7]}" for member, answer in found.items())
+            raise ReleaseError(
+                f"found that {self.revision} is another commit for one host than for others, {names}; if somebody has "
+                "just pushed, deploy again, or else look into the host"
+            )
+        commit, subject = found[run.first]["commit"], found[run.first]["subject"]
+        return Source(commit, commit, subject)
 
     def code(self, settings: Settings, source: Source, release_id: str, known: list[str]) -> ReleaseCode:
         """The code for one host: a pack of what it lacks, or the commit for it to fetch.
@@ -111,15 +127,16 @@ def _origin(settings: Settings, revision: str, dirty: bool) -> Iterator[_Origin]
         yield _Origin(revision, local=local)
 
 
-def _deploy(c: Context, run: Underway, origin: _Origin, given: Given) -> Record:
+def _deploy(c: Context, run: Underway, origin: _Origin, given: Given, yes: bool) -> Record:
     """From hosts that are locked to a release that is live on all of them.
 
+    :param yes: do not ask.
     :raises FleetError: it failed on a host, and all have what they had.
     """
     settings = run.settings
     found: dict[Member, Any] = {member: answer for member, (answer, _) in run.answers.items()}
-    source = origin.resolve(settings, run.first.session)
-    wanted = release_variables(c, run, given, [kept for _, kept in run.answers.values()])
+    source = origin.resolve(run)
+    wanted = release_variables(c, run, given, [kept for _, kept in run.answers.values()], yes)
     back_up(c, run)
     record = new_record(source, whoami(), time.time(), (name for host in found.values() for name in host["releases"]))
 

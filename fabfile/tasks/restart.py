@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     help={
         "words": "Written without the flag: the process, such as worker; without it, all of the app.",
         "skip-unreachable": "Go on without hosts that are away.",
+        "yes": "Do not ask before values of one host replace those of others.",
         "json": "Print one JSON document instead of lines.",
     }
 )
@@ -33,6 +34,7 @@ def restart(
     c: Context,
     words: str = "",
     skip_unreachable: bool = False,
+    yes: bool = False,
     json: bool = False,
     role: str | None = None,
     host: str | None = None,
@@ -48,7 +50,7 @@ def restart(
     def work(live: Live) -> str:
         return live.again("restart", live.variables)
 
-    return SameCode(c, settings, limits, skip_unreachable, json).run("restart", work)
+    return SameCode(c, settings, limits, skip_unreachable=skip_unreachable, json=json, yes=yes).run("restart", work)
 
 
 def _process(words: list[str], settings: Settings) -> str | None:

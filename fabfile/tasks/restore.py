@@ -10,6 +10,7 @@ from ..console import Console
 from ..errors import UsageError
 from ..fleet import Fleet
 from ..outcome import told
+from ..printable import printable
 from ..report import Report
 from ..settings import load
 from ..targets import Limits, Target, targets, with_app
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     help={
         "words": "Written without the flag: the file that `fab backup` wrote.",
         "yes": "Do not ask.",
+        "unencrypted": "Take an archive that is not encrypted although the project has a key.",
         "json": "Print one JSON document instead of lines.",
     }
 )
@@ -36,6 +38,7 @@ def restore(
     c: Context,
     words: str = "",
     yes: bool = False,
+    unencrypted: bool = False,
     json: bool = False,
     role: str | None = None,
     host: str | None = None,
@@ -46,6 +49,8 @@ def restore(
     console = Console(quiet=json)
     known = archive.parts.parts(settings)
     found = archive.reading.readable(_archive(words), settings, known)
+    if not unencrypted:
+        archive.reading.require_encrypted(found, settings)
     hosts = with_app(targets(c, settings, Limits(role, host, exclude)))
     wanted = [part for part in known if part.name in found.names]
     others = archive.places.beside(c, settings, hosts, wanted)
@@ -65,7 +70,8 @@ def restore(
         places = archive.places.placed(settings, wanted, [*run.fleet.members, *rest.members], main)
         record = archive.restoring.Restoring(run, rest, found, places).do()
         outcome.more["release"] = record.id
-    console.say(f"{settings.app}: release {record.id} is live with {', '.join(found.names)}", style="bold green")
+    what = f"{', '.join(found.names)} of {found.manifest['created']}"
+    console.say(f"{settings.app}: release {record.id} is live with {what}", style="bold green")
     return outcome.reports
 
 
@@ -90,9 +96,10 @@ def _ask(found: Readable, hosts: Sequence[Target]) -> None:
     lines = [
         f"The archive of {said['app']} from {said['created']}, release {said['release'] or 'none'}:",
         *sizes,
+        f"  variables that it sets: {', '.join(found.variables) or 'none'}",
         f"It replaces what {', '.join(target.label for target in hosts)} has of these; the app rests meanwhile.",
     ]
-    sys.stderr.write("\n".join([*lines, f"Write {said['app']} to go on: "]))
+    sys.stderr.write(printable("\n".join([*lines, f"Write {said['app']} to go on: "])))
     sys.stderr.flush()
     if sys.stdin.readline().strip() != said["app"]:
         raise UsageError("not asked for; nothing has changed")

@@ -29,6 +29,7 @@ _LARGEST = 100
         "words": "Written without the flag: process=number, such as worker=3; 0 for none; for web gunicorn's workers.",
         "batch": "Hosts that switch at the same time: a number or a percentage; without it, `batch` of the settings.",
         "skip-unreachable": "Go on without hosts that are away; they lag behind until the next deploy.",
+        "yes": "Do not ask before values of one host replace those of others.",
         "json": "Print one JSON document instead of lines.",
     }
 )
@@ -37,6 +38,7 @@ def scale(
     words: str = "",
     batch: str | None = None,
     skip_unreachable: bool = False,
+    yes: bool = False,
     json: bool = False,
     role: str | None = None,
     host: str | None = None,
@@ -53,7 +55,9 @@ def scale(
             return None
         return live.again(f"scale {_written(numbers)}", after)
 
-    return SameCode(c, settings, Limits(role, host, exclude), skip_unreachable, json).run("scale", work)
+    return SameCode(
+        c, settings, Limits(role, host, exclude), skip_unreachable=skip_unreachable, json=json, yes=yes
+    ).run("scale", work)
 
 
 def _written(numbers: Mapping[str, int]) -> str:

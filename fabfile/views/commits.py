@@ -147,7 +147,7 @@ def _from_afar(
             return Pending(record["id"], record["revision"], unknown=f"{first.label} could not tell the commits")
         answer = answers[first]
         unknown = "what is live is no commit of the repository any more"
-        way = answer["since"][_commit(record["revision"])]
+        way = answer["since"].get(_commit(record["revision"]))
         return _pending(record, answer["commit"], Difference.of(way) if way else None, unknown)
 
     return {**none, **{member: pending(record) for member, record in records.items() if member.report.ok}}

@@ -107,6 +107,10 @@ def test_a_new_host_has_it_all_after_provision_deploy_and_an_encrypted_archive(
     project: Project, boot: Callable[..., Vps], tmp_path: Path, image: str
 ) -> None:
     project.fab("secrets.init")
+    # Whoever writes to where it lies may have put it in the place of an encrypted one.
+    plain = _backup(project)
+    assert "pass --unencrypted" in project.fab("restore", str(plain), "--yes", status=1).stderr
+    plain.unlink()
     archive = _backup(project, "--encrypt")
     with tarfile.open(archive) as members:
         assert members.getnames() == [
@@ -124,10 +128,13 @@ def test_a_new_host_has_it_all_after_provision_deploy_and_an_encrypted_archive(
     new.fab("deploy")
     assert "found no key" in new.fab("restore", str(archive), "--yes", status=1).stderr
     assert new.vps.run(f"ls -A {_WHERE}") == ""
-    new.environment["HOSTSMITH_KEY"] = (project.home / ".config/hostsmith/hello.key").read_text()
+    key = project.home / ".config/hostsmith/hello.key"
+    new.environment["HOSTSMITH_KEY"] = key.read_text()
     new.fab("restore", str(archive), "--yes")
     assert _data(new) == before
     assert new.vps.http("/healthz").status == 200
+    key.unlink()
+    (project.folder / "secrets.enc.yaml").unlink()
     vps.sandbox.destroy(vps.name)
 
 

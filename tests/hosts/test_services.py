@@ -228,6 +228,21 @@ def test_hosts_are_listed_with_the_services_on_them(fleet: Fleet) -> None:
     assert db["services"] == [kind for kind in KINDS if kind != "files"]
 
 
+def test_services_on_a_host_of_their_own_are_backed_up_and_restored(fleet: Fleet) -> None:
+    # The app's user comes from the app's hosts, and from the database's own for this alone.
+    fleet.services.run("mariadb hello -e 'CREATE DEFINER=hello@`" + fleet.app.address + "` PROCEDURE p() SELECT 1'")
+    before = {service: count_of(fleet, service) for service in ("postgres", "mysql", "redis")}
+    archive = fleet.project.json("backup", "--to", "backups")["archive"]
+    for service in before:
+        count_of(fleet, service)
+    fleet.project.fab("restore", archive, "--yes")
+    assert {service: count_of(fleet, service) - 1 for service in before} == before
+
+
+def count_of(fleet: Fleet, service: str) -> int:
+    return int(fleet.app.http(f"/{service}").body.split()[0])
+
+
 def test_deployers_deploy_an_app_whose_database_is_on_a_host_of_its_own(fleet: Fleet) -> None:
     project = fleet.project
     key = Path(f"{fleet.app.target.key_filename}.pub").read_text().strip()

@@ -35,6 +35,32 @@ def _written(path: Path, parts: dict[str, bytes]) -> Path:
     return path
 
 
+def _hostile(change: str) -> tarfile.TarInfo:
+    info = tarfile.TarInfo("files.gz")
+    info.size = 3
+    if change in ("link", "device"):
+        info.type, info.linkname, info.size = {"link": b"2", "device": b"3"}[change], "/etc/shadow", 0
+    if change == "way out":
+        info.name = "../files.gz"
+    if change == "long name":
+        info.name = "x" * 300
+    return info
+
+
+@pytest.mark.parametrize("change", ["link", "device", "way out", "long name", "twice", "very many"])
+def test_a_member_that_no_backup_writes_is_refused(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "hello.tar"
+    with tarfile.open(path, "w") as archive:
+        for number in range({"twice": 2, "very many": 1000}.get(change, 1)):
+            info = _hostile(change)
+            if change == "very many":
+                info.name = f"{number}.gz"
+            archive.addfile(info, io.BytesIO(b"abc"))
+    for read in (Archive(str(path)).verify, Archive(str(path)).manifest, lambda: list(Archive(str(path)).read("x"))):
+        with pytest.raises(ArchiveError, match="does not write|more than 100"):
+            read()
+
+
 @pytest.fixture
 def whole(tmp_path: Path) -> Path:
     return _written(tmp_path / "hello.tar", {"environment": b"{}", "files": bytes(range(256)) * 20})
@@ -278,3 +304,15 @@ def test_a_sqlite_database_is_kept_as_of_one_moment_while_it_is_written_to(
     assert copy.execute("select count(*), min(x) from t").fetchone() == (1000, 0)
     assert copy.execute("pragma integrity_check").fetchone() == ("ok",)
     assert list(folder.glob(".hostsmith*")) == []
+
+
+def test_a_folder_that_cannot_be_read_is_told_in_one_sentence(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", shared_files.__file__, str(tmp_path / "none")],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "No such file" in done.stderr

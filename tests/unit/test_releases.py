@@ -112,3 +112,11 @@ class TestGoingBack:
     ) -> None:
         with pytest.raises(ReleaseError, match=expected):
             to_go_back_to(records, live, wanted)
+
+
+def test_a_host_whose_releases_are_of_days_to_come_does_not_choose_the_next_id() -> None:
+    now = 1_800_000_000.0
+    true = new_record(Source("c", "c" * 40, ""), "me", now, ["20270115-080001-aaaaaaa"])
+    for claimed in ("99991231-235959-x", "20991231-235959-x"):
+        found = new_record(Source("c", "c" * 40, ""), "me", now, ["20270115-080001-aaaaaaa", claimed])
+        assert found.id == true.id

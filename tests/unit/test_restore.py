@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hostsmith.agent import pipes
-from hostsmith.agent.archive import Writer, header
+from hostsmith.agent.archive import ENCRYPTED, Writer, header
 from hostsmith.agent.layout import Record
 from hostsmith.agent.variables import Variable, Variables
 from hostsmith.archive.parts import parts
-from hostsmith.archive.reading import Readable, readable
+from hostsmith.archive.reading import Readable, readable, require_encrypted
 from hostsmith.archive.restoring import with_values_of
 from hostsmith.archive.sealed import Sealer, bound_to
 from hostsmith.environment.secret_file import Key
@@ -21,6 +23,7 @@ from hostsmith.environment.variables import Kept
 from hostsmith.errors import BackupError, SecretsError
 from hostsmith.resources.secret import Secret
 from hostsmith.settings import Settings
+from hostsmith.tasks.backup import _is_seen_by_git
 
 KEY = Key.new()
 
@@ -29,7 +32,7 @@ def _archive(path: Path, app: str = "hello", key: Key | None = None, **contents:
     said = header(app, 0, None, list(contents), "1", key.id if key else None)
     with Writer(str(path / "x.tar"), said) as writer:
         for name, data in contents.items():
-            with writer.part(name) as part:
+            with writer.part(name, ENCRYPTED if key else "") as part:
                 part.plain = len(data)
                 if key is None:
                     part.write(pipes.packed(data))
@@ -39,6 +42,9 @@ def _archive(path: Path, app: str = "hello", key: Key | None = None, **contents:
                 sealer.close()
         writer.finish()
     return str(path / "x.tar")
+
+
+_ENVIRONMENT = b'{"live": null, "bad": [], "variables": null, "generated": {"SECRET": "x"}}'
 
 
 def _read(path: str) -> Readable:
@@ -53,16 +59,16 @@ def no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_an_archive_of_the_app_is_read(tmp_path: Path) -> None:
-    found = _read(_archive(tmp_path, environment=b'{"a": 1}', files=b"x" * 100_000))
+    found = _read(_archive(tmp_path, environment=_ENVIRONMENT, files=b"x" * 100_000))
     assert found.names == ["environment", "files"]
-    assert found.environment() == {"a": 1}
+    assert found.environment() == json.loads(_ENVIRONMENT)
     assert _read(_archive(tmp_path, postgres=b"")).environment() == {}
 
 
 def test_an_encrypted_archive_is_read_with_the_projects_key_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = _archive(tmp_path, key=KEY, environment=b'{"a": 1}', files=b"secret" * 50_000)
+    path = _archive(tmp_path, key=KEY, environment=_ENVIRONMENT, files=b"secret" * 50_000)
     assert b"secret" not in Path(path).read_bytes()
     with pytest.raises(SecretsError, match="found no key"):
         _read(path)
@@ -70,7 +76,7 @@ def test_an_encrypted_archive_is_read_with_the_projects_key_alone(
     with pytest.raises(BackupError, match=f"encrypted with the key {KEY.id}, expected"):
         _read(path)
     monkeypatch.setenv("HOSTSMITH_KEY", KEY.text)
-    assert _read(path).environment() == {"a": 1}
+    assert _read(path).environment() == json.loads(_ENVIRONMENT)
 
 
 _WRONG: dict[str, tuple[Callable[[Path], str], str]] = {
@@ -87,6 +93,55 @@ def test_what_cannot_be_put_back_is_refused_and_said_why(tmp_path: Path, what: s
     path = make(tmp_path)
     with pytest.raises(BackupError, match=told):
         _read(path)
+
+
+_NAMES = b'{"generated": {}, "variables": {"since": "", "given": {}, "chosen": {%s}}}'
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        _NAMES % b'"A=1\\nid > /tmp/x\\nB": "x"',
+        _NAMES % b'"A": 1',
+        _NAMES % b'"A": "\\u0000"',
+        _NAMES % b'"A": "1", "A": "2"',
+        _NAMES % b'"A": "\\ud800"',
+        b'{"generated": {"A B": "x"}}',
+        b"[" * 100_000,
+        b"[]",
+        b"NaN",
+    ],
+)
+def test_variables_that_no_host_would_have_are_not_passed_on_to_hosts(tmp_path: Path, environment: bytes) -> None:
+    with pytest.raises(BackupError, match="environment is not as `fab backup` writes it"):
+        _read(_archive(tmp_path, environment=environment))
+
+
+def test_an_archive_that_anybody_can_have_written_is_refused_where_the_project_has_a_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(app="hello")
+    plain = _read(_archive(tmp_path, files=b""))
+    require_encrypted(plain, settings)
+    monkeypatch.setenv("HOSTSMITH_KEY", KEY.text)
+    require_encrypted(_read(_archive(tmp_path, key=KEY, files=b"")), settings)
+    with pytest.raises(BackupError, match="pass --unencrypted"):
+        require_encrypted(plain, settings)
+    monkeypatch.delenv("HOSTSMITH_KEY")
+    (tmp_path / "hostsmith").mkdir()
+    (tmp_path / "hostsmith" / "hello.key").touch()
+    with pytest.raises(BackupError, match="pass --unencrypted"):
+        require_encrypted(plain, settings)
+
+
+def test_an_archive_in_the_place_of_another_is_told_by_its_name(tmp_path: Path) -> None:
+    path = Path(_archive(tmp_path, files=b""))
+    created = _read(str(path)).manifest["created"]
+    own = path.with_name(f"hello-{re.sub('[-: Z]', '', created)[:8]}-{re.sub('[-: Z]', '', created)[8:]}.tar")
+    path.rename(own)
+    _read(str(own))
+    with pytest.raises(BackupError, match="in the place of another"):
+        _read(str(own.rename(path.with_name("hello-20991231-000000.tar"))))
 
 
 @pytest.mark.parametrize(
@@ -128,3 +183,12 @@ def test_a_restored_release_gets_what_the_hosts_keep_and_not_what_the_settings_o
     assert wanted.variables.since == "r3"
     unchanged = with_values_of({}, kept, "r3")
     assert unchanged.variables.all() == now.all()
+
+
+def test_an_archive_that_git_would_take_along_is_told(tmp_path: Path) -> None:
+    archive = tmp_path / "hello.tar"
+    assert not _is_seen_by_git(archive)
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    assert _is_seen_by_git(archive)
+    (tmp_path / ".gitignore").write_text("*.tar\n")
+    assert not _is_seen_by_git(archive)

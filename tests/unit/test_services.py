@@ -107,6 +107,24 @@ class TestPlacement:
         assert not any(isinstance(each, Password) for each in provision(settings([], web=[WEB]), {"web"}))
 
 
+class TestRights:
+    """Who runs what reads or writes an app's data."""
+
+    def test_an_apps_data_is_read_and_written_by_no_superuser_and_not_by_root(self) -> None:
+        for service in placement.services(Settings(app="blog", services=["postgres", "mysql", "redis", "files"])):
+            restore = service.restore()
+            assert restore is not None
+            for argv in (service.backup(), restore.load, service.check()):
+                own = argv[:3] == ["python3", "-I", "-c"] and argv[4:7] == ["blog", service.name, service.database]
+                assert own or argv[:4] in (["runuser", "-u", "redis", "--"], ["runuser", "-u", "blog", "--"]), argv
+
+    def test_no_database_on_the_way_of_a_restore_can_be_an_apps_own(self) -> None:
+        for service in placement.services(Settings(app="blog", services=["postgres", "mysql"])):
+            text = str(service.restore())
+            assert "blog-restored" in text and "blog-replaced" in text
+            assert "blog_restored" not in text and "blog_replaced" not in text
+
+
 class TestPostgres:
     """PostgreSQL."""
 
@@ -241,7 +259,9 @@ class TestOthers:
         local = [each.hosts for each in provision(settings(["mysql"], web=[WEB]), {"web"}) if _is_mariadb(each)]
         assert local == [("127.0.0.1", "::1", "localhost")]
         found = settings(["mysql"], web=[WEB, OTHER], db=[DB])
-        assert [each.hosts for each in provision(found, {"db"}) if _is_mariadb(each)] == [("10.0.0.1", "10.0.0.2")]
+        assert [each.hosts for each in provision(found, {"db"}) if _is_mariadb(each)] == [
+            ("10.0.0.1", "10.0.0.2", "127.0.0.1")
+        ]
 
     def test_what_mariadb_keeps_of_a_password_is_what_its_manual_says(self) -> None:
         assert mariadb.kept("mypass") == "*6C8989366EAF75BB670AD8EA7A7FC1176A95CEF4"

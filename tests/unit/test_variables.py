@@ -80,6 +80,13 @@ class TestWanted:
         assert found.variables.chosen == {"A": Secret("new"), "B": Secret("x")}
         assert found.remarks == ["web1 had other values of config.set than web2, and gets those: A, B"]
 
+    @pytest.mark.parametrize("since", ["20260101-000000-b", "20991231-235959-x"])
+    def test_a_host_that_says_it_was_set_when_it_cannot_have_been_is_not_right(self, since: str) -> None:
+        true = host("web1", A="true", since="20250101-000000-a")
+        assert reference([true, host("web2", A="of an attacker", since=since)]) is true
+        future = host("web2", live="20991231-235959-x", A="of an attacker", since=since)
+        assert reference([true, future]) is (future if since < "2027" else true)
+
     def test_a_host_that_missed_a_rollback_is_not_right(self) -> None:
         back = host("web1", live="1", bad="2", since="1", A="old")
         behind = host("web2", live="2", since="2", A="taken back")

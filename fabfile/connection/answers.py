@@ -1,0 +1,132 @@
+"""Shapes of what hosts answer: an answer of any other shape is refused as a whole, before it is used here or elsewhere.
+
+A host may have been taken over. What it answers goes into files of other hosts, into git and onto a terminal here.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ..agent.checks import Check, all_of, anything, exactly, mapping, optional, record, text
+from ..errors import AgentError
+
+_STAMP = "%Y%m%d-%H%M%S"
+_LARGEST = 1 << 53
+
+
+def release_id(found: Any) -> bool:
+    """The id of a release, which begins with a time that there is."""
+    if not _RELEASE(found):
+        return False
+    try:
+        time.strptime(found[:15], _STAMP)
+    except ValueError:
+        return False
+    return True
+
+
+def count(found: Any) -> bool:
+    """A whole number that is not negative."""
+    return type(found) is int and 0 <= found <= _LARGEST
+
+
+def moment(found: Any) -> bool:
+    """Seconds since 1970."""
+    return type(found) in (int, float) and 0 <= found <= _LARGEST
+
+
+# A folder's name, too.
+_RELEASE = text(r"[0-9]{8}-[0-9]{6}-[^\x00-\x1f\x7f/]{1,200}")
+words = text(r"[^\x00]{0,1000000}")
+# What can be written as UTF-8.
+value = text(r"[^\x00\ud800-\udfff]{0,1000000}")
+line = text(r"[^\x00-\x1f\x7f]{0,250}")
+# As a shell takes it, which reads the file that they are in.
+variable = text(r"[A-Za-z_][A-Za-z0-9_]{0,250}")
+process = text(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+commit = text(r"[0-9a-f]{40,64}")
+flag = exactly(True, False)
+
+_MADE = record(id=release_id, revision=line, subject=words, who=words, created=words, state=line, reason=words)
+_PROCESS = {"name": line, "state": line, "pid": count, "uptime": count}
+_SERVER = record(name=line, status=line, sessions=count, weight=count, since=count, check=line)
+_COMMIT = record(id=commit, date=line, author=words, subject=words)
+_WAY = record(new=all_of(list, _COMMIT), gone=all_of(list, _COMMIT), files=all_of(list, words))
+_MIGRATIONS = record(before=all_of(list, words), after=all_of(list, words))
+_LISTED = record(name=line, size=count, created=words, release=words, parts=all_of(list, line))
+_FOUND = record(check=line, state=exactly("ok", "advice", "wrong", "none"), found=words, mend=words)
+_GIVEN = record(value=value, origin=words, shown=flag)
+_VARIABLES = record(
+    since=lambda found: found == "" or release_id(found),
+    given=mapping(variable, _GIVEN),
+    chosen=mapping(variable, value),
+    scale=optional(mapping(process, lambda found: count(found) and found <= 100)),
+)
+
+# By the name of the query; see `agent.queries`.
+ANSWERS: dict[str, Check] = {
+    "releases": record(
+        live=optional(release_id), records=all_of(list, _MADE), migrations=mapping(release_id, _MIGRATIONS)
+    ),
+    "before_deploy": record(releases=all_of(list, release_id), objects=all_of(list, commit), live=optional(release_id)),
+    "resolve": record(commit=commit, subject=words),
+    "status": record(
+        live=optional(release_id),
+        record=optional(_MADE),
+        releases=mapping(release_id, line),
+        processes=all_of(list, record(**_PROCESS)),
+        servers=all_of(list, _SERVER),
+        problem=optional(words),
+        maintenance=optional(mapping(line, optional(words))),
+        disk=record(used=count, free=count),
+        lock=optional(words),
+        cut_off=words,
+    ),
+    "balancer": all_of(list, _SERVER),
+    "verify": record(problem=optional(words), runs=all_of(list, line), starts=flag),
+    "log_lines": record(
+        lines=lambda found: type(found) is list and all(_is_log_line(each) for each in found),
+        marks=mapping(text(r"[0-9]{1,20}"), count),
+    ),
+    "lock_holder": optional(words),
+    "break_lock": optional(words),
+    "live_release": optional(_MADE),
+    "history": record(commit=commit, since=mapping(line, optional(_WAY))),
+    "app_processes": all_of(list, record(**_PROCESS, release=release_id, live=flag, memory=count)),
+    "kept_variables": record(
+        live=optional(_MADE),
+        bad=all_of(list, release_id),
+        variables=optional(_VARIABLES),
+        generated=mapping(variable, value),
+    ),
+    # They become part of URLs, on one line.
+    "services": mapping(line, text(r"[^\x00-\x20\x7f]{1,250}")),
+    "backups": record(archives=all_of(list, _LISTED), problem=words),
+    "examine": all_of(list, _FOUND),
+    "check": mapping(line, words),
+    "clock": moment,
+    "running_variables": mapping(words, words),
+}
+
+# What an archive keeps of the answer to `kept_variables`, that of an earlier version too, and is used of it.
+is_kept = record(
+    live=anything, bad=anything, variables=optional(_VARIABLES), generated=optional(mapping(variable, value))
+)
+
+
+def checked(host: str, query: str, answer: Any) -> Any:
+    """The answer of a host to a query.
+
+    :raises AgentError: it is no answer to that.
+    """
+    if not ANSWERS[query](answer):
+        raise AgentError(
+            f"{host}: its answer to {query!r} is none that hostsmith gives, and nothing of it was used; somebody may "
+            "have changed the host or what it keeps of the app: see what is in /srv and /var/lib/hostsmith"
+        )
+    return answer
+
+
+def _is_log_line(found: Any) -> bool:
+    return type(found) is list and len(found) == 3 and moment(found[0]) and line(found[1]) and words(found[2])
