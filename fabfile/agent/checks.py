@@ -56,15 +56,6 @@ def mapping(keys: Check, values: Check) -> Check:
     )
 
 
-def record(**checks: Check) -> Check:
-    """A mapping with exactly these keys."""
-    return lambda value: (
-        type(value) is dict
-        and value.keys() == checks.keys()
-        and all(check(value[key]) for key, check in checks.items())
-    )
-
-
 def record(**fields: Check) -> Check:
     """A mapping with these keys and no others; one that is not there counts as None."""
     return lambda value: (

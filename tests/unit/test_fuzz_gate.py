@@ -66,8 +66,8 @@ TEXTS = {
     "base": "/srv",
     "sites": "/etc/nginx/sites-enabled",
     "socket": "/run/haproxy/admin.sock",
-    "owner": "shop",
-    "group": "www-data",
+    "owner": "root",
+    "group": "root",
     "state": "building",
     "query": r"\w+",
 }
