@@ -18,11 +18,11 @@ from typing import Any
 import paramiko
 from fabric import Connection
 
-from ..errors import ConnectError, HostKeyError
+from ..errors import ConnectError
 from ..host import bracketed
 from ..settings.fabric_config import project_folder
-from . import known_hosts, transport
-from .known_hosts import HostKeys, fingerprint
+from . import openssh, transport
+from .host_keys import HostKeys, Rules
 
 # Seconds. A host that is down should cost seconds; Fabric alone would wait as long as TCP does.
 CONNECT_TIMEOUT = 10
@@ -97,8 +97,8 @@ def _place(c: Connection) -> _Place:
 def secure(c: Connection) -> None:
     """Give a connection that is not open yet our rules: Fabric's own accept any host key, a changed one too."""
     sandbox = _use_sandbox(c)
-    name = _known_name(c)
-    host_keys = HostKeys(name, [Path(sandbox)], None) if sandbox else HostKeys.of_user(name)
+    rules = Rules(c.host, (Path(sandbox),)) if sandbox else Rules.of(c.host, c.port, openssh.options(c))
+    host_keys = HostKeys(rules)
     c.client.set_missing_host_key_policy(host_keys)
     # A copy: what a connection has from Fabric's configuration, others have too.
     kwargs = dict(c.connect_kwargs)
@@ -106,7 +106,7 @@ def secure(c: Connection) -> None:
     if c.connect_timeout is None:
         c.connect_timeout = timeout
     limits = {"banner_timeout": AUTH_TIMEOUT, "auth_timeout": AUTH_TIMEOUT, "channel_timeout": CHANNEL_TIMEOUT}
-    factory = partial(transport.make, host_key_types=host_keys.types)
+    factory = partial(transport.make, host_key_types=host_keys.types, algorithms=rules.algorithms)
     c.connect_kwargs = {**limits, "transport_factory": factory, **kwargs}
     _follow_proxy_jump(c)
     if isinstance(c.gateway, Connection):
@@ -202,13 +202,6 @@ def _connect(c: Connection) -> None:
     where = _where(c)
     try:
         _open_or_close(c)
-    except paramiko.BadHostKeyException as error:
-        raise HostKeyError(
-            f"{where}: the host's key has CHANGED: found {fingerprint(error.key)}, "
-            f"expected {fingerprint(error.expected_key)} as remembered in {known_hosts.OWN}.\n"
-            "Someone may be listening in, or the server was installed anew. If you know that it was, forget the old "
-            f"key with: ssh-keygen -R {_known_name(c)}"
-        ) from None
     except paramiko.AuthenticationException as error:
         raise ConnectError(
             f"{where}: the server does not let us in ({error}); "
@@ -279,10 +272,6 @@ def label(c: Connection) -> str:
     """A connection's host as one would write it after `-H`."""
     user = f"{c.user}@" if c.user != c.config.user else ""
     return user + bracketed(c.original_host) + (f":{c.port}" if c.port != 22 else "")
-
-
-def _known_name(c: Connection) -> str:
-    return str(c.host) if c.port == 22 else f"[{c.host}]:{c.port}"
 
 
 @atexit.register

@@ -15,6 +15,8 @@ from paramiko.auth_handler import AuthHandler
 from paramiko.message import Message
 from paramiko.packet import Packetizer
 
+from ..errors import HostKeyError
+
 # Seconds.
 KEEPALIVE = 15
 DEAD_PEER_TIMEOUT = 45
@@ -72,17 +74,27 @@ class _Transport(paramiko.Transport):
         return self.auth_handler.wait_for_response(answered)
 
 
-def make(sock: Any, *, host_key_types: Container[str], **options: Any) -> paramiko.Transport:
+def make(
+    sock: Any, *, host_key_types: Container[str], algorithms: Container[str] | None = None, **options: Any
+) -> paramiko.Transport:
     """A transport over a socket, or over what paramiko takes for one: a channel, or a ProxyCommand.
 
     :param host_key_types: the types of the keys known of the host, which it is asked to show one of.
+    :param algorithms: those by which it may prove its key; None for all.
+    :raises HostKeyError: paramiko has none of them.
     """
     if isinstance(sock, socket.socket):
         _tune(sock)
     transport = _Transport(sock, packetizer_class=_Listening, **options)
     security = transport.get_security_options()
-    known = [kind for kind in security.key_types if _key_type(kind) in host_key_types]
-    security.key_types = [*known, *(kind for kind in security.key_types if kind not in known)]
+    kinds = [kind for kind in security.key_types if algorithms is None or kind in algorithms]
+    if not kinds:
+        raise HostKeyError(
+            "HostKeyAlgorithms of the SSH configuration has none that can be used here; "
+            f"add one of {', '.join(security.key_types)}"
+        )
+    known = [kind for kind in kinds if _key_type(kind) in host_key_types]
+    security.key_types = [*known, *(kind for kind in kinds if kind not in known)]
     return transport
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fabric import Connection
 
+from ..connection import openssh
 from ..connection.ssh import openssh_options
 from ..errors import PatchworkError
 
@@ -29,13 +30,20 @@ def ssh_options(c: Connection, strict_host_keys: bool) -> list[str]:
     common = openssh_options(c)  # knows the sandbox's hosts and fills in their address and user: has to come first
     if c.host.startswith("-") or c.original_host.startswith("-"):
         raise PatchworkError(f"{c.original_host!r} is no name of a host: ssh would take it for an option.")
-    checking = c.ssh_config.get("stricthostkeychecking", "accept-new") if strict_host_keys else "no"
+    checking = _checking(c) if strict_host_keys else "no"
     options = ["-l", c.user, "-o", f"StrictHostKeyChecking={checking}"]
     # patchwork's rsync could ask for a passphrase, where there is somebody to ask.
     options += ["-o", "BatchMode=no"]
     if c.host != c.original_host:
         options += ["-o", f"HostName={literal(c.host)}"]
     return [*_configuration(c), *options, *_gateway(c, strict_host_keys), *common, *_more(c)]
+
+
+def _checking(c: Connection) -> str:
+    """How strictly the host's key is checked: as the ssh_config says, also where only ssh can read that."""
+    found = c.ssh_config.get("stricthostkeychecking") or openssh.options(c).get("stricthostkeychecking", "ask")
+    # As `ssh -G` prints them. Nobody is asked, unless the ssh_config says so: a new host's key is remembered.
+    return {"true": "yes", "false": "no"}.get(found, found if "stricthostkeychecking" in c.ssh_config else "accept-new")
 
 
 def literal(text: str) -> str:

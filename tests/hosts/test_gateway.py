@@ -37,7 +37,8 @@ class Behind:
         """Write an SSH configuration that goes to the two hosts through others."""
         key = f"IdentityFile {self.gateway.target.key_filename}\n"
         hosts = f"Host {self.first.address} {self.second.address}\n  ProxyJump {','.join(hops)}\n"
-        (self.project.home / ".ssh" / "config").write_text(f"User root\n{key}{hosts}")
+        # Debian hashes names, which the tests read.
+        (self.project.home / ".ssh" / "config").write_text(f"User root\nHashKnownHosts no\n{key}{hosts}")
 
     def known_hosts(self) -> Path:
         return self.project.home / ".ssh" / "known_hosts"
@@ -129,7 +130,7 @@ def test_a_changed_host_key_is_refused_on_the_whole_way(behind: Behind, changed:
     lines.append(f"{address} {other.split(maxsplit=1)[1]}")
     behind.known_hosts().write_text("\n".join(lines) + "\n")
     errors = behind.project.fab("-H", behind.first.spec, "status", status=1).stderr
-    assert f"root@{address}: the host's key has CHANGED" in errors
+    assert f"{address}: the host's key has CHANGED" in errors
     assert f"ssh-keygen -R {address}" in errors
     assert behind.known_hosts().read_text().splitlines() == lines
 

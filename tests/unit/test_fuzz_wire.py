@@ -12,7 +12,7 @@ import hostile
 import pytest
 from hostsmith.agent import events, wire
 from hostsmith.agent.controller import Controller
-from hostsmith.connection import known_hosts
+from hostsmith.connection import host_keys
 from hostsmith.resources import ResourceError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -107,4 +107,4 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_no_line_of_known_hosts_is_in_the_way(files: Path, name: str, content: str) -> None:
     path = files / "known_hosts"
     path.write_bytes(content.encode("utf-8", "surrogatepass"))
-    assert known_hosts.HostKeys(name, [path], None).types == set()
+    assert host_keys.HostKeys(host_keys.Rules(name, (path,))).types == set()

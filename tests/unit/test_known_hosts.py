@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import subprocess
+import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import paramiko
 import pytest
-from hostsmith.connection.known_hosts import HostKeys, fingerprint, keys
+from fabric import Config, Connection
+from hostsmith.connection import openssh
+from hostsmith.connection.host_keys import HostKeys, Rules, fingerprint
+from hostsmith.connection.known_hosts import entries
 from hostsmith.errors import HostKeyError
 
 
@@ -18,11 +27,29 @@ def new_key() -> tuple[str, paramiko.PKey]:
     return f"{key.get_name()} {key.get_base64()}", key
 
 
-def meet(name: str, key: paramiko.PKey, path: Path) -> None:
+def meet(name: str, key: paramiko.PKey, path: Path, **options: Any) -> None:
     """What happens when a host shows a key."""
-    HostKeys(name, [path], path).missing_host_key(paramiko.SSHClient(), name, key)
+    show(key, Rules(name, (path,), path, **options))
 
 
+def show(key: paramiko.PKey, rules: Rules) -> None:
+    HostKeys(rules).missing_host_key(paramiko.SSHClient(), rules.name, key)
+
+
+def keys(name: str, path: Path, *lines: str) -> list[bytes]:
+    """The keys of a host that a file of these lines has."""
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return [known.blob for known in entries(name, path) if not known.marker]
+
+
+@pytest.fixture(params=["ssh-keygen", "no ssh-keygen"])
+def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who reads the files: OpenSSH's program, and we where there is none."""
+    if request.param == "no ssh-keygen":
+        monkeypatch.setenv("PATH", "/nowhere")
+
+
+@pytest.mark.usefixtures("reader")
 @pytest.mark.parametrize(
     ("pattern", "name", "known"),
     [
@@ -44,9 +71,9 @@ def meet(name: str, key: paramiko.PKey, path: Path) -> None:
         ("@revoked web1", "web1", False),
     ],
 )
-def test_a_line_is_for_the_hosts_that_ssh_takes_it_for(pattern: str, name: str, known: bool) -> None:
+def test_a_line_is_for_the_hosts_that_ssh_takes_it_for(tmp_path: Path, pattern: str, name: str, known: bool) -> None:
     line, key = new_key()
-    assert keys(name, [f"{pattern} {line} a comment"]) == ([key] if known else [])
+    assert keys(name, tmp_path / "known_hosts", f"{pattern} {line} a comment") == ([key.asbytes()] if known else [])
 
 
 def test_names_hashed_by_ssh_keygen_are_known(tmp_path: Path) -> None:
@@ -56,15 +83,192 @@ def test_names_hashed_by_ssh_keygen_are_known(tmp_path: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-H", "-f", path], check=True, capture_output=True)
     assert "web1" not in path.read_text()
     first, second = lines.values()
-    assert keys("web1", path.read_text().splitlines()) == [first]
-    assert keys("[web1]:2222", path.read_text().splitlines()) == [second]
+    assert keys("web1", path, *path.read_text().splitlines()) == [first.asbytes()]
+    assert keys("[web1]:2222", path, *path.read_text().splitlines()) == [second.asbytes()]
 
 
-def test_lines_that_make_no_sense_are_passed_over() -> None:
+@pytest.mark.usefixtures("reader")
+def test_lines_that_make_no_sense_are_skipped(tmp_path: Path) -> None:
     line, key = new_key()
-    assert keys(
-        "web1", ["", "web1", "web1 ssh-ed25519", "web1 ssh-ed25519 =", "web1 ssh-odd AAAA", f"web1 {line}"]
-    ) == [key]
+    odd = ["", "web1", "web1 ssh-ed25519", "web1 ssh-ed25519 =", f"web1 {line}", "@", "@revoked", "@revoked web1"]
+    assert keys("web1", tmp_path / "known_hosts", *odd) == [key.asbytes()]
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_revoked_key_is_refused_wherever_else_it_stands(tmp_path: Path) -> None:
+    line, key = new_key()
+    path = tmp_path / "known_hosts"
+    for content in (f"@revoked * {line}\n", f"web1 {line}\n@revoked web1 {line}\n"):
+        path.write_text(content)
+        with pytest.raises(HostKeyError, match="revoked"):
+            meet("web1", key, path)
+        assert path.read_text() == content
+
+
+@pytest.mark.usefixtures("reader")
+def test_another_key_that_is_revoked_is_in_nobodys_way(tmp_path: Path) -> None:
+    path = tmp_path / "known_hosts"
+    path.write_text(f"@revoked * {new_key()[0]}\n")
+    _, key = new_key()
+    meet("web1", key, path)
+    meet("web1", key, path)
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_host_with_an_authority_is_no_new_host(tmp_path: Path) -> None:
+    path = tmp_path / "known_hosts"
+    line, key = new_key()
+    path.write_text(f"@cert-authority *.example.com {new_key()[0]}\n")
+    with pytest.raises(HostKeyError, match="@cert-authority"):
+        meet("web1.example.com", key, path)
+    path.write_text(f"{path.read_text()}web1.example.com {line}\n")
+    meet("web1.example.com", key, path)
+
+
+def test_a_marker_that_nobody_knows_is_refused_where_there_is_no_openssh(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    (tmp_path / "known_hosts").write_text(f"@new-marker web1 {new_key()[0]}\n")
+    with pytest.raises(HostKeyError, match="@new-marker"):
+        meet("web1", new_key()[1], tmp_path / "known_hosts")
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_a_key_in_a_list_of_revoked_ones_is_refused(tmp_path: Path, binary: bool) -> None:
+    (line, key), (_, other) = new_key(), new_key()
+    revoked = tmp_path / "revoked"
+    (tmp_path / "key.pub").write_text(f"{line}\n")
+    revoked.write_text(f"{line}\n")
+    if binary:
+        subprocess.run(["ssh-keygen", "-q", "-k", "-f", revoked, tmp_path / "key.pub"], check=True)
+    with pytest.raises(HostKeyError, match="revoked"):
+        meet("web1", key, tmp_path / "known_hosts", revoked=revoked)
+    meet("web1", other, tmp_path / "known_hosts", revoked=revoked)
+
+
+def test_an_rsa_key_shorter_than_ssh_takes_is_refused(tmp_path: Path) -> None:
+    key = paramiko.RSAKey.generate(1024)
+    with pytest.raises(HostKeyError, match="1024 bits"):
+        meet("web1", key, tmp_path / "known_hosts", smallest_rsa=2048)
+
+
+@contextlib.contextmanager
+def connected() -> Iterator[paramiko.SSHClient]:
+    """A client that is connected to 127.0.0.1."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as sock:
+        yield cast(Any, SimpleNamespace(get_transport=lambda: SimpleNamespace(sock=sock), port=sock.getpeername()[1]))
+
+
+@pytest.mark.parametrize("checked", [False, True])
+def test_the_key_of_the_address_counts_where_ssh_checks_it(tmp_path: Path, checked: bool) -> None:
+    (line, key), (other, _) = new_key(), new_key()
+    path = tmp_path / "known_hosts"
+    with connected() as client:
+        path.write_text(f"web1 {line}\n[127.0.0.1]:{cast(Any, client).port} {other}\n")
+        policy = HostKeys(Rules("web1", (path,), path, check_address=checked))
+        if not checked:
+            policy.missing_host_key(client, "web1", key)
+            return
+        with pytest.raises(HostKeyError, match=r"127\.0\.0\.1.*CHANGED"):
+            policy.missing_host_key(client, "web1", key)
+
+
+def test_a_new_host_is_added_under_a_hash_where_ssh_does_so(tmp_path: Path) -> None:
+    path = tmp_path / "known_hosts"
+    _, key = new_key()
+    meet("Web1", key, path, hashed=True)
+    assert path.read_text().startswith("|1|")
+    assert path.stat().st_mode & 0o777 == 0o600
+    subprocess.run(["ssh-keygen", "-F", "web1", "-f", path], check=True, capture_output=True)
+    meet("Web1", key, path, hashed=True)
+    assert len(path.read_text().splitlines()) == 1
+
+
+def test_processes_that_meet_a_host_at_the_same_time_add_one_line(tmp_path: Path) -> None:
+    path, (line, _) = tmp_path / "known_hosts", new_key()
+    script = """
+import sys, paramiko, base64
+from pathlib import Path
+from hostsmith.connection.host_keys import HostKeys, Rules
+key = paramiko.ECDSAKey(data=base64.b64decode(sys.argv[2]))
+policy = HostKeys(Rules("web1", (Path(sys.argv[1]),), Path(sys.argv[1])))
+print(flush=True)
+sys.stdin.readline()
+policy.missing_host_key(None, "web1", key)
+"""
+    argv = [sys.executable, "-c", script, str(path), line.split()[1]]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen(argv, stderr=subprocess.DEVNULL, **cast(Any, pipes)) for _ in range(3)]
+    for process in processes:
+        process.stdout.readline()
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    assert len(path.read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "rules"),
+    [
+        ({}, Rules("web1", (Path("/etc/ssh/ssh_known_hosts"),))),
+        ({"stricthostkeychecking": "true"}, Rules("web1", (), None)),
+        ({"stricthostkeychecking": "accept-new", "userknownhostsfile": "/a b /c"}, Rules("web1", (), Path("/a b"))),
+        ({"userknownhostsfile": "none", "stricthostkeychecking": "false"}, Rules("web1", (), Path("/dev/null"))),
+        ({"hostkeyalias": "alias", "userknownhostsfile": "/a"}, Rules("alias", (), Path("/a"))),
+    ],
+)
+def test_rules_are_those_of_the_options(options: dict[str, str], rules: Rules) -> None:
+    found = Rules.of("web1", 22, options)
+    assert found.name == rules.name
+    assert set(found.files) >= set(rules.files)
+    if options:
+        assert found.new_in == rules.new_in
+
+
+def test_a_port_of_its_own_is_part_of_the_name_but_not_of_an_alias() -> None:
+    assert Rules.of("web1", 2222, {}).name == "[web1]:2222"
+    assert Rules.of("web1", 2222, {"hostkeyalias": "web"}).name == "web"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"knownhostscommand": "/bin/keys %H"}, {"userknownhostsfile": "~/%h"}, {"hostkeyalgorithms": "-ssh-rsa"}],
+)
+def test_what_only_ssh_can_judge_is_refused_in_one_line(options: dict[str, str]) -> None:
+    with pytest.raises(HostKeyError) as error:
+        Rules.of("web1", 22, options)
+    assert "\n" not in str(error.value)
+
+
+def test_a_name_that_looks_like_an_option_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    touched = tmp_path / "touched"
+    c = Connection(f"-oProxyCommand=touch {touched}", user="-x", config=Config())
+    with contextlib.suppress(HostKeyError):
+        openssh.options(c)
+    assert not touched.exists()
+
+
+def test_the_options_come_from_the_file_that_fabric_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "config").write_text("Host web1\n  HostKeyAlias by-home\n")
+    (tmp_path / "given").write_text("Host web1\n  HostKeyAlias by-file\n")
+    made = paramiko.SSHConfig.from_text("Host web1\n  HostKeyAlias by-hand\n")
+    configs = {
+        "by-home": Config(),
+        "by-file": Config(runtime_ssh_path=str(tmp_path / "given")),
+        "by-hand": Config(ssh_config=made),
+        None: Config(overrides={"load_ssh_configs": False}),
+    }
+    for alias, config in configs.items():
+        # As Fabric's program does for each task.
+        found = openssh.options(Connection("web1", config=config.clone()))
+        assert found.get("hostkeyalias") == alias
 
 
 def test_a_host_that_is_changing_its_key_may_show_either(tmp_path: Path) -> None:
@@ -73,7 +277,7 @@ def test_a_host_that_is_changing_its_key_may_show_either(tmp_path: Path) -> None
     path.write_text(f"web1 {old_line}\nweb1 {new_line}\n")
     meet("web1", old, path)
     meet("web1", new, path)
-    with pytest.raises(paramiko.BadHostKeyException):
+    with pytest.raises(HostKeyError, match="CHANGED"):
         meet("web1", new_key()[1], path)
 
 
@@ -86,10 +290,11 @@ def test_hosts_that_are_met_at_the_same_time_are_all_remembered_in_whole_lines(
         list(threads.map(lambda name: meet(name, hosts[name], path), hosts))
     lines = path.read_text().splitlines()
     assert len(lines) == len(hosts)
-    assert {name: keys(name, lines) for name in hosts} == {name: [key] for name, key in hosts.items()}
+    assert {line.split()[0]: line.split()[2] for line in lines} == {
+        name: key.get_base64() for name, key in hosts.items()
+    }
     assert sorted(capfd.readouterr().err.splitlines()) == sorted(
-        f"{name}: a new host; its key {fingerprint(key)} is now remembered in ~/.ssh/known_hosts"
-        for name, key in hosts.items()
+        f"{name}: a new host; its key {fingerprint(key)} is now remembered in {path}" for name, key in hosts.items()
     )
 
 
@@ -108,14 +313,12 @@ def test_a_file_that_cannot_be_read_is_an_error_and_no_empty_file(tmp_path: Path
 
 def test_a_host_that_nobody_may_add_is_refused(tmp_path: Path) -> None:
     (tmp_path / "known_hosts").write_text("")
-    policy = HostKeys("web1", [tmp_path / "known_hosts"], None)
-    with pytest.raises(HostKeyError, match="web1: found no key"):
-        policy.missing_host_key(paramiko.SSHClient(), "web1", new_key()[1])
+    with pytest.raises(HostKeyError, match="web1: there is no key"):
+        show(new_key()[1], Rules("web1", (tmp_path / "known_hosts",)))
 
 
 def test_a_key_that_cannot_be_remembered_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     path = tmp_path / "file" / "known_hosts"
-    policy = HostKeys("web1", [], path)
-    with pytest.raises(HostKeyError, match="cannot remember its key"):
-        policy.missing_host_key(paramiko.SSHClient(), "web1", new_key()[1])
+    with pytest.raises(HostKeyError, match="cannot add its key"):
+        show(new_key()[1], Rules("web1", (), path))

@@ -1,0 +1,137 @@
+"""OpenSSH's own answers: the options of a host, and what its `known_hosts` files and revocation lists hold."""
+
+from __future__ import annotations
+
+import functools
+import os
+import pwd
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paramiko.config import SSHConfig
+
+from ..errors import HostKeyError
+
+if TYPE_CHECKING:
+    from fabric import Config, Connection
+
+# Seconds that a program may take: a `Match exec` or a name server that it waits for may take long.
+_TIMEOUT = 10
+
+
+def options(c: Connection) -> Mapping[str, str]:
+    """Ask ssh for its options for the host of a connection: the values by keyword in lower case.
+
+    Where there is no ssh, or where Fabric's configuration is from no files, they are paramiko's reading of it.
+
+    :raises HostKeyError: ssh cannot read its configuration.
+    """
+    files = _files(c.config)
+    if c.config.base_ssh_config._config != _read(files):
+        return dict(c.ssh_config)
+    try:
+        flags, text = _told(files, pwd.getpwuid(os.getuid()).pw_dir)
+        return _asked((*flags, "-p", str(c.port), "-l", str(c.user), "--", c.original_host), text)
+    except (FileNotFoundError, KeyError):
+        # No ssh here, or none for this user: it asks the system for the user's name and home.
+        return dict(c.ssh_config)
+
+
+def _files(config: Config) -> tuple[str, ...]:
+    """The files that Fabric reads: the only one, or the user's and the machine's."""
+    if config._runtime_ssh_path:
+        return (os.path.expanduser(config._runtime_ssh_path),)
+    paths = (config._user_ssh_path, config._system_ssh_path) if config.load_ssh_configs else ()
+    return tuple(map(os.path.expanduser, paths))
+
+
+@functools.cache
+def _read(files: tuple[str, ...]) -> Any:
+    """What paramiko reads in files, by which a configuration of these is told from one that a fabfile has made."""
+    found = SSHConfig()
+    for path in filter(os.path.isfile, files):
+        with open(path, encoding="utf-8") as file:
+            found.parse(file)
+    return vars(found)["_config"]
+
+
+def _told(files: tuple[str, ...], home: str) -> tuple[tuple[str, ...], str]:
+    """The flags with which ssh reads the same files, and what it finds on standard input.
+
+    :param home: as the system knows it, which is where ssh looks whatever $HOME is.
+    """
+    if len(files) < 2:
+        return ("-F", *(files or ("none",))), ""
+    if files == (f"{home}/.ssh/config", "/etc/ssh/ssh_config"):
+        return (), ""
+    known = " ".join(f'"{os.path.expanduser(f"~/.ssh/{name}")}"' for name in ("known_hosts", "known_hosts2"))
+    include = "".join(f'Include "{path}"\n' for path in files)
+    return ("-F", "/dev/stdin"), f"{include}Host *\nUserKnownHostsFile {known}\n"
+
+
+@functools.cache
+def _asked(arguments: tuple[str, ...], text: str) -> Mapping[str, str]:
+    # A file, because ssh reads its configuration twice where it has a `Match final`.
+    with tempfile.TemporaryFile() as file:
+        file.write(text.encode())
+        file.seek(0)
+        done = _run("ssh", "-T", "-G", *arguments, stdin=file.fileno())
+    if done.returncode:
+        raise HostKeyError(f"{arguments[-1]}: ssh cannot read its configuration for this host: {_first_line(done)}")
+    pairs = (line.partition(" ") for line in done.stdout.splitlines())
+    return {name: value for name, _, value in reversed([*pairs])}
+
+
+def known_lines(name: str, path: Path) -> list[str] | None:
+    """The lines of a `known_hosts` file that are for a host; None where nobody can be asked.
+
+    :raises HostKeyError: the file cannot be read.
+    """
+    try:
+        done = _run("ssh-keygen", "-F", name, "-f", str(path))
+    except FileNotFoundError:
+        return None
+    if done.returncode not in (0, 1) or (done.returncode and done.stdout):
+        raise HostKeyError(f"{path}: ssh-keygen cannot read it: {_first_line(done)}")
+    return [line for line in done.stdout.splitlines() if not line.startswith("#")]
+
+
+def is_in_list(line: str, revoked: Path) -> bool:
+    """Whether a binary list of revoked keys has a key, or cannot tell.
+
+    :param line: the key as a public key file has it.
+    :raises FileNotFoundError: there is no ssh-keygen here.
+    """
+    with tempfile.NamedTemporaryFile("w", suffix=".pub") as file:
+        file.write(f"{line}\n")
+        file.flush()
+        return _run("ssh-keygen", "-Q", "-f", str(revoked), file.name).returncode != 0
+
+
+def _run(*argv: str, stdin: int = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
+    """Run a program of OpenSSH's.
+
+    :raises FileNotFoundError: it is not here.
+    :raises HostKeyError: it takes too long.
+    """
+    try:
+        # In a session of its own, so that Ctrl-C is ours to answer, and that it cannot ask on our terminal.
+        return subprocess.run(
+            argv,
+            stdin=stdin,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT,
+            check=False,
+            start_new_session=True,
+        )
+    except subprocess.TimeoutExpired:
+        raise HostKeyError(f"{argv[-1]}: no answer of {argv[0]} within {_TIMEOUT} s; try `ssh -G`") from None
+
+
+def _first_line(done: subprocess.CompletedProcess[str]) -> str:
+    return next(iter(done.stderr.strip().splitlines()), f"exit status {done.returncode}")
