@@ -17,9 +17,13 @@ _BYTES = re.compile(
 _BEGINNING = re.compile(rb"(\x1b(\[[0-9;:]{0,40})?|\xc2|\xe2[\x80\x81]?)\Z")
 
 
+# What lets somebody in, in a URL: all that is before the host where it is HTTP, else the password.
+_LOGIN = re.compile(r"(\bhttps?://)[^/\s@]+@|(\w://[^/\s:@]*:)[^/\s@]+@", re.IGNORECASE)
+
+
 def printable(text: str) -> str:
-    """The text with a `?` for whatever a terminal would obey, as `ls` shows the names of files."""
-    return _PLAIN.sub("?", text.replace("\r\n", "\n"))
+    """The text with a `?` for whatever a terminal would obey, as `ls` shows the names of files, and without logins."""
+    return _LOGIN.sub(lambda found: f"{found[1] or found[2]}***@", _PLAIN.sub("?", text.replace("\r\n", "\n")))
 
 
 def coloured(text: str) -> str:

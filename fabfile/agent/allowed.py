@@ -106,7 +106,7 @@ class Allowed:
                 "app": own,
                 "release": release,
                 "name": commit,
-                "url": optional(remote),
+                "url": optional(_is_remote),
                 "pack": lambda value: type(value) is bytes,
                 "timeout": number(),
             },
@@ -185,13 +185,13 @@ class Allowed:
             "releases": {"app": own},
             "before_deploy": {"app": own},
             "live_release": {"app": own},
-            "resolve": {"app": own, "url": remote, "revision": revision, "timeout": number()},
+            "resolve": {"app": own, "url": self._dumped(_is_remote), "revision": revision, "timeout": number()},
             "status": {"app": own, "health": dumped_health},
             "verify": {"app": own, "release": release, "health": dumped_health, "port": exactly(None, 80, HTTPS_PORT)},
             "log_lines": {"app": own, "names": names, "lines": whole(0, 100_000)},
             "history": {
                 "app": own,
-                "url": remote,
+                "url": self._dumped(_is_remote),
                 "revision": revision,
                 "since": all_of(list, commit),
                 "files": all_of(list, inside),
@@ -313,6 +313,10 @@ def _fields(cls: type) -> Collection[str]:
 
 def _is_secret(value: Any) -> bool:
     return type(value) is Secret and word(value.reveal())
+
+
+def _is_remote(value: Any) -> bool:
+    return remote(value.reveal() if type(value) is Secret else value)
 
 
 def _is_value(value: Any) -> bool:

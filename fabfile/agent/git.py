@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from ..resources.base import ResourceError
-from . import filesystem, system
+from ..resources.secret import Secret
+from . import filesystem, redact, system
 
 # What a release was made of is kept from git's garbage collection by a ref of its own.
 RELEASE_REFS = "refs/hostsmith"
@@ -22,6 +25,41 @@ ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT
 FETCH_TIMEOUT = 1800.0
 # As many as git itself leaves side by side.
 MANY_PACKS = 50
+
+
+# A credential helper, by which git asks for a login: it is told by variables, which nobody but root can read.
+_HELPER = (
+    '!f() { test "$1" = get && '
+    'printf "username=%s\\npassword=%s\\n" "$HOSTSMITH_GIT_USER" "$HOSTSMITH_GIT_PASSWORD"; }; f'
+)
+
+
+def without_login(url: str | Secret) -> tuple[str, dict[str, str]]:
+    """A URL as it may stand on a command line, and the environment by which git knows the login that was in it.
+
+    git itself would pass the login on, on the command lines of what it starts.
+
+    :raises ResourceError: the login cannot be told to git.
+    """
+    text = url.reveal() if isinstance(url, Secret) else url
+    found = re.fullmatch(r"(https?://)([^/]*)@([^/]*)(.*)", text, re.DOTALL | re.IGNORECASE)
+    if not found:
+        return text, {}
+    user, _, password = (unquote(part) for part in found[2].partition(":"))
+    for secret in (found[2], password, *(() if password else (user,))):
+        redact.remember(Secret(secret))
+    if not f"{user}{password}".isprintable():
+        raise ResourceError("found control characters in the login of a git URL, expected none")
+    # For this server alone: git asks again where it is sent on to another one.
+    section = f"credential.{found[1]}{found[3]}"
+    options = [(f"{section}.helper", ""), (f"{section}.helper", _HELPER)]
+    if not password:
+        # What root has set up on the host may know it.
+        options = [(f"{section}.username", user), (f"{section}.helper", _HELPER)]
+    env = {"GIT_CONFIG_COUNT": str(len(options)), "HOSTSMITH_GIT_USER": user, "HOSTSMITH_GIT_PASSWORD": password}
+    for number, (key, value) in enumerate(options):
+        env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return f"{found[1]}{found[3]}{found[4]}", env
 
 
 @dataclass(frozen=True)
@@ -86,28 +124,30 @@ class Repository:
         for name in names:
             Path(f"{self.path}/objects/pack/{name}").unlink(missing_ok=True)
 
-    def fetch(self, url: str, timeout: float = FETCH_TIMEOUT) -> None:
+    def fetch(self, url: str | Secret, timeout: float = FETCH_TIMEOUT) -> None:
         """Bring branches, tags and the default branch of a remote repository up to date.
 
+        :param url: secret when there is a login in it.
         :param timeout: seconds that it may take.
         :raises ResourceError: it cannot be reached or read, with git's own error.
         """
         self.create()
+        bare, env = without_login(url)
         refs = ["+HEAD:" + _REMOTE_HEAD, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
         try:
             # In a pack, however few there are, for `tidy` to see.
             options = ["-c", "fetch.unpackLimit=1"]
-            self.git(*options, "fetch", "--quiet", "--prune", "--no-tags", "--", url, *refs, timeout=timeout)
+            self.git(*options, "fetch", "--quiet", "--prune", "--no-tags", "--", bare, *refs, env=env, timeout=timeout)
         except system.CommandError as error:
             hint = ""
             if isinstance(error, system.TimedOutError):
                 hint = "\nis its server away? `build_timeout` of the settings says how long it may take"
             if "Permission denied" in str(error) or "Could not read from remote" in str(error):
                 hint = self._key_hint()
-            raise ResourceError(f"cannot fetch {url}: {error}{hint}") from error
+            raise ResourceError(f"cannot fetch {bare}: {error}{hint}") from error
 
     @contextlib.contextmanager
-    def fetched_aside(self, url: str) -> Iterator[Repository]:
+    def fetched_aside(self, url: str | Secret) -> Iterator[Repository]:
         """For a `with` block, a repository that has what a remote one has now; this one stays as it is.
 
         :raises ResourceError: as `fetch`.

@@ -57,14 +57,14 @@ def before_deploy(app: str) -> dict[str, Any]:
     return {"releases": ids, "objects": Repository(layout.repository).objects(), "live": layout.live()}
 
 
-def resolve(app: str, url: str, revision: str, timeout: float) -> dict[str, str]:
+def resolve(app: str, url: Any, revision: str, timeout: float) -> dict[str, str]:
     """The commit that a revision names in a remote repository, and its subject; fetches it on the way.
 
     :param timeout: seconds that fetching may take.
     """
     layout = _provisioned(app)
     repository = Repository(layout.repository, layout.ssh)
-    repository.fetch(url, timeout)
+    repository.fetch(wire.load(url), timeout)
     commit = repository.resolve(revision)
     return {"commit": commit, "subject": repository.subject(commit)}
 
@@ -189,7 +189,7 @@ def live_release(app: str) -> dict[str, Any] | None:
     return asdict(layout.record(live)) if live else None
 
 
-def history(app: str, url: str, revision: str, since: list[str], files: list[str]) -> dict[str, Any]:
+def history(app: str, url: Any, revision: str, since: list[str], files: list[str]) -> dict[str, Any]:
     """What a revision in a remote repository has come to since others.
 
     :param since: the commits that are compared with.
@@ -197,7 +197,7 @@ def history(app: str, url: str, revision: str, since: list[str], files: list[str
     :returns: the revision's commit, and for each of the others the difference; None for one that is not known.
     """
     layout = _provisioned(app)
-    with Repository(layout.repository, layout.ssh).fetched_aside(url) as repository:
+    with Repository(layout.repository, layout.ssh).fetched_aside(wire.load(url)) as repository:
         commit = repository.resolve(revision)
         found = {old: between(repository.git, old, commit, files) for old in since}
         return {"commit": commit, "since": {old: asdict(way) if way else None for old, way in found.items()}}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..agent import filesystem, git, system
 from .base import Change, Resource, ResourceError
+from .secret import Secret
 
 
 @dataclass(frozen=True)
@@ -15,14 +16,14 @@ class GitCheckout(Resource):
     """A working tree of a git repository, at exactly one revision, without local changes.
 
     :param path: where the working tree is; an existing one must be of the same repository.
-    :param repository: URL, or a path on the host.
+    :param repository: URL, which may be a Secret, or a path on the host; no login in it gets onto a command line.
     :param revision: full commit id, or a tag or branch, which then is looked up in the remote at every run.
     :param user: user to run git as, who then owns the files; None: root, in a folder that is root's alone.
     :param timeout: seconds that a single command of git, such as the cloning, may take.
     """
 
     path: str
-    repository: str
+    repository: str | Secret
     revision: str
     user: str | None = None
     timeout: int = 1800
@@ -51,20 +52,24 @@ class GitCheckout(Resource):
         # As git itself prefers them; the first is the commit that an annotated tag names.
         names = [f"refs/tags/{self.revision}^{{}}", f"refs/tags/{self.revision}", f"refs/heads/{self.revision}"]
         names += ["HEAD"] if self.revision == "HEAD" else []
-        listed = [line.split("\t") for line in self._git("ls-remote", "--", self.repository, *names).splitlines()]
+        listed = [line.split("\t") for line in self._git("ls-remote", "--", self._url, *names).splitlines()]
         # git also lists refs that only end in one of the names.
         commits = {ref: commit for commit, ref in listed}
         for name in names:
             if name in commits:
                 return commits[name]
-        raise ResourceError(f"there is no revision {self.revision!r} in {self.repository}")
+        raise ResourceError(f"there is no revision {self.revision!r} in {self._url}")
 
     def _clone(self) -> None:
         """Clone aside and rename, so that a clone that was cut off is not taken for a working tree."""
         filesystem.remove_tree(self._aside)
-        self._git("clone", "--quiet", "--no-checkout", "--", self.repository, self._aside)
+        self._git("clone", "--quiet", "--no-checkout", "--", self._url, self._aside)
         self._checkout(self._aside, self._wanted())
         filesystem.move(self._aside, self.path)
+
+    @property
+    def _url(self) -> str:
+        return git.without_login(self.repository)[0]
 
     @property
     def _aside(self) -> str:
@@ -73,7 +78,7 @@ class GitCheckout(Resource):
     def _move(self, commit: str) -> None:
         heads = "+refs/heads/*:refs/remotes/origin/*"
         # Pruned, because a branch `a` that is gone would be in the way of a branch `a/b`.
-        self._in(self.path, "fetch", "--quiet", "--prune", "--tags", "--force", "--", self.repository, heads)
+        self._in(self.path, "fetch", "--quiet", "--prune", "--tags", "--force", "--", self._url, heads)
         self._checkout(self.path, commit)
 
     def _checkout(self, folder: str, commit: str) -> None:
@@ -87,5 +92,6 @@ class GitCheckout(Resource):
         return self._git("-C", folder, *arguments)
 
     def _git(self, *arguments: str) -> str:
-        done = system.run(["git", *arguments], user=self.user, env=git.ENVIRONMENT, timeout=self.timeout)
+        env = {**git.ENVIRONMENT, **git.without_login(self.repository)[1]}
+        done = system.run(["git", *arguments], user=self.user, env=env, timeout=self.timeout)
         return done.stdout.decode().strip()

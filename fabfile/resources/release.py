@@ -16,6 +16,7 @@ from ..agent.layout import SINGLETONS_CONF, Layout, Record
 from ..agent.requirements import LOCKS, ORDER, chosen, require_inside
 from ..agent.tools import Tools
 from .base import Change, Resource, ResourceError
+from .secret import Secret
 
 # The files that the recipe renders for a release.
 _CONFIGURATION = ("gunicorn.conf.py", "supervisor.conf", SINGLETONS_CONF, "start", "cron.py", "cron.json")
@@ -53,7 +54,8 @@ class ReleaseCode(Resource):
     """A release's code.
 
     :param name: commit or tree to write out.
-    :param url: repository that the commit is fetched from when the host does not have it; None when `pack` brings it.
+    :param url: repository that the commit is fetched from when the host does not have it, secret when there is a login
+        in it; None when `pack` brings it.
     :param pack: git pack with what the host lacks.
     :param timeout: seconds that fetching may take.
     """
@@ -61,7 +63,7 @@ class ReleaseCode(Resource):
     app: str
     release: str
     name: str
-    url: str | None = None
+    url: str | Secret | None = None
     pack: bytes = field(default=b"", repr=False)
     timeout: float = FETCH_TIMEOUT
 

@@ -114,9 +114,9 @@ def written(path: Sequence[Any]) -> str:
 
 
 def told(value: Any) -> str:
-    """A value as a message tells it: cut when long, without a URL's password, containers by kind."""
+    """A value as a message tells it: cut when long, without a URL's login and query, containers by kind."""
     if isinstance(value, str):
-        text = re.sub(r"(?<=://)[^/@\s]*@", "***@", value)
+        text = re.sub(r"(://[^\s?#]*[?#])\S+", r"\1***", re.sub(r"(?<=://)[^/@\s]*@", "***@", value))
         return repr(cut(text))
     if value is None or isinstance(value, list | dict):
         return _kind_of(value)

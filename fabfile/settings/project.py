@@ -12,6 +12,7 @@ from ..agent.requirements import ORDER as REQUIREMENT_FILES
 from ..errors import UsageError
 from ..host import Host, Machine, Machines, machine_as_written
 from ..printable import cut
+from ..resources.secret import Secret
 from ..sandbox import lookup
 from . import values as kind
 from .cron import with_scheduler
@@ -22,6 +23,7 @@ from .kinds import UnexpectedError
 from .processes import merged as with_procfile
 from .processes import once_elsewhere
 from .schema import Schema
+from .source import whole
 
 
 class Settings(Schema, defer_build=False):
@@ -51,6 +53,11 @@ class Settings(Schema, defer_build=False):
     def source_is_local(self) -> bool:
         """Whether the code is pushed from a folder here, and not pulled from a git URL."""
         return not kind.is_git_url(self.source)
+
+    @property
+    def source_url(self) -> str | Secret:
+        """The git URL of a source that is pulled; secret when there is a login in it, which `source` does not show."""
+        return whole(self.source)
 
     @property
     def source_folder(self) -> Path:

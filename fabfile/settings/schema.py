@@ -22,6 +22,7 @@ from .processes import Processes
 from .requirements import Requirements
 from .secrets import KeyPlace, VariableValue
 from .services import Services
+from .source import Source
 from .tls import EXPECTED as TLS_EXPECTED
 from .tls import Tls, consistent, shorthand
 
@@ -54,7 +55,7 @@ class Schema(Model, defer_build=True):
     app: kind.AppName = Field(
         description="Name of the app: of its system user, its folder `/srv/<app>` and its services."
     )
-    source: kind.Source = Field(
+    source: Source = Field(
         ".",
         description="Where the code is: a git URL, pulled by the host, or a local folder (seen from the project "
         "folder), pushed from here: what is committed, or all of it when the folder is not in git.",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .. import environment, recipes
+from ..agent import wire
 from ..agent.layout import Record
 from ..connection import requests
 from ..connection.requests import whoami
@@ -18,6 +19,7 @@ from ..fleet import Member
 from ..outcome import told
 from ..release import new_record
 from ..report import Report
+from ..resources.secret import Secret
 from ..settings import load
 from ..source import LocalSource, Source
 from ..targets import Limits, targets, with_app
@@ -79,7 +81,7 @@ class _Origin:
     """Where the code comes from: a local folder whose state was taken, or a URL that a host resolves."""
 
     revision: str
-    url: str | None = None
+    url: str | Secret | None = None
     local: LocalSource | None = None
 
     def resolve(self, run: Underway) -> Source:
@@ -92,7 +94,7 @@ class _Origin:
         """
         if self.local is not None:
             return self.local.source
-        asked: dict[str, Any] = {"app": run.settings.app, "url": self.url, "revision": self.revision}
+        asked: dict[str, Any] = {"app": run.settings.app, "url": wire.dump(self.url), "revision": self.revision}
         limit = run.settings.build_timeout
         found = run.fleet.each(lambda member: member.session.ask("resolve", **asked, timeout=limit))
         run.fleet.require("nothing has changed")
@@ -121,7 +123,7 @@ def _origin(settings: Settings, revision: str, dirty: bool) -> Iterator[_Origin]
     if not settings.source_is_local:
         if dirty:
             raise UsageError("--dirty is for a local folder as `source`; a URL has only what is committed")
-        yield _Origin(revision, url=settings.source)
+        yield _Origin(revision, url=settings.source_url)
         return
     with LocalSource(settings.source_folder, revision, dirty) as local:
         yield _Origin(revision, local=local)

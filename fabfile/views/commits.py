@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..agent import wire
 from ..agent.history import Commit, Difference
 from ..release import short
 from ..source import LocalSource
@@ -134,7 +135,7 @@ def _from_afar(
         lambda member: member.session.ask(
             "history",
             app=settings.app,
-            url=settings.source,
+            url=wire.dump(settings.source_url),
             revision=wanted,
             since=since,
             files=settings.requirement_files,

@@ -24,7 +24,8 @@ def traced(vps: Vps, *calls: str) -> Iterator[list[str]]:
     """
     found: list[str] = []
     sshd = _sshd_of(vps)
-    words = ["-f", "-qq", "-e", f"trace={','.join(calls)}", "-e", "signal=none", "-p", str(sshd)]
+    # Whole arguments: strace shows 32 letters of each unless told otherwise.
+    words = ["-f", "-qq", "-s", "4096", "-e", f"trace={','.join(calls)}", "-e", "signal=none", "-p", str(sshd)]
     # A file: while a pipe is full, strace would hold up those that it traces.
     with tempfile.NamedTemporaryFile() as file, subprocess.Popen(["strace", "-o", file.name, *words]) as strace:
         limit = time.monotonic() + 30
