@@ -56,30 +56,31 @@ class Rules:
         :param options: by keyword in lower case, as `ssh -G` prints them.
         :raises HostKeyError: they have one that cannot be followed here.
         """
-        name = options.get("hostkeyalias") or _name(host, port)
+        shown = options.get("hostkeyalias") or name(host, port)
         if options.get("knownhostscommand", "none") != "none":
             raise HostKeyError(
-                f"{name}: the SSH configuration has a KnownHostsCommand, which only ssh can run; add the host's key to "
-                "a known_hosts file, and set `KnownHostsCommand none` for this host"
+                f"{shown}: the SSH configuration has a KnownHostsCommand, which only ssh can run; add the host's key "
+                "to a known_hosts file, and set `KnownHostsCommand none` for this host"
             )
-        own = _paths(name, options.get("userknownhostsfile", _OWN))
-        machines = _paths(name, options.get("globalknownhostsfile", _MACHINES))
+        own = _paths(shown, options.get("userknownhostsfile", _OWN))
+        machines = _paths(shown, options.get("globalknownhostsfile", _MACHINES))
         strict = options.get("stricthostkeychecking", "ask") in ("yes", "true")
         revoked = options.get("revokedhostkeys", "none")
         return cls(
-            name,
+            shown,
             (*machines, *own),
             None if strict else next(iter(own), Path(os.devnull)),
             "StrictHostKeyChecking of the SSH configuration refuses new hosts; add its key to known_hosts",
             options.get("hashknownhosts", "no") not in _NO,
             None if revoked == "none" else Path(revoked).expanduser(),
-            _algorithms(name, options.get("hostkeyalgorithms", "")),
+            _algorithms(shown, options.get("hostkeyalgorithms", "")),
             int(options.get("requiredrsasize", "0")),
             options.get("checkhostip", "no") not in _NO,
         )
 
 
-def _name(host: str, port: int) -> str:
+def name(host: str, port: int) -> str:
+    """A host as `known_hosts` names it."""
     return host if port == 22 else f"[{host}]:{port}"
 
 
@@ -122,7 +123,7 @@ class HostKeys(paramiko.MissingHostKeyPolicy):
     """
 
     def __init__(self, rules: Rules) -> None:
-        self._rules = rules
+        self.rules = rules
         self._found = self._known(rules.name)
         self.types = {known.kind for known in self._found if not known.marker}
 
@@ -131,7 +132,7 @@ class HostKeys(paramiko.MissingHostKeyPolicy):
 
         :raises HostKeyError: it is not, or nobody can say.
         """
-        rules, known, blob = self._rules, self._found, key.asbytes()
+        rules, known, blob = self.rules, self._found, key.asbytes()
         self._refuse_unfit(key, known)
         plain = [each for each in known if not each.marker]
         if not plain and any(each.marker == "@cert-authority" for each in known):
@@ -153,7 +154,7 @@ class HostKeys(paramiko.MissingHostKeyPolicy):
 
     def _refuse_unfit(self, key: paramiko.PKey, known: Iterable[Known]) -> None:
         """:raises HostKeyError: no host may have the key."""
-        rules = self._rules
+        rules = self.rules
         if any(each.marker == "@revoked" and each.blob == key.asbytes() for each in known):
             raise HostKeyError(f"{rules.name}: its key {fingerprint(key)} is revoked in known_hosts")
         if rules.revoked is not None and _is_revoked(rules.name, key, rules.revoked):
@@ -170,7 +171,7 @@ class HostKeys(paramiko.MissingHostKeyPolicy):
         )
 
     def _known(self, name: str) -> list[Known]:
-        return [known for path in self._rules.files for known in known_hosts.entries(name, path)]
+        return [known for path in self.rules.files for known in known_hosts.entries(name, path)]
 
     def _add(self, path: Path, key: paramiko.PKey) -> list[Known]:
         """Add the key to a file, unless somebody else has met the host in the meantime.
@@ -180,7 +181,7 @@ class HostKeys(paramiko.MissingHostKeyPolicy):
 
         :returns: the keys of the host in the files.
         """
-        name = self._rules.name
+        name = self.rules.name
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
@@ -190,7 +191,7 @@ class HostKeys(paramiko.MissingHostKeyPolicy):
                     return known
                 end = os.lseek(fd, 0, os.SEEK_END)
                 newline = b"" if not end or os.pread(fd, 1, end - 1) == b"\n" else b"\n"
-                written = known_hosts.hashed(name) if self._rules.hashed else name
+                written = known_hosts.hashed(name) if self.rules.hashed else name
                 file.write(newline + f"{written} {key.get_name()} {key.get_base64()}\n".encode())
         except OSError as error:
             raise HostKeyError(f"{name}: cannot add its key to {path}: {error.strerror}") from None
@@ -224,7 +225,7 @@ def _address(client: paramiko.SSHClient) -> str:
     sock = transport.sock if transport else None
     if isinstance(sock, socket.socket) and sock.family in (socket.AF_INET, socket.AF_INET6):
         address, port, *_ = sock.getpeername()
-        return _name(address, port)
+        return name(address, port)
     return ""
 
 

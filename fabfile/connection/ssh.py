@@ -21,7 +21,7 @@ from fabric import Connection
 from ..errors import ConnectError
 from ..host import bracketed
 from ..settings.fabric_config import project_folder
-from . import openssh, transport
+from . import host_keys, openssh, transport
 from .host_keys import HostKeys, Rules
 
 # Seconds. A host that is down should cost seconds; Fabric alone would wait as long as TCP does.
@@ -29,7 +29,7 @@ CONNECT_TIMEOUT = 10
 AUTH_TIMEOUT = 30
 CHANNEL_TIMEOUT = 30
 
-# User, host, port and the way there: the place of a gateway, or a ProxyCommand.
+# User, host, port, the way there (the place of a gateway, or a ProxyCommand), and the rules for the host's key.
 _Place = tuple[Any, ...]
 # One for each place, also while it is being opened, so that whoever else wants it waits for the first.
 _open: dict[_Place, Future[Connection]] = {}
@@ -90,23 +90,24 @@ def _reserve(place: _Place) -> tuple[Future[Connection], bool]:
 
 
 def _place(c: Connection) -> _Place:
-    """What connections agree in that can be one: where they go, and the way."""
-    return c.user, c.host, c.port, _place(c.gateway) if isinstance(c.gateway, Connection) else c.gateway or None
+    """What connections agree in that can be one: where they go, the way, and how the host's key is judged."""
+    way = _place(c.gateway) if isinstance(c.gateway, Connection) else c.gateway or None
+    return c.user, c.host, c.port, way, c.client._policy.rules
 
 
 def secure(c: Connection) -> None:
     """Give a connection that is not open yet our rules: Fabric's own accept any host key, a changed one too."""
     sandbox = _use_sandbox(c)
-    rules = Rules(c.host, (Path(sandbox),)) if sandbox else Rules.of(c.host, c.port, openssh.options(c))
-    host_keys = HostKeys(rules)
-    c.client.set_missing_host_key_policy(host_keys)
+    rules = Rules(host_keys.name(c.host, c.port), (Path(sandbox),)) if sandbox else _rules_of_ssh(c)
+    policy = HostKeys(rules)
+    c.client.set_missing_host_key_policy(policy)
     # A copy: what a connection has from Fabric's configuration, others have too.
     kwargs = dict(c.connect_kwargs)
     timeout = kwargs.pop("timeout", CONNECT_TIMEOUT)
     if c.connect_timeout is None:
         c.connect_timeout = timeout
     limits = {"banner_timeout": AUTH_TIMEOUT, "auth_timeout": AUTH_TIMEOUT, "channel_timeout": CHANNEL_TIMEOUT}
-    factory = partial(transport.make, host_key_types=host_keys.types, algorithms=rules.algorithms)
+    factory = partial(transport.make, host_key_types=policy.types, algorithms=rules.algorithms)
     c.connect_kwargs = {**limits, "transport_factory": factory, **kwargs}
     _follow_proxy_jump(c)
     if isinstance(c.gateway, Connection):
@@ -116,6 +117,15 @@ def secure(c: Connection) -> None:
     elif c.gateway:
         # Paramiko's own does not notice the end of the command, and spins.
         c.open_gateway = partial(_proxy, c)
+
+
+def _rules_of_ssh(c: Connection) -> Rules:
+    """How ssh judges the key of a connection's host, by the name by which it goes there."""
+    options = openssh.options(c)
+    if c.host == c.ssh_config.get("hostname", c.original_host):
+        # paramiko does not read all by which ssh finds the name.
+        c.host = options.get("hostname", c.host)
+    return Rules.of(c.host, c.port, options)
 
 
 def _use_sandbox(c: Connection) -> str | None:

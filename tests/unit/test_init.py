@@ -192,6 +192,31 @@ def test_a_folder_that_cannot_be_written_to_is_told_without_a_traceback(start: S
     assert "fabric.yaml" in start.init(status=2)
 
 
+def test_nothing_of_a_strangers_folder_is_run_and_nothing_is_written_elsewhere(start: Start, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    ran = f"open({str(elsewhere / 'ran')!r}, 'w')\n"
+    code = [
+        "fabric.py",
+        "fabfile.py",
+        "manage.py",
+        "setup.py",
+        "conftest.py",
+        "sitecustomize.py",
+        "yaml.py",
+        "jinja2.py",
+    ]
+    plant(start.folder, {"app.py": ran + FLASK, **dict.fromkeys(code, ran)})
+    subprocess.run(["git", "init", "--quiet", start.folder], check=True)
+    monitor = f"touch {elsewhere / 'ran'}"
+    subprocess.run(["git", "-C", start.folder, "config", "core.fsmonitor", monitor], check=True)
+    (start.folder / "Procfile").symlink_to(elsewhere / "Procfile")
+    program = Path(sys.executable).with_name("hostsmith")
+    done = subprocess.run([program, "init"], cwd=start.folder, capture_output=True, text=True, check=True)
+    assert "gunicorn app:app" in done.stdout
+    assert list(elsewhere.iterdir()) == []
+
+
 def test_hostsmith_itself_has_the_first_step_alone() -> None:
     done = subprocess.run([sys.executable, "-m", "hostsmith", "deploy"], capture_output=True, text=True)
     assert done.returncode == 2

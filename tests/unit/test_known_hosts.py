@@ -15,7 +15,7 @@ from typing import Any, cast
 import paramiko
 import pytest
 from fabric import Config, Connection
-from hostsmith.connection import openssh
+from hostsmith.connection import openssh, ssh
 from hostsmith.connection.host_keys import HostKeys, Rules, fingerprint
 from hostsmith.connection.known_hosts import entries
 from hostsmith.errors import HostKeyError
@@ -251,6 +251,32 @@ def test_a_name_that_looks_like_an_option_is_none(tmp_path: Path, monkeypatch: p
     with contextlib.suppress(HostKeyError):
         openssh.options(c)
     assert not touched.exists()
+
+
+def test_names_of_one_host_with_other_rules_share_no_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    strict = "Host strict\n  StrictHostKeyChecking yes\n"
+    (tmp_path / ".ssh" / "config").write_text(f"{strict}Host *\n  HostName 192.0.2.1\n")
+    places = []
+    for name in ("strict", "lax", "another"):
+        c = Connection(name, user="root", config=Config())
+        ssh.secure(c)
+        places.append(ssh._place(c))
+    assert places[0] != places[1] == places[2]
+
+
+def test_a_host_is_known_by_the_name_that_ssh_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / "more").write_text("Host vps\n  HostName 192.0.2.1\n")
+    (tmp_path / ".ssh" / "config").write_text(f"Include {tmp_path}/more\n")
+    c = Connection("vps", config=Config())
+    ssh.secure(c)
+    assert c.host == "192.0.2.1"
+    assert ssh._place(c)[-1].name == "192.0.2.1"
 
 
 def test_the_options_come_from_the_file_that_fabric_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
