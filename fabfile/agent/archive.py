@@ -21,7 +21,6 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from ..resources.base import ResourceError
-from . import filesystem
 from .checks import all_of, anything, exactly, optional, record, size, text
 from .members import Member, member_name, members_of, pieces
 from .strict_json import read_json
@@ -149,7 +148,12 @@ class Writer:
         os.fsync(self._file.fileno())
         Archive(self._temporary).verify()
         os.rename(self._temporary, self._path)
-        filesystem.sync_folder(os.path.dirname(self._path) or ".")
+        # Not by `filesystem`: here on the user's machine, the way there may lead over links of the user's.
+        folder = os.open(os.path.dirname(self._path) or ".", os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def _add(self, name: str, text: str) -> None:
         with self._member(name) as member:

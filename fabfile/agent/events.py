@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from typing import Any
 
 from . import redact
-from .checks import Check, exactly, number, optional, text
+from .checks import Check, exactly, number, optional
 from .strict_json import read_json
 from .system import uninterrupted
 
@@ -59,6 +60,9 @@ def _write(data: bytes) -> None:
             _Out.gone = True
 
 
+_BASE64 = re.compile("[A-Za-z0-9+/]*={0,2}")
+
+
 def _is_words(value: Any) -> bool:
     return type(value) is str
 
@@ -67,11 +71,8 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and 0 <= value < 1 << 53
 
 
-_is_base64 = text(r"[A-Za-z0-9+/]*={0,2}")
-
-
 def _is_data(value: Any) -> bool:
-    return _is_base64(value) and len(value) % 4 == 0
+    return type(value) is str and len(value) % 4 == 0 and _BASE64.fullmatch(value) is not None
 
 
 # What each event has; "done" has, besides, what its frame is answered with.

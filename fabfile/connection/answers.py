@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ..agent.checks import Check, all_of, anything, exactly, mapping, optional, record, text
+from ..agent.checks import Check, anything, exactly, mapping, optional, record, text
 from ..errors import AgentError
 
 _STAMP = "%Y%m%d-%H%M%S"
@@ -36,9 +36,18 @@ def moment(found: Any) -> bool:
     return type(found) in (int, float) and 0 <= found <= _LARGEST
 
 
+def words(found: Any) -> bool:
+    """What somebody or some program has said: only ever shown, by what makes it printable."""
+    return type(found) is str
+
+
+def _listed(check: Check) -> Check:
+    """A list of such, as long as it may be: a repository has any number of commits."""
+    return lambda found: type(found) is list and all(check(each) for each in found)
+
+
 # A folder's name, too.
 _RELEASE = text(r"[0-9]{8}-[0-9]{6}-[^\x00-\x1f\x7f/]{1,200}")
-words = text(r"[^\x00]{0,1000000}")
 # What can be written as UTF-8.
 value = text(r"[^\x00\ud800-\udfff]{0,1000000}")
 line = text(r"[^\x00-\x1f\x7f]{0,250}")
@@ -52,9 +61,9 @@ _MADE = record(id=release_id, revision=line, subject=words, who=words, created=w
 _PROCESS = {"name": line, "state": line, "pid": count, "uptime": count}
 _SERVER = record(name=line, status=line, sessions=count, weight=count, since=count, check=line)
 _COMMIT = record(id=commit, date=line, author=words, subject=words)
-_WAY = record(new=all_of(list, _COMMIT), gone=all_of(list, _COMMIT), files=all_of(list, words))
-_MIGRATIONS = record(before=all_of(list, words), after=all_of(list, words))
-_LISTED = record(name=line, size=count, created=words, release=words, parts=all_of(list, line))
+_WAY = record(new=_listed(_COMMIT), gone=_listed(_COMMIT), files=_listed(words))
+_MIGRATIONS = record(before=_listed(words), after=_listed(words))
+_LISTED = record(name=line, size=count, created=words, release=words, parts=_listed(line))
 _FOUND = record(check=line, state=exactly("ok", "advice", "wrong", "none"), found=words, mend=words)
 _GIVEN = record(value=value, origin=words, shown=flag)
 _VARIABLES = record(
@@ -66,25 +75,23 @@ _VARIABLES = record(
 
 # By the name of the query; see `agent.queries`.
 ANSWERS: dict[str, Check] = {
-    "releases": record(
-        live=optional(release_id), records=all_of(list, _MADE), migrations=mapping(release_id, _MIGRATIONS)
-    ),
-    "before_deploy": record(releases=all_of(list, release_id), objects=all_of(list, commit), live=optional(release_id)),
+    "releases": record(live=optional(release_id), records=_listed(_MADE), migrations=mapping(release_id, _MIGRATIONS)),
+    "before_deploy": record(releases=_listed(release_id), objects=_listed(commit), live=optional(release_id)),
     "resolve": record(commit=commit, subject=words),
     "status": record(
         live=optional(release_id),
         record=optional(_MADE),
         releases=mapping(release_id, line),
-        processes=all_of(list, record(**_PROCESS)),
-        servers=all_of(list, _SERVER),
+        processes=_listed(record(**_PROCESS)),
+        servers=_listed(_SERVER),
         problem=optional(words),
         maintenance=optional(mapping(line, optional(words))),
         disk=record(used=count, free=count),
         lock=optional(words),
         cut_off=words,
     ),
-    "balancer": all_of(list, _SERVER),
-    "verify": record(problem=optional(words), runs=all_of(list, line), starts=flag),
+    "balancer": _listed(_SERVER),
+    "verify": record(problem=optional(words), runs=_listed(line), starts=flag),
     "log_lines": record(
         lines=lambda found: type(found) is list and all(_is_log_line(each) for each in found),
         marks=mapping(text(r"[0-9]{1,20}"), count),
@@ -93,17 +100,17 @@ ANSWERS: dict[str, Check] = {
     "break_lock": optional(words),
     "live_release": optional(_MADE),
     "history": record(commit=commit, since=mapping(line, optional(_WAY))),
-    "app_processes": all_of(list, record(**_PROCESS, release=release_id, live=flag, memory=count)),
+    "app_processes": _listed(record(**_PROCESS, release=release_id, live=flag, memory=count)),
     "kept_variables": record(
         live=optional(_MADE),
-        bad=all_of(list, release_id),
+        bad=_listed(release_id),
         variables=optional(_VARIABLES),
         generated=mapping(variable, value),
     ),
     # They become part of URLs, on one line.
     "services": mapping(line, text(r"[^\x00-\x20\x7f]{1,250}")),
-    "backups": record(archives=all_of(list, _LISTED), problem=words),
-    "examine": all_of(list, _FOUND),
+    "backups": record(archives=_listed(_LISTED), problem=words),
+    "examine": _listed(_FOUND),
     "check": mapping(line, words),
     "clock": moment,
     "running_variables": mapping(words, words),

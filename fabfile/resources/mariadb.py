@@ -73,7 +73,7 @@ class MariadbDatabase(Resource):
         if password is None:
             raise ResourceError(f"there is no password of {self.app} for mysql yet; `fab provision` makes it")
         wanted = mariadb.kept(password.reveal())
-        found, is_there = self._found()
+        found, is_there, reads = self._found()
         is_known = "mysql" in passwords.users(self.app)
         if (found or is_there) and not (is_known or wanted in found.values()):
             raise ResourceError(
@@ -83,6 +83,11 @@ class MariadbDatabase(Resource):
             )
         steps = [self._drop(host) for host in found if host not in self.hosts]
         steps += [self._make(host, wanted) for host in self.hosts if found.get(host) != wanted]
+        # The app comes from elsewhere; to back up the routines that it has defined there takes their text.
+        if self._is_remote and not (reads and found.get(LOCAL[0]) == wanted):
+            steps.append(f"GRANT SELECT ON mysql.proc TO '{self.database}'@'{LOCAL[0]}'")
+        if reads and not self._is_remote:
+            steps.insert(0, f"REVOKE SELECT ON mysql.proc FROM '{self.database}'@'{LOCAL[0]}'")  # noqa: S608
         reasons = ["user"] if steps else []
         if not is_there:
             reasons.append("database")
@@ -98,23 +103,25 @@ class MariadbDatabase(Resource):
     def _pattern(self) -> str:
         return self.database.replace("_", "\\_")
 
-    def _found(self) -> tuple[dict[str, str], bool]:
-        """What is kept of the user's password, by each address that it may come from; and if the database is there."""
+    def _found(self) -> tuple[dict[str, str], bool, bool]:
+        """What is kept of the user's password, by each address that it may come from; if the database is there, and if
+        the user reads the text of routines."""
         users = "SELECT 'user', Host, authentication_string FROM mysql.user WHERE User = "
         databases = "SELECT 'database', '', '' FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = "
-        rows = mariadb.ask(f"{users}'{self.database}';\n{databases}'{self.database}';\n")
-        return {host: kept for kind, host, kept in rows if kind == "user"}, any(row[0] == "database" for row in rows)
+        reads = f"SELECT 'reads', '', '' FROM mysql.tables_priv WHERE Table_name = 'proc' AND Host = '{LOCAL[0]}'"  # noqa: S608
+        reads += " AND User = "
+        rows = mariadb.ask("".join(f"{each}'{self.database}';\n" for each in (users, databases, reads)))
+        kinds = {row[0] for row in rows}
+        return {host: kept for kind, host, kept in rows if kind == "user"}, "database" in kinds, "reads" in kinds
 
     def _drop(self, host: str) -> str:
         return f"DROP USER '{self.database}'@'{host}'"
 
     def _make(self, host: str, kept: str) -> str:
         user = f"'{self.database}'@'{host}'"
-        # The app may come from elsewhere alone; to back up the routines that it has defined there takes their text.
-        routines = f"; GRANT SELECT ON mysql.proc TO {user}" if host == "127.0.0.1" and self._is_remote else ""
         return (
             f"CREATE OR REPLACE USER {user} IDENTIFIED BY PASSWORD '{kept}'; "
-            f"GRANT ALL PRIVILEGES ON `{self._pattern}`.* TO {user}{routines}"
+            f"GRANT ALL PRIVILEGES ON `{self._pattern}`.* TO {user}"
         )
 
     @property

@@ -55,6 +55,16 @@ def test_what_a_host_keeps_is_read() -> None:
     variables.kept("hello").read("web1", {"ok": True, "answer": _with("variables", None)})
 
 
+def test_a_large_repository_and_a_database_with_many_migrations_are_no_attack() -> None:
+    many = ["a" * 40] * 20_000
+    for query, answer in (
+        ("before_deploy", {"releases": [], "objects": many, "live": None}),
+        ("releases", {"live": None, "records": [], "migrations": {_LIVE["id"]: {"before": [], "after": many}}}),
+        ("log_lines", {"lines": [[0.5, "web", "a\udcff\0" * 1_000_000]] * 3, "marks": {}}),
+    ):
+        assert requests.ask(query).read("web1", {"ok": True, "answer": answer}) == answer
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
