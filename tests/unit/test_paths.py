@@ -124,6 +124,12 @@ def test_what_is_no_file_is_refused_without_waiting_for_it(host: LocalHost, thei
     assert not os.path.lexists(path)
 
 
+def test_a_file_of_roots_in_a_folder_of_a_users_is_kept_up(host: LocalHost, theirs: Path) -> None:
+    # As /etc/postgresql/15/main/conf.d is postgres' own.
+    text = File(f"{theirs}/data/ours.conf", "text", owner="root", mode=0o644)
+    assert [host.converge(text).states, host.converge(text).states] == [["changed"], ["ok"]]
+
+
 def test_what_is_theirs_is_made_and_changed_as_before(host: LocalHost, theirs: Path) -> None:
     made = Directory(f"{theirs}/new/deeper", mode=0o750, owner="nobody")
     assert host.converge(made).states == ["changed"]
