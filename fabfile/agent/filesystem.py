@@ -141,10 +141,12 @@ def is_folder(path: str) -> bool:
 
 
 def is_trusted(path: str) -> bool:
-    """Whether nobody but root can change what is in a folder, or where the way to it leads."""
+    """Whether nobody but root can change what is in a folder, or where the way to it leads; also one to be made."""
     try:
         with paths.folder(path) as folder:
             return folder.trusted
+    except FileNotFoundError:
+        return is_trusted(os.path.dirname(path))
     except (OSError, ResourceError):
         return False
 

@@ -41,16 +41,18 @@ class Journal:
 
     def add(self, steps: Iterable[PutBack]) -> None:
         """Write down how to take changes back; to be called before they are made."""
-        new = [entry for entry in map(_entry, steps) if entry not in self._entries]
+        known = [entry["step"] for entry in self._entries]
+        new = [entry for entry in map(_entry, steps) if entry["step"] not in known]
         if new:
             self._entries += new
             self._save()
 
     def remove(self, steps: Iterable[PutBack]) -> None:
         """Cross out changes that stay, or have been taken back."""
-        gone = [_entry(step) for step in steps]
+        # What a boot may do of a step may have changed since, such as with a folder that was made meanwhile.
+        gone = [wire.dump(step) for step in steps]
         if gone:
-            self._entries = [entry for entry in self._entries if entry not in gone]
+            self._entries = [entry for entry in self._entries if entry["step"] not in gone]
             self._save()
 
     def recover(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hostsmith.resources import Absent, File, Secret, Symlink, Validated
+from hostsmith.resources import Absent, Directory, File, Secret, Symlink, Validated
 from local_host import NASTY, LocalHost, mode, tree
 from own_resources import Append
 
@@ -186,4 +186,15 @@ def test_what_cannot_be_put_back_is_told_and_stops_nobody(host: LocalHost, place
     assert [note for note in notes if "cannot be put back" in note] == [
         f"a run was cut off, and cannot be put back: {place}/made: Is a directory"
     ]
+    assert not host.journal
+
+
+def test_it_is_gone_also_when_a_folder_is_made_on_the_way(host: LocalHost, place: Path) -> None:
+    folder = place / "new"
+    group = Validated("group", (Directory(str(folder)), File(str(folder / "file"), "text")))
+    assert host.converge(group).ok
+    assert not host.journal
+    # Also one that another user could change, where a boot puts nothing back.
+    folder.chmod(0o777)
+    assert host.converge(Validated("group", (File(str(folder / "file"), "other"),))).ok
     assert not host.journal
