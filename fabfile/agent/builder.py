@@ -1,43 +1,70 @@
-"""Who runs what a project's requirements bring: a user of its own, so that no setup.py runs as root or as an app."""
+"""Who runs what a project's requirements bring: a user for each app, so that no setup.py runs as root or as an app."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
-import shutil
-import stat
+import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..resources.base import ResourceError
-from . import system
+from . import door, filesystem, handover, system
+from .layout import Layout
 
 NAME = "hostsmith-build"
+_HOME, _SHELL = "/nonexistent", "/usr/sbin/nologin"
+# By a program that folders in each other, however many, do not stop; it follows no links.
+_REMOVE = ("rm", "-rf", "--")
+# The longest name that a user may have.
+_LONGEST = 32
 # Seconds that processes which were killed may take to be gone.
 _PATIENCE = 10.0
 
 
+def user_of(app: str) -> str:
+    """Name of the user who builds for an app.
+
+    It is no app's own, since names of apps have no underscore.
+    """
+    name = f"{NAME}_{app}"
+    return name if len(name) <= _LONGEST else f"{NAME}_{app[:7]}_{hashlib.sha256(app.encode()).hexdigest()[:8]}"
+
+
 class Builder:
-    """Runs programs that are not trusted, for one app.
+    """Runs programs that are not trusted.
 
-    They are root's no more, and not the app's, whose processes could then change what is being built. They pass the
-    door of the app's folder by its group, and come through no other app's.
+    They are root's no more, and not the app's, whose processes could then change what is being built. Those that are
+    run for other apps, or for all of the host, have another user, and so another home, cache and processes.
 
-    :param group: the app's group.
-    :param cache: of pip and uv, which no other app's builds can reach, and so not poison.
-    :param code: the folder of the code, in which pip builds what the requirements name of it.
+    :param user: who runs them; made when it is not there.
+    :param group: whose files they may read beside those that all may; None: nobody's.
+    :param app: where the app's folders are; None for what is no app's.
     """
 
-    def __init__(self, group: str, cache: str, code: str) -> None:
-        self._group, self._cache, self.code = group, cache, code
-        self.uv_cache = f"{cache}/uv"
-        if system.uid(NAME) is None:
-            options = ["--system", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin"]
-            system.run(["useradd", *options, "--", NAME])
-        self._uid = system.passwd(NAME).pw_uid
-        self._home = "/nonexistent"
+    def __init__(self, user: str, group: str | None = None, app: Layout | None = None) -> None:
+        self._name, self._app = user, app
+        self._uid, own = _made(user)
+        self._gid = own if group is None else _gid(group)
+        self._home = self._scratch = _HOME
+
+    @classmethod
+    def of_packages(cls, app: str) -> Builder:
+        """Who builds packages for an app, and can read neither its environment nor its data."""
+        return cls(user_of(app), app=Layout(app))
+
+    @classmethod
+    def of_project(cls, app: str) -> Builder:
+        """Who runs an app's own code while a release is made: it reads what the app does, and cannot write there."""
+        return cls(user_of(app), group=app, app=Layout(app))
+
+    @property
+    def uv_cache(self) -> str:
+        """uv's cache: of the app, or for this once."""
+        return f"{self._app.cache if self._app else self._home}/uv"
 
     def run(
         self,
@@ -53,91 +80,140 @@ class Builder:
     def _env(self) -> dict[str, str]:
         return {
             "HOME": self._home,
-            "USER": NAME,
-            "LOGNAME": NAME,
-            "PIP_CACHE_DIR": self._cache,
+            "USER": self._name,
+            "LOGNAME": self._name,
+            "PIP_CACHE_DIR": self._app.cache if self._app else f"{self._home}/pip",
             # An agent that was lent for fetching the code would let every setup.py log in elsewhere.
             "SSH_AUTH_SOCK": "",
             # What programs leave behind, such as uv's locks, goes with it.
-            **({"TMPDIR": self._home} if os.path.isdir(self._home) else {}),
+            **({"TMPDIR": self._home} if self._home != _HOME else {}),
         }
 
     def _as_builder(self, argv: Sequence[str]) -> list[str]:
-        identity = [f"--reuid={NAME}", f"--regid={self._group}", "--clear-groups", "--inh-caps=-all", "--no-new-privs"]
-        return ["setpriv", *identity, "--", *argv]
+        identity = [f"--reuid={self._uid}", f"--regid={self._gid}", "--clear-groups"]
+        return ["setpriv", *identity, "--inh-caps=-all", "--no-new-privs", "--", *argv]
 
     @contextlib.contextmanager
     def owning(self, *folders: str) -> Iterator[None]:
-        """For a `with` block, folders with all that is in them are the builder's.
+        """For a `with` block, folders of root's with all that is in them are the builder's.
 
         Root's again they are when no process of the builder is left to hold a file of theirs open: what was built
         cannot be changed afterwards by whoever built it.
+
+        :raises ResourceError: they could not be given, or not be taken back; then what was built is not to be used.
         """
         self._end_all()
-        os.makedirs(self._cache, mode=0o700, exist_ok=True)
-        os.chown(self._cache, self._uid, 0)
-        self._home = tempfile.mkdtemp(prefix="hostsmith-build-")
-        os.chown(self._home, self._uid, 0)
+        with contextlib.ExitStack() as begun:
+            try:
+                self._begin(begun, folders)
+                yield
+            finally:
+                with system.uninterrupted():
+                    # All of it is done, the last first, whatever of it fails.
+                    begun.close()
+
+    def lend(self, files: Mapping[str, bytes]) -> str:
+        """Within `owning`, make a folder of the builder's with some files; it goes at the end."""
+        folder = tempfile.mkdtemp(dir=self._scratch)
+        for name, content in files.items():
+            with open(f"{folder}/{name}", "xb") as file:
+                file.write(content)
+        handle = os.open(folder, handover.FOLDER)
+        handover.give(handle, self._uid, self._gid)
+        os.close(handle)
+        return folder
+
+    def _begin(self, begun: contextlib.ExitStack, folders: Sequence[str]) -> None:
+        begun.callback(setattr, self, "_home", _HOME)
+        self._scratch = tempfile.mkdtemp(prefix="hostsmith-build-")
+        begun.callback(system.run, [*_REMOVE, self._scratch])
+        # Root's own, so that nobody can put something else in the home's place.
+        os.chmod(self._scratch, 0o711)
+        self._home = self._own(f"{self._scratch}/home")
+        if self._app:
+            self._own(self._app.cache)
+            begun.enter_context(door.opened(self._app.root, self._uid))
+        handles = []
+        for folder in folders:
+            handles.append(os.open(folder, handover.FOLDER))
+            begun.callback(os.close, handles[-1])
+            begun.callback(self._take_back, folder, handles[-1])
+        begun.callback(self._end_all)
+        for handle in handles:
+            handover.give(handle, self._uid, self._gid)
+
+    def _take_back(self, folder: str, handle: int) -> None:
         try:
-            for folder in folders:
-                _give(folder, self._uid)
-            yield
-        finally:
-            with system.uninterrupted():
-                self._end_all()
-                for folder in folders:
-                    _take_back(folder, self._uid)
-                shutil.rmtree(self._home, ignore_errors=True)
+            handover.take_back(handle, self._uid)
+        except BaseException:
+            # Nobody is to use it, and whatever it is, it must not be in the way of the next.
+            system.run([*_REMOVE, folder])
+            raise
+
+    def _own(self, folder: str) -> str:
+        """Have a folder in one of root's be the builder's; one that somebody else has filled is not taken over."""
+        found = filesystem.at(folder)
+        if found is None or found.status.st_uid != self._uid:
+            filesystem.remove_tree(folder)
+            os.mkdir(folder, 0o700)
+            os.chown(folder, self._uid, self._gid)
+        return folder
 
     def _end_all(self) -> None:
         deadline = time.monotonic() + _PATIENCE
-        while _has_processes(self._uid):
+        while pids := _processes(self._uid):
             if time.monotonic() > deadline:
-                raise ResourceError(f"processes of {NAME} do not end; see `ps -u {NAME}`")
-            # All of the user's at once, however fast they multiply; the shell itself is spared.
-            system.run(self._as_builder(["sh", "-c", "kill -KILL -1"]), ok=(0, 1))
+                raise ResourceError(f"processes of {self._name} do not end; see `ps -u {self._name}`")
+            # All of the user's at once, however fast they multiply; the shell itself is spared. They may end the shell
+            # before, so each is ended by root, too.
+            system.run(self._as_builder(["sh", "-c", "kill -KILL -1"]), ok=range(-64, 256))
+            for pid in pids:
+                _kill(pid, self._uid)
             time.sleep(0.01)
 
 
-def _has_processes(uid: int) -> bool:
-    """Whether a process of a user is alive."""
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        status = _status(pid)
-        if str(uid) in status.get("Uid", "").split() and status["State"][:1] not in "ZX":
-            return True
+def _made(name: str) -> tuple[int, int]:
+    """Ids of a user who builds and of its own group.
+
+    :raises ResourceError: somebody else has that name.
+    """
+    if system.uid(name) is None:
+        options = ["--system", "--user-group", "--no-create-home", "--home-dir", _HOME, "--shell", _SHELL]
+        system.run(["useradd", *options, "--", name])
+    found = system.passwd(name)
+    if (found.pw_dir, found.pw_shell) != (_HOME, _SHELL) or 0 in (found.pw_uid, found.pw_gid):
+        raise ResourceError(
+            f"found a user {name} with home {found.pw_dir} and shell {found.pw_shell}, expected none: builds are run "
+            "by a user of that name who has neither; rename yours"
+        )
+    return found.pw_uid, found.pw_gid
+
+
+def _gid(group: str) -> int:
+    found = system.gid(group)
+    if found is None:
+        raise ResourceError(f"there is no group {group!r} on this host")
+    return found
+
+
+def _processes(uid: int) -> list[int]:
+    """The processes of a user that are alive."""
+    return [int(pid) for pid in filter(str.isdigit, os.listdir("/proc")) if _is_alive(int(pid), uid)]
+
+
+def _is_alive(pid: int, uid: int) -> bool:
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+        status = {name: value.strip() for name, _, value in (line.partition(":") for line in file)}
+        return str(uid) in status.get("Uid", "").split() and status["State"][:1] not in "ZX"
     return False
 
 
-def _status(pid: str) -> dict[str, str]:
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
-        return {name: value.strip() for name, _, value in (line.partition(":") for line in file)}
-    return {}
-
-
-def _give(folder: str, uid: int) -> None:
-    for path in _all(folder):
-        os.chown(path, uid, 0, follow_symlinks=False)
-
-
-def _take_back(folder: str, uid: int) -> None:
-    """Make a folder root's, with all that is in it; nobody else can write there, and all can read.
-
-    :raises ResourceError: something in it is somebody else's.
-    """
-    for path in _all(folder):
-        found = os.lstat(path)
-        if found.st_uid not in (0, uid):
-            raise ResourceError(f"{path}: found a file of another user among what was built")
-        if found.st_uid == 0:
-            continue
-        os.chown(path, 0, 0, follow_symlinks=False)
-        if not stat.S_ISLNK(found.st_mode):
-            # Neither setuid nor, by an access list, another's to write.
-            os.chmod(path, 0o755 if stat.S_ISDIR(found.st_mode) or found.st_mode & 0o100 else 0o644)
-
-
-def _all(folder: str) -> Iterator[str]:
-    """A folder and all that is in it; links are not followed."""
-    yield folder
-    for root, folders, files in os.walk(folder):
-        yield from (os.path.join(root, name) for name in (*folders, *files))
+def _kill(pid: int, uid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        handle = os.pidfd_open(pid)
+        try:
+            # Its number may be another's by now; that of the descriptor is not.
+            if _is_alive(pid, uid):
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+        finally:
+            os.close(handle)

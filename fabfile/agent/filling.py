@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import functools
 import os
-import shutil
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..resources.base import ResourceError
-from . import blank, filesystem, locks, requirements, system
+from . import blank, filesystem, locks, origins, requirements, source_file, system
 from .builder import Builder
 from .events import note
 from .installers import Installer, NotForUvError, Pip, Uv, pip_configuration, uv_environment
+from .runner import Runner
 from .tools import Tools
 
 # For what is no app's: nothing out of an app's cache, and nothing that is run often enough to be compiled.
 _APART = {"UV_NO_CACHE": "1", "UV_COMPILE_BYTECODE": "0"}
+
+# What may say, beside a pyproject.toml, where its dependencies come from; who reads it, and what to commit instead.
+_OTHER_FILES = (("uv.toml", "uv", "uv.lock"), ("pdm.toml", "PDM", "pdm.lock"), ("pylock.toml", "uv or pip", "uv.lock"))
 
 
 def fill(path: str, files: Sequence[str], packages: Sequence[str], installer: Installer) -> None:
@@ -38,11 +40,28 @@ def fill(path: str, files: Sequence[str], packages: Sequence[str], installer: In
 
 
 @dataclass(frozen=True)
+class _Pip:
+    """pip, unless something says by uv's tables where it comes from."""
+
+    pip: Pip
+    documents: Sequence[origins.Document]
+
+    def install(self, path: str, arguments: Sequence[str], files: Sequence[str] = (), cwd: str = "/") -> None:
+        for document in self.documents:
+            document.require_nothing_of_uv()
+        self.pip.install(path, arguments, files, cwd)
+
+    def install_project(self, path: str, file: str, document: origins.Document) -> None:
+        """Refuse it: it says something by uv's tables."""
+        document.require_nothing_of_uv()
+
+
+@dataclass(frozen=True)
 class _UvOrPip:
     """uv, or pip for what uv would do in another way."""
 
     uv: Uv
-    pip: Pip
+    pip: _Pip
 
     def install(self, path: str, arguments: Sequence[str], files: Sequence[str] = (), cwd: str = "/") -> None:
         try:
@@ -51,32 +70,44 @@ class _UvOrPip:
             note(f"pip installs them and not uv, because of {error}")
             self.pip.install(path, arguments, files, cwd)
 
+    def install_project(self, path: str, file: str, document: origins.Document) -> None:
+        """Install what a pyproject.toml asks for, from where its tables of uv's say."""
+        # Of several indexes uv takes the first that has a package, not the newest version of all; and what the host's
+        # pip is told comes before none that the project names.
+        others = ("UV_INDEX", "UV_FIND_LINKS") if document.has_index() else ()
+        default = ("UV_DEFAULT_INDEX",) if document.has_default_index() else ()
+        self.uv.install_project(path, file, ("UV_INDEX_STRATEGY", *others, *default))
+
 
 class Filling:
     """One virtualenv of a release, on its way from nothing to whole.
 
     :param path: where it will be: an empty folder.
-    :param python: the interpreter.
-    :param files: requirement files and locks.
+    :param python: the interpreter, which is root's.
+    :param code: the folder of the code, in which pip builds what the requirements name of it.
+    :param files: requirement files and locks in it.
     :param packages: as of `fill`.
-    :param timeout: seconds that a single command may take.
     :param builder: who runs all commands.
+    :param tools: of the host.
+    :param timeout: seconds that a single command may take.
     """
 
     def __init__(
         self,
         path: str,
         python: str,
+        code: str,
         files: Sequence[str],
         packages: Sequence[str],
-        timeout: float,
         builder: Builder,
+        tools: Tools,
+        timeout: float,
     ) -> None:
-        self._path, self._python, self._files, self._packages = path, python, files, packages
-        self._builder = builder
+        self._path, self._python, self._code, self._files, self._packages = path, python, code, files, packages
+        self._builder, self._tools = builder, tools
         self._run = functools.partial(builder.run, timeout=timeout)
-        self._tools = Tools(builder, timeout)
-        self._uv = ""
+        # What was written for the installers, by its path.
+        self._written: dict[str, bytes] = {}
 
     def make(self) -> None:
         """Make it.
@@ -86,74 +117,140 @@ class Filling:
         blank.copy(self._tools.blank(self._python), self._path)
         if not self._files and not self._packages:
             return
-        installer, kept_apart = self._installers()
-        lines = {file: self._lines(file, kept_apart) for file in self._files if not requirements.is_list(file)}
-        local = [self._builder.code] if requirements.has_local(self._files) else []
+        # All is read while the folders are root's, and written then, too.
+        with self._builder.owning():
+            installer = self._installer()
+            steps = [self._step(file, installer) for file in self._files]
+        local = [self._code] if requirements.has_local(self._files, self._read) else []
         with self._builder.owning(self._path, *local):
-            for file in self._files:
-                if file in lines:
-                    self._install_lines(file, lines[file], installer)
-                else:
-                    fill(self._path, [file], [], installer)
+            for step in steps:
+                step()
             fill(self._path, [], self._packages, installer)
 
-    def _installers(self) -> tuple[Installer, Installer]:
-        """What installs, and the same without the app's cache."""
-        pip = f"{self._path}/bin/python"
-        plain, apart = Pip(self._run), Pip(self._run, {"PIP_NO_CACHE_DIR": "1"})
+    def _read(self, path: str) -> bytes | None:
+        return self._written.get(path) or source_file.read(self._code, path)
+
+    def _installer(self) -> _Pip | _UvOrPip:
+        """What installs."""
+        folders = [os.path.normpath(folder) for folder in requirements.folders(self._files, self._read)]
+        documents = [self._document(f"{folder}/{requirements.PYPROJECT}") for folder in dict.fromkeys(folders)]
+        local = [document for document in documents if document]
+        for document in local:
+            document.require_nothing_beside_sources()
+        pip = _Pip(Pip(self._run), local)
         try:
-            self._uv = self._tools.uv(pip)
-            env = uv_environment(pip_configuration(self._run, pip), self._builder.uv_cache)
+            uv = self._uv_of(self._run, self._builder.uv_cache)
+        except _NoUvError as error:
+            note(str(error))
+            return pip
+        return _UvOrPip(uv, pip)
+
+    def _uv_of(self, run: Runner, cache: str, **more: str) -> Uv:
+        """uv, run by somebody.
+
+        :raises _NoUvError: it cannot be had, or would not heed what the host's pip does.
+        """
+        try:
+            program = self._tools.uv()
+            env = uv_environment(pip_configuration(run, self._tools.python()), cache)
         except system.CommandError as error:
-            note(f"uv cannot be had on this host, so pip does its work: {_reason(error)}")
-            return plain, apart
+            raise _NoUvError(f"uv cannot be had on this host, so pip does its work: {_reason(error)}") from error
         except NotForUvError as error:
-            note(f"pip installs them and not uv, because of {error}")
-            return plain, apart
-        uv = Uv(self._run, self._uv, env)
-        return _UvOrPip(uv, plain), _UvOrPip(Uv(self._run, self._uv, {**env, **_APART}), apart)
+            raise _NoUvError(f"pip installs them and not uv, because of {error}") from error
+        return Uv(run, program, {**env, **more}, self._read)
 
-    def _lines(self, file: str, installer: Installer) -> locks.Lines:
-        """What a lock or a pyproject.toml asks for."""
-        folder, name = os.path.split(file)
+    def _document(self, path: str) -> origins.Document | None:
+        """A pyproject.toml of the code, which says nothing that nobody respects; None when there is none there."""
+        if not f"{path}/".startswith(f"{self._code}/") or source_file.read(self._code, path) is None:
+            return None
+        document = origins.read(path, lambda argv: self._run(argv).stdout.decode(), f"{self._path}/bin/python")
+        document.require_no_others()
+        return document
+
+    def _step(self, file: str, installer: _Pip | _UvOrPip) -> Callable[[], None]:
+        """What installs a file: its text, or what it asks for."""
+        name = os.path.basename(file)
+        if requirements.is_list(file):
+            return functools.partial(fill, self._path, [file], [], installer)
         if name == requirements.PYPROJECT:
-            return locks.of_project(file, lambda argv: self._run(argv).stdout.decode(), f"{self._path}/bin/python")
-        if name == "Pipfile.lock":
-            return locks.split(locks.pipfile_lock(file))
-        if name == "uv.lock":
-            if not self._uv:
-                raise ResourceError(_no_reader(name, "uv"))
-            argv = [self._uv, *locks.UV_EXPORT, "--python", f"{self._path}/bin/python"]
-            with self._builder.owning():
-                # In its place: a workspace has more files than these.
-                return locks.split(self._run(argv, cwd=folder, env={"UV_NO_CACHE": "1"}).stdout.decode())
-        return locks.split(self._exported(file, locks.EXPORTERS[name], installer))
+            return self._project(file, installer)
+        text, lines = self._locked(file)
+        locks.require_told_apart(name, text, lines)
+        return self._lines(file, lines, installer)
 
-    def _exported(self, file: str, exporter: locks.Exporter, installer: Installer) -> str:
+    def _project(self, file: str, installer: _Pip | _UvOrPip) -> Callable[[], None]:
+        document = self._document(file)
+        if document is None:
+            raise ResourceError(f"{file}: found nothing, expected a pyproject.toml")
+        lines = locks.of_project(document)
+        for name, tool, lock in _OTHER_FILES:
+            if os.path.lexists(f"{os.path.dirname(file)}/{name}"):
+                raise document.refused(f"{name} beside it", tool, lock)
+        if not document.of_uv():
+            return self._lines(file, lines, installer)
+        return functools.partial(installer.install_project, self._path, file, document)
+
+    def _locked(self, file: str) -> tuple[str, locks.Lines]:
+        """A lock, or what is exported of it: its text, and its lines."""
+        folder, name = os.path.split(file)
+        content = self._read(file) or b""
+        if name == "Pipfile.lock":
+            text = locks.pipfile_lock(file, content)
+            return text, locks.split(text)
+        if name == "uv.lock":
+            try:
+                uv = self._tools.uv()
+            except system.CommandError as error:
+                raise ResourceError(f"{_no_reader(name, 'uv')}\n{error}") from error
+            argv = [uv, *locks.UV_EXPORT, "--python", f"{self._path}/bin/python"]
+            # In its place: a workspace has more files than these.
+            exported = self._run(argv, cwd=folder, env={"UV_NO_CACHE": "1"}).stdout.decode()
+            return content.decode("utf-8", "replace"), locks.split(exported)
+        text = self._exported(file, locks.EXPORTERS[name])
+        return text, locks.split(text)
+
+    def _exported(self, file: str, exporter: locks.Exporter) -> str:
         """What the tool that has written a lock says of it."""
         folder, name = os.path.split(file)
+        python = self._tools.python()
         try:
-            library = self._tools.library(exporter.name, exporter.packages, self._path, installer)
+            library = self._tools.library(exporter.name, exporter.packages, self._tools_installer())
         except system.CommandError as error:
             raise ResourceError(f"{_no_reader(name, exporter.name)}\n{error}") from error
-        python = f"{self._path}/bin/python"
-        env = {**exporter.env, "PYTHONPATH": library, "PDM_PYTHON": python}
+        env = {**exporter.env, "PYTHONPATH": library, "PDM_PYTHON": f"{self._path}/bin/python"}
         # In a copy, because pdm writes beside its lock.
-        with tempfile.TemporaryDirectory(prefix="hostsmith-lock-") as copy:
-            for part in (name, requirements.LOCKS[name]):
-                shutil.copy(f"{folder}/{part}", copy)
-            with self._builder.owning(copy):
-                argv = [python, "-m", exporter.name, *exporter.argv]
-                return self._run(argv, cwd=copy, env=env).stdout.decode().replace(copy, folder)
+        files = {part: self._read(f"{folder}/{part}") or b"" for part in (name, requirements.LOCKS[name])}
+        copy = self._builder.lend(files)
+        argv = [python, "-m", exporter.name, *exporter.argv]
+        return self._run(argv, cwd=copy, env=env).stdout.decode().replace(copy, folder)
 
-    def _install_lines(self, file: str, lines: locks.Lines, installer: Installer) -> None:
+    def _tools_installer(self) -> Installer:
+        """What installs tools: nothing out of an app's cache, and nothing that is compiled."""
+        try:
+            return self._uv_of(self._tools.run, "/nonexistent", **_APART)
+        except _NoUvError:
+            return Pip(self._tools.run, {"PIP_NO_CACHE_DIR": "1"})
+
+    def _lines(self, file: str, lines: locks.Lines, installer: Installer) -> Callable[[], None]:
         # A lock names all there is to install.
         options = ["--no-deps"] if lines.complete else []
+        targets = []
         for kind, text in (("hashed", lines.hashed), ("other", lines.other)):
             if text:
-                target = f"{self._path}/{os.path.basename(file)}.{kind}.txt"
+                target = f"{self._path}/{len(self._written)}-{os.path.basename(file)}.{kind}.txt"
+                self._written[target] = text.encode()
                 filesystem.write_atomic(target, text.encode(), mode=0o644)
+                targets.append(target)
+
+        def install() -> None:
+            for target in targets:
                 installer.install(self._path, options, [target], cwd=os.path.dirname(file))
+
+        return install
+
+
+class _NoUvError(Exception):
+    """uv does not install; the message says why."""
 
 
 def _reason(error: Exception) -> str:

@@ -205,7 +205,8 @@ class Repository:
     def export(self, name: str, folder: str) -> None:
         """Write the files of a commit or tree into a folder, without a .git of its own."""
         with tempfile.TemporaryDirectory(prefix="hostsmith-") as scratch:
-            env = {"GIT_INDEX_FILE": f"{scratch}/index", "GIT_WORK_TREE": folder}
+            # Nor is a filter run that root's own configuration has and the code's attributes name.
+            env = {"GIT_INDEX_FILE": f"{scratch}/index", "GIT_WORK_TREE": folder, "GIT_CONFIG_GLOBAL": "/dev/null"}
             self.git("read-tree", "--reset", "-u", "--end-of-options", name, env=env)
 
     def _env(self) -> dict[str, str]:

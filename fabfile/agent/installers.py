@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from .requirements import is_list, parts
+from . import filesystem
+from .requirements import Reader, is_list, lines, parts
 from .runner import Runner
 
 # What pip is told by its configuration, and how uv is told the same. Whatever else is there, uv would not heed.
@@ -79,18 +80,20 @@ class Uv:
 
     :param program: path of uv.
     :param env: its environment, of `uv_environment` at least.
+    :param read: how requirement files are read.
     """
 
     run: Runner
     program: str
     env: Mapping[str, str]
+    read: Reader = filesystem.read
 
     def install(self, path: str, arguments: Sequence[str], files: Sequence[str] = (), cwd: str = "/") -> None:
         """As pip does.
 
         :raises NotForUvError: a file says something to pip that uv would not heed.
         """
-        text = _content(files)
+        text = _content(files, self.read)
         if found := _PIPS_OWN.search(text) or _REMOTE.search(text):
             raise NotForUvError(f"`{found.group().strip()}` in the requirements")
         env = dict(self.env)
@@ -101,13 +104,22 @@ class Uv:
         hashed = ["--require-hashes"] if _HASHED.search(text) else []
         self.run([self.program, "pip", "install", *options, *hashed, *_by_name(files), *arguments], cwd=cwd, env=env)
 
+    def install_project(self, path: str, file: str, left_out: Collection[str]) -> None:
+        """Install what a pyproject.toml asks for, from where it says, as uv itself has it.
+
+        :param left_out: names of the environment in whose place the file's own settings are.
+        """
+        env = {name: value for name, value in self.env.items() if name not in left_out}
+        argv = [self.program, "pip", "install", "--quiet", "--python", f"{path}/bin/python", "-r", file]
+        self.run(argv, cwd=os.path.dirname(file), env=env)
+
 
 def _by_name(files: Sequence[str]) -> list[str]:
     return [argument for file in files for argument in ("-r", file)]
 
 
-def _content(files: Sequence[str]) -> str:
-    return "\n".join(content.decode("utf-8", "replace") for path, content in parts(files) if is_list(path))
+def _content(files: Sequence[str], read: Reader) -> str:
+    return "\n".join(line for path, content in parts(files, read) if is_list(path) for line in lines(path, content))
 
 
 def pip_configuration(run: Runner, python: str) -> str:

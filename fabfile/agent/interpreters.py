@@ -5,16 +5,23 @@ from __future__ import annotations
 import glob
 import os
 import re
+import shutil
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ..resources.base import ResourceError
-from . import filesystem, system
+from . import source_file, system
 from .events import note
+from .layout import Layout
 
 Version = tuple[int, ...]
 
 DEFAULT = "python3"
+# Who may write where these may is root in all but name, by what Debian says of them.
+_ROOTS_GROUPS = ("root", "staff")
+# As the kernel has it.
+_MOST_LINKS = 40
 PINNED, PIPFILE = ".python-version", "Pipfile"
 _VERSION = "import sys; print('.'.join(map(str, sys.version_info[:3])))"
 _TESTS: dict[str, Callable[[Version, Version], bool]] = {
@@ -75,7 +82,7 @@ class Wanted:
 
 def wanted(code: str) -> Wanted | None:
     """The version that some code asks for; None when it asks for none."""
-    pinned = (filesystem.read(f"{code}/{PINNED}") or b"").decode("utf-8", "replace")
+    pinned = (source_file.read(code, PINNED) or b"").decode("utf-8", "replace")
     for line in pinned.split("\n"):
         if found := re.fullmatch(r"\s*(?:cpython-|python-?)?(3(?:\.\d+){0,2})\s*(?:#.*)?", line):
             return Wanted(found[1], PINNED)
@@ -85,7 +92,7 @@ def wanted(code: str) -> Wanted | None:
                 "or set `python` in the settings"
             )
     for file, _, pattern in _SOURCES:
-        text = (filesystem.read(f"{code}/{file}") or b"").decode("utf-8", "replace").replace("\r\n", "\n")
+        text = (source_file.read(code, file) or b"").decode("utf-8", "replace").replace("\r\n", "\n")
         if (match := re.search(pattern, text, re.MULTILINE)) and match[1].strip():
             return Wanted(match[1].strip(), file)
     return None
@@ -155,13 +162,56 @@ def on_host(places: str = system.PATH) -> Iterator[Interpreter]:
 
 
 def _look_at(program: str) -> Version | None:
-    if not os.access(program, os.X_OK):
+    if not os.access(program, os.X_OK) or _others(program):
         return None
     try:
         done = system.run([program, "-I", "-c", f"import ensurepip, venv; {_VERSION}"])
     except system.CommandError:
         return None
     return tuple(int(part) for part in done.stdout.decode().strip().split("."))
+
+
+def require_roots(python: str) -> None:
+    """See that it is root who decides what an interpreter is, wherever its path leads.
+
+    :raises ResourceError: somebody else may, or did: what comes with an app is not root's, whoever owns it.
+    """
+    path = python if "/" in python else shutil.which(python, path=system.PATH) or ""
+    if reason := _others(path):
+        raise ResourceError(
+            f"python: found {python}, but {reason}; expected an interpreter of which root alone decides what it is, "
+            "such as /usr/bin/python3, since what it makes is shared by all apps of the host"
+        )
+
+
+def _others(path: str) -> str:
+    """Why somebody else than root decides what a path leads to; nothing when nobody does."""
+    groups = {*map(system.gid, _ROOTS_GROUPS), os.getegid()}
+    for step in _steps(path):
+        found = os.lstat(step)
+        if re.match(rf"{Layout('').base}/[^/]+/(?:releases|venvs)/", step):
+            return f"{step} is part of an app"
+        if found.st_uid not in (0, os.geteuid()):
+            return f"{step} is not root's"
+        # In a folder with the sticky bit, nobody can put something in the place of what is root's.
+        shut = stat.S_ISLNK(found.st_mode) or (stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX)
+        if not shut and found.st_mode & (0o002 if found.st_gid in groups else 0o022):
+            return f"others than root can write to {step}"
+    return ""
+
+
+def _steps(path: str) -> Iterator[str]:
+    """All folders and links that a path leads through, and where it ends; up to where nothing is."""
+    left, here, links = path.split("/"), "/", 0
+    while left:
+        here = os.path.normpath(os.path.join(here, left.pop(0)))
+        if not os.path.lexists(here) or links > _MOST_LINKS:
+            return
+        yield here
+        if os.path.islink(here):
+            links += 1
+            left = os.readlink(here).split("/") + left
+            here = "/" if left[0] == "" else os.path.dirname(here)
 
 
 def choose(code: str, install: Callable[[Wanted], str]) -> str:

@@ -7,29 +7,19 @@ it is JSON with a line's worth in each entry, and pipenv would bring forty packa
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..resources.base import ResourceError
-from . import filesystem
-from .requirements import PYPROJECT
+from .origins import Document
 
-# In a virtualenv's own Python: before 3.11, pip has the reader of TOML.
-_PROJECT = """
-import json, sys
-try:
-    import tomllib
-except ImportError:
-    from pip._vendor import tomli as tomllib
-try:
-    with open(sys.argv[1], "rb") as file:
-        print(json.dumps(tomllib.load(file).get("project", {}), default=str))
-except ValueError as error:
-    sys.exit(f"{sys.argv[1]}: {error}")
-"""
+# Where a lock, or what is exported of one, names an index.
+_INDEX = re.compile(r"""(?:\bregistry = "|^--(?:extra-)?index-url[ =]|^--find-links[ =])([^"\s]+)""", re.MULTILINE)
+_PYPI = re.compile(r"https://pypi\.(?:python\.)?org/simple/?\Z")
+# A line that says which package, and not where it is from.
+_BY_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?\s*(?:[=<>!~;]|\Z)")
 
 
 @dataclass(frozen=True)
@@ -103,18 +93,34 @@ def _text(lines: Sequence[str]) -> str:
     return "".join(f"{line}\n" for line in lines) if any(not line.startswith("-") for line in lines) else ""
 
 
-def pipfile_lock(path: str) -> str:
+def require_told_apart(name: str, lock: str, lines: Lines) -> None:
+    """See that no package of another index can be taken for one of the same name: by its hash.
+
+    :param name: of the lock.
+    :param lock: its text, or what an exporter has made of it.
+    :raises ResourceError: one has none.
+    """
+    others = [url for url in _INDEX.findall(lock) if not _PYPI.match(url)]
+    loose = [line for line in lines.other.splitlines() if _BY_NAME.match(line)]
+    if others and loose:
+        raise ResourceError(
+            f"{name}: found {loose[0]!r} without a hash beside the index {others[0]}, expected hashes: without them, a "
+            "package of the same name of another index could be installed in its place; lock it again"
+        )
+
+
+def pipfile_lock(path: str, content: bytes) -> str:
     """The lines of a Pipfile.lock, without its packages for development.
 
     :raises ResourceError: it is none.
     """
     try:
-        lock = json.loads(filesystem.read(path) or b"")
+        lock = json.loads(content)
         sources = lock.get("_meta", {}).get("sources", [])
-        # The one that pipenv writes by itself is called so; which index is the default is the host's business.
-        urls = [source["url"] for source in sources if source.get("name") != "pypi"]
+        # Which mirror stands for PyPI is the host's business.
+        urls = [source["url"] for source in sources if not _PYPI.match(source["url"])]
         entries = [_pipfile_line(name, entry) for name, entry in lock["default"].items()]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ResourceError(
             f"{path}: found {type(error).__name__}: {error}, expected what `pipenv lock` writes; run it again"
         ) from None
@@ -124,30 +130,29 @@ def pipfile_lock(path: str) -> str:
 def _pipfile_line(name: str, entry: Mapping[str, Any]) -> str:
     extras = f"[{','.join(entry['extras'])}]" if entry.get("extras") else ""
     marker = f" ; {entry['markers']}" if entry.get("markers") else ""
-    if "git" in entry:
-        folder = f"#subdirectory={entry['subdirectory']}" if entry.get("subdirectory") else ""
-        return f"{name}{extras} @ git+{entry['git']}@{entry['ref']}{folder}{marker}"
+    for system in ("git", "hg", "svn", "bzr"):
+        if system in entry:
+            folder = f"#subdirectory={entry['subdirectory']}" if entry.get("subdirectory") else ""
+            return f"{name}{extras} @ {system}+{entry[system]}@{entry['ref']}{folder}{marker}"
     if "path" in entry:
         return f"{entry['path']}{extras}{marker}"
     hashes = "".join(f" --hash={each}" for each in entry.get("hashes", []))
     if "file" in entry:
         return f"{name}{extras} @ {entry['file']}{marker}{hashes}"
-    version = entry.get("version", "*")
+    # What has no version is from somewhere that is not known here.
+    version = entry["version"]
     return f"{name}{extras}{'' if version == '*' else version}{marker}{hashes}"
 
 
-def of_project(path: str, run: Callable[[Sequence[str]], str], python: str) -> Lines:
+def of_project(document: Document) -> Lines:
     """The dependencies that a pyproject.toml has in its table [project].
 
-    :param run: runs a program and returns what it prints.
-    :param python: the virtualenv's.
     :raises ResourceError: it does not say them.
     """
-    project = json.loads(run([python, "-c", _PROJECT, path]))
-    if "dependencies" in project.get("dynamic", []):
+    if "dependencies" in document.project.get("dynamic", []):
         raise ResourceError(
-            f"{os.path.basename(path)} says that its dependencies are dynamic, expected them in "
+            f"{document.name} says that its dependencies are dynamic, expected them in "
             f"`dependencies` of [project]; or name the file that has them in `requirements`, beside or instead of "
-            f"{PYPROJECT}"
+            f"{document.name}"
         )
-    return Lines("", "".join(f"{line}\n" for line in project.get("dependencies", [])), complete=False)
+    return Lines("", "".join(f"{line}\n" for line in document.project.get("dependencies", [])), complete=False)

@@ -7,13 +7,11 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..resources.base import ResourceError
-from . import filesystem, system
+from . import filesystem, filling, handover, system
 from . import requirements as required
-from .builder import Builder
-from .filling import Filling, fill
 from .installers import Pip
 from .runner import Runner
 from .tools import MARKER
@@ -42,19 +40,25 @@ def _is_ours(python: str) -> bool:
 
 
 def fingerprint(
-    python: str, requirements: Sequence[str], tools: Sequence[str], local_key: str, run: Runner = system.run
+    python: str,
+    requirements: Sequence[str],
+    tools: Sequence[str],
+    local_key: str,
+    run: Runner = system.run,
+    read: required.Reader = filesystem.read,
 ) -> str:
     """Hash of all that decides what a virtualenv holds: the interpreter, the files and what they include.
 
     :param requirements: paths of requirement files and locks.
     :param tools: packages that must be there besides.
     :param local_key: stands for the code itself, and counts when a requirement is a local folder of it.
+    :param read: how the files are read.
     :raises ResourceError: a file is missing.
     """
     digest = hashlib.sha256(python_version(python, run).encode())
     for tool in tools:
         digest.update(b"\0tool " + tool.encode())
-    for path, content in required.parts(requirements):
+    for path, content in required.parts(requirements, read):
         digest.update(b"\0file " + content)
         if not required.is_list(path):
             digest.update(b"\0name " + os.path.basename(path).encode())
@@ -65,38 +69,36 @@ def fingerprint(
 
 def complete(path: str, key: str) -> bool:
     """Whether a virtualenv was built to its end from this fingerprint."""
-    return filesystem.read(f"{path}/{MARKER}") == key.encode()
+    return whole(path) and filesystem.read(f"{path}/{MARKER}") == key.encode()
 
 
 def whole(path: str) -> bool:
     """Whether a virtualenv was built to its end, from whatever."""
-    return os.path.exists(f"{path}/{MARKER}")
+    # Who builds could have written that it is.
+    return os.path.exists(f"{path}/{MARKER}") and handover.is_taken_back(path)
 
 
-def build(
-    path: str,
-    key: str,
-    python: str,
-    requirements: Sequence[str],
-    tools: Sequence[str],
-    timeout: float,
-    builder: Builder | None = None,
-) -> None:
+def build(path: str, key: str, fill: Callable[[], None]) -> None:
     """Build a virtualenv from nothing; what a build that was cut off has left there goes first.
 
     It is built in its place, because the scripts of a virtualenv hold its path.
 
-    :param timeout: seconds that a single command may take.
-    :param builder: who runs uv or pip, and with it whatever the requirements bring; None: whoever runs this.
+    :param fill: makes it in the empty folder.
     :raises ResourceError: a program failed, with its own last lines.
     """
-    shutil.rmtree(path, ignore_errors=True)
+    filesystem.remove_tree(path)
     os.mkdir(path, 0o755)
-    if builder is None:
-        run = functools.partial(system.run, timeout=timeout)
-        run([python, "-m", "venv", path])
-        fill(path, requirements, tools, Pip(run))
-    else:
-        Filling(path, python, requirements, tools, timeout, builder).make()
+    fill()
     filesystem.sync_tree(path)
     filesystem.write_atomic(f"{path}/{MARKER}", key.encode(), mode=0o644)
+
+
+def by_pip(path: str, python: str, requirements: Sequence[str], packages: Sequence[str], timeout: float) -> None:
+    """Make a virtualenv with what requirement files ask for, as whoever runs this.
+
+    :param timeout: seconds that a single command may take.
+    :raises ResourceError: a program failed, with its own last lines.
+    """
+    run = functools.partial(system.run, timeout=timeout)
+    run([python, "-m", "venv", path])
+    filling.fill(path, requirements, packages, Pip(run))

@@ -12,11 +12,10 @@ if TYPE_CHECKING:
 
 
 def python(settings: Settings) -> list[Resource]:
-    """The packages of the interpreter that `python` names, or of the host's own.
+    """The packages of the host's own interpreter, by which tools are installed, and of the one that `python` names.
 
     One named by its path is the project's own business, and so is one that the code asks for.
     """
     name = settings.python or "python3"
-    if not re.fullmatch(r"python3(\.\d+)?", name):
-        return []
-    return [Package(name, f"{name}-venv")]
+    names = ["python3", *([name] if re.fullmatch(r"python3\.\d+", name) else [])]
+    return [Package(*(package for name in names for package in (name, f"{name}-venv")))]

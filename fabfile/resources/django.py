@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from dataclasses import dataclass
 
-from ..agent import space, system
+from ..agent import filesystem, space, system
 from ..agent.builder import Builder
 from ..agent.events import note
 from ..agent.layout import Layout
@@ -43,11 +42,11 @@ class Collected(Resource):
             with space.told(layout.root):
                 self._collect(layout, folder)
 
-        return Change("collected", apply, lambda: shutil.rmtree(folder, ignore_errors=True))
+        return Change("collected", apply, lambda: filesystem.remove_tree(folder))
 
     def _collect(self, layout: Layout, folder: str) -> None:
-        code = f"{layout.release(self.release)}/code"
-        builder = Builder(self.app, layout.cache, code)
+        # The project's own code, and so with the environment that the project gives it.
+        builder = Builder.of_project(self.app)
         os.mkdir(folder, 0o755)
         with builder.owning(folder):
             try:

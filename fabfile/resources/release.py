@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import os
-import shutil
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..agent import assets, filesystem, interpreters, space, supervisord, system, venv
+from ..agent import assets, filesystem, interpreters, source_file, space, supervisord, system, venv
 from ..agent.builder import Builder
 from ..agent.events import note
+from ..agent.filling import Filling
 from ..agent.git import FETCH_TIMEOUT, Repository
 from ..agent.layout import SINGLETONS_CONF, Layout, Record
-from ..agent.requirements import LOCKS, ORDER, chosen, require_inside
+from ..agent.requirements import LOCKS, chosen
 from ..agent.tools import Tools
 from .base import Change, Resource, ResourceError
 from .secret import Secret
@@ -46,7 +47,7 @@ class ReleaseRecord(Resource):
             os.makedirs(folder, mode=0o755, exist_ok=True)
             layout.write_record(self.record)
 
-        return Change("created", create, lambda: shutil.rmtree(folder, ignore_errors=True))
+        return Change("created", create, lambda: filesystem.remove_tree(folder))
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class ReleaseCode(Resource):
                 self._check_out(repository, folder)
 
         def undo() -> None:
-            shutil.rmtree(folder, ignore_errors=True)
+            filesystem.remove_tree(folder)
             repository.release(self.release)
             if self.url is None:
                 # Nothing but the release needs what came with it.
@@ -171,29 +172,28 @@ class ReleaseVenv(Resource):
 
         def undo() -> None:
             # Code that never ran is of no use to anybody; a virtualenv that is whole is, for the next try.
-            shutil.rmtree(f"{layout.release(self.release)}/code", ignore_errors=True)
+            filesystem.remove_tree(f"{layout.release(self.release)}/code")
             _prune_venvs(layout, venv.whole)
 
         return Change("ready", apply, undo)
 
     def _build(self, layout: Layout, link: str) -> None:
         code = f"{layout.release(self.release)}/code"
-        require_inside(code, (*ORDER, *(self.requirements or ()), interpreters.PINNED, interpreters.PIPFILE))
         there = chosen(code) if self.requirements is None else self.requirements
         files = [f"{code}/{name}" for name in (there[:1] if self.requirements is None else there)]
-        builder = Builder(self.app, layout.cache, code)
-        tools = Tools(builder, self.timeout)
-        python = self.python or interpreters.choose(
-            code, lambda asked: tools.interpreter(asked.request, interpreters.DEFAULT)
-        )
-        key = venv.fingerprint(python, files, self.tools, local_key=self.release, run=builder.run)
+        builder, tools = Builder.of_packages(self.app), Tools(self.timeout)
+        python = self.python or interpreters.choose(code, lambda asked: tools.interpreter(asked.request))
+        interpreters.require_roots(python)
+        read = functools.partial(source_file.read, code)
+        key = venv.fingerprint(python, files, self.tools, self.release, builder.run, read)
         path = f"{layout.venvs}/{key}"
         if not venv.complete(path, key):
             note(f"building a virtualenv: {self._made_of(there)}")
             os.makedirs(layout.venvs, mode=0o755, exist_ok=True)
             _prune_venvs(layout)
             try:
-                venv.build(path, key, python, files, self.tools, self.timeout, builder)
+                filling = Filling(path, python, code, files, self.tools, builder, tools, self.timeout)
+                venv.build(path, key, filling.make)
             except system.TimedOutError as error:
                 hint = "is the package index away? `build_timeout` of the settings says how long it may take"
                 raise ResourceError(f"{error}\n{hint}") from error
@@ -247,7 +247,7 @@ def _remove(layout: Layout, going: list[Record]) -> None:
     repository = Repository(layout.repository)
     for record in going:
         supervisord.stop_groups(layout.groups(record.id))
-        shutil.rmtree(layout.release(record.id))
+        filesystem.remove_tree(layout.release(record.id))
         repository.release(record.id)
         for name in os.listdir(layout.logs):
             if f"-{record.id}.log" in name:
@@ -265,7 +265,7 @@ def _prune_venvs(layout: Layout, stays: Callable[[str], bool] = lambda path: Fal
     there = set(os.listdir(layout.venvs)) if os.path.isdir(layout.venvs) else set()
     for name in there - used:
         if not stays(f"{layout.venvs}/{name}"):
-            shutil.rmtree(f"{layout.venvs}/{name}", ignore_errors=True)
+            filesystem.remove_tree(f"{layout.venvs}/{name}")
 
 
 def outdated(records: list[Record], live: str | None, keep: int) -> list[Record]:

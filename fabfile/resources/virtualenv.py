@@ -50,7 +50,7 @@ class Virtualenv(Resource):
                 filesystem.remove_tree(aside)
                 moved = True
                 filesystem.move(self.path, aside)
-            venv.build(self.path, key, self.python, self.requirements, self.packages, self.timeout)
+            venv.build(self.path, key, self._fill)
             filesystem.remove_tree(aside)
 
         def undo() -> None:
@@ -61,3 +61,6 @@ class Virtualenv(Resource):
                 filesystem.remove_tree(self.path)
 
         return Change("rebuilt" if had_one else "built", apply, undo)
+
+    def _fill(self) -> None:
+        venv.by_pip(self.path, self.python, self.requirements, self.packages, self.timeout)

@@ -125,6 +125,9 @@ def _origin(settings: Settings, revision: str, dirty: bool) -> Iterator[_Origin]
             raise UsageError("--dirty is for a local folder as `source`; a URL has only what is committed")
         yield _Origin(revision, url=settings.source_url)
         return
+    from ..workspace import require_whole
+
+    require_whole(settings.source_folder, settings.requirements)
     with LocalSource(settings.source_folder, revision, dirty) as local:
         yield _Origin(revision, local=local)
 

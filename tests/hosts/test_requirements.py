@@ -126,23 +126,23 @@ def test_pip_installs_the_same_when_uv_cannot_be_had(project: Project) -> None:
     by_uv = installed(project)
     vps = project.vps
     # An index without uv, but with all else: what pip has been told of uv is that no version of it will do.
-    vps.run("mv /opt/hostsmith/uv /opt/uv && cp /etc/pip.conf /opt/pip.conf")
+    vps.run("mv /opt/hostsmith/uv-* /opt && cp /etc/pip.conf /opt/pip.conf")
     vps.run("echo 'uv<0' > /opt/no-uv.txt && printf '\\n[install]\\nconstraint = /opt/no-uv.txt\\n' >> /etc/pip.conf")
     try:
         project.write("pyproject.toml", f"{text}# once more\n")
         project.commit("the same, built anew")
         done = project.fab("deploy")
         assert "uv cannot be had on this host, so pip does its work: ERROR: " in done.stdout
-        assert not vps.infra.file("/opt/hostsmith/uv").exists
+        assert vps.run("ls /opt/hostsmith | grep ^uv- || true") == ""
         assert installed(project) == by_uv
         assert project.vps.http("/").body == by_uv["itsdangerous"]
         # With uv there, it would not heed the constraint: pip installs, and uv reads the lock.
-        vps.run("mv /opt/uv /opt/hostsmith/uv")
+        vps.run("mv /opt/uv-* /opt/hostsmith")
         requires(project, "uv")
         assert "because of `constraint` in the host's configuration of pip" in project.fab("deploy").stdout
         assert installed(project)["itsdangerous"] == VERSION
     finally:
-        vps.run("mv /opt/pip.conf /etc/pip.conf; [ ! -e /opt/uv ] || mv /opt/uv /opt/hostsmith/uv")
+        vps.run("mv /opt/pip.conf /etc/pip.conf; [ ! -e /opt/uv-* ] || mv /opt/uv-* /opt/hostsmith")
 
 
 def test_a_version_of_python_that_the_host_lacks_is_told_or_installed_by_uv(project: Project) -> None:
@@ -162,10 +162,10 @@ def test_a_version_of_python_that_the_host_lacks_is_told_or_installed_by_uv(proj
         project.write("Pipfile", (project.folder / "Pipfile").read_text() + "# with another Python\n")
         project.commit("built anew")
         done = project.fab("deploy")
-        assert "/opt/hostsmith/python-3.12/" in done.stdout
+        assert "/opt/hostsmith/python-3.12-" in done.stdout
         assert "because .python-version asks for 3.12" in done.stdout
         ask = "/srv/hello/current/venv/bin/python -c 'import sys; print(sys.base_prefix)'"
-        assert vps.run(ask).startswith("/opt/hostsmith/python-3.12/")
+        assert vps.run(ask).startswith("/opt/hostsmith/python-3.12-")
         assert vps.run("find /opt/hostsmith -not -user root") == ""
         assert vps.http("/").body == VERSION
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,37 @@ def test_when_none_can_be_installed_what_is_there_what_is_wanted_and_what_to_do_
         interpreters.choose(str(place), install)
     for part in ("found python3 (3.", "expected Python >=3.99 by pyproject.toml", "no route to host", "set `python`"):
         assert part in str(caught.value)
+
+
+@pytest.mark.attack
+@pytest.mark.skipif(os.geteuid() != 0, reason="to give files away takes root")
+class TestRoots:
+    """An interpreter that is named is root's along its whole path, or is not run."""
+
+    @pytest.fixture
+    def named(self, tmp_path: Path) -> Path:
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin/python3").write_text("#!/bin/sh\n")
+        (tmp_path / "bin/python3").chmod(0o755)
+        (tmp_path / "link").symlink_to("bin")
+        (tmp_path / "named").symlink_to(tmp_path / "link/../link/python3")
+        return tmp_path / "named"
+
+    def test_that_of_root_may_be_named_by_links_of_roots(self, named: Path) -> None:
+        interpreters.require_roots(str(named))
+        interpreters.require_roots("python3")
+
+    @pytest.mark.parametrize("part", [".", "bin", "link", "bin/python3", "named"])
+    def test_no_part_of_its_path_is_anothers(self, named: Path, part: str) -> None:
+        os.chown(named.parent / part, 65533, -1, follow_symlinks=False)
+        with pytest.raises(ResourceError, match=r"python: found .*/named, but .* is not root's; expected"):
+            interpreters.require_roots(str(named))
+
+    @pytest.mark.parametrize("part", ["bin", "bin/python3"])
+    @pytest.mark.parametrize("mode", [0o777, 0o775])
+    def test_nobody_else_can_write_to_any(self, named: Path, part: str, mode: int) -> None:
+        os.chown(named.parent / part, 0, 65533)
+        (named.parent / part).chmod(mode)
+        with pytest.raises(ResourceError, match="others than root can write to"):
+            interpreters.require_roots(str(named))
+        assert list(interpreters.on_host(str(named.parent / "bin"))) == []

@@ -190,12 +190,14 @@ class TestProvision:
         ("interpreter", "expected"),
         [
             ("python3", [Package("python3", "python3-venv")]),
-            ("python3.12", [Package("python3.12", "python3.12-venv")]),
-            ("/opt/python/bin/python3", []),
-            ("pypy3", []),
+            ("python3.12", [Package("python3", "python3-venv", "python3.12", "python3.12-venv")]),
+            ("/opt/python/bin/python3", [Package("python3", "python3-venv")]),
+            ("pypy3", [Package("python3", "python3-venv")]),
         ],
     )
-    def test_the_packages_of_the_interpreter(self, interpreter: str, expected: list[Resource]) -> None:
+    def test_the_packages_of_the_interpreter_and_of_the_hosts_own_by_which_tools_are_installed(
+        self, interpreter: str, expected: list[Resource]
+    ) -> None:
         assert python.python(settings(python=interpreter)) == expected
 
     def test_packages_of_all_recipes_are_one_transaction_and_come_first(self) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hostsmith.agent import locks, requirements, system, venv
+from hostsmith.agent import locks, origins, requirements, source_file, system, venv
 from hostsmith.resources import ResourceError
 
 LOCKS = Path(__file__).parent.parent / "locks"
@@ -51,6 +53,12 @@ class TestChosen:
             assert part in str(caught.value)
 
 
+def read(place: Path, *names: str) -> dict[str, bytes]:
+    """All that is read of some code for the requirement files of these names."""
+    found = requirements.parts([f"{place}/{name}" for name in names], functools.partial(source_file.read, str(place)))
+    return {path.removeprefix(f"{place}/"): content for path, content in found}
+
+
 class TestInside:
     """What root reads, and may quote, is of the code: whoever may only deploy must not read the host by it."""
 
@@ -60,25 +68,90 @@ class TestInside:
         (place / "code/sub").mkdir(parents=True)
         (place / "code" / name).symlink_to(target if target.startswith("/") else f"{'../' * name.count('/')}{target}")
         with pytest.raises(ResourceError, match=f"{name} of the source leads out of it"):
-            requirements.require_inside(str(place / "code"), [name])
+            source_file.read(str(place / "code"), name)
 
     def test_so_is_what_lies_beside_a_lock(self, place: Path) -> None:
         (place / "sub").mkdir()
         (place / "sub/poetry.lock").touch()
         (place / "sub/pyproject.toml").symlink_to("/etc/shadow")
         with pytest.raises(ResourceError, match=r"sub/pyproject\.toml of the source leads out of it, to /etc/shadow"):
-            requirements.require_inside(str(place), ["sub/poetry.lock"])
+            read(place, "sub/poetry.lock")
 
     def test_so_is_a_file_in_a_folder_that_leads_out(self, place: Path) -> None:
         (place / "sub").symlink_to("/etc")
         with pytest.raises(ResourceError, match="sub/shadow of the source leads out of it, to /etc/shadow"):
-            requirements.require_inside(str(place), ["sub/shadow"])
+            source_file.read(str(place), "sub/shadow")
 
     def test_one_that_stays_in_it_and_what_is_not_there_are_not(self, place: Path) -> None:
         (place / "requirements").mkdir()
         (place / "requirements/base.txt").touch()
         (place / "requirements.txt").symlink_to("requirements/base.txt")
-        requirements.require_inside(str(place), ["requirements.txt", "uv.lock", "Pipfile"])
+        assert source_file.read(str(place), "requirements.txt") == b""
+        assert source_file.read(str(place), "uv.lock") is None
+
+
+class TestIncluded:
+    """What a requirements file includes is found as pip finds it, and is of the code as well."""
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "-r base.txt",
+            "-rbase.txt",
+            "  -r   base.txt  # the base",
+            "-r=base.txt",
+            "--requirement base.txt",
+            "--requirement=base.txt",
+            "--requirem base.txt",
+            "-c base.txt",
+            "--constraint='base.txt'",
+            '-r "base.txt"',
+            "-r \\\nbase.txt",
+            "--pre -r base.txt",
+            "six\x0c-r base.txt",
+            "\ufeff-r base.txt",
+        ],
+    )
+    def test_in_all_the_ways_in_which_pip_reads_it(self, place: Path, text: str) -> None:
+        (place / "base.txt").touch()
+        (place / "requirements.txt").write_bytes(text.encode())
+        assert set(read(place, "requirements.txt")) == {"requirements.txt", "base.txt"}
+
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+    def test_in_whatever_encoding_its_mark_says(self, place: Path, encoding: str) -> None:
+        (place / "base.txt").touch()
+        (place / "requirements.txt").write_bytes("-r base.txt\n".encode(encoding))
+        assert "base.txt" in read(place, "requirements.txt")
+        (place / "requirements.txt").write_bytes(b"# coding: utf-7\n+AC0-r base.txt\n")
+        assert "base.txt" in read(place, "requirements.txt")
+
+    @pytest.mark.parametrize("text", ["# -r base.txt", "six # -r base.txt", "-i https://example.org/-r/base.txt"])
+    def test_what_pip_does_not_include_is_not_looked_for(self, place: Path, text: str) -> None:
+        (place / "requirements.txt").write_text(text)
+        assert set(read(place, "requirements.txt")) == {"requirements.txt"}
+
+    @pytest.mark.parametrize(
+        "text",
+        ["-r /etc/shadow", "-r ../secret.txt", "-r sub/next.txt", "-c link.txt", "-r /dev/zero",
+         "-r ${HOME}/secret.txt", "-r file:///etc/shadow", "--pre --req /etc/shadow", "-r $(pwd)/../secret.txt",
+         "-r pipe", "-r sub", "-r \0",
+         "# coding: rot13\n", "# coding: no-such\n", "-r 'secret.txt"],
+    )  # fmt: skip
+    def test_what_is_not_a_file_of_the_code_is_refused_and_not_read(self, place: Path, text: str) -> None:
+        (place.parent / "secret.txt").write_text("--pre\n")
+        (place / "sub").mkdir()
+        (place / "sub/next.txt").write_text("-r ../../secret.txt\n")
+        (place / "link.txt").symlink_to("/etc/shadow")
+        os.mkfifo(place / "pipe")
+        (place / "requirements.txt").write_text(text)
+        with pytest.raises(ResourceError):
+            read(place, "requirements.txt")
+
+    def test_a_file_of_a_size_that_nobody_writes_is_refused(self, place: Path) -> None:
+        with (place / "requirements.txt").open("wb") as file:
+            file.truncate(source_file.LARGEST + 1)
+        with pytest.raises(ResourceError, match="larger than 32 MB"):
+            read(place, "requirements.txt")
 
 
 class TestKey:
@@ -139,7 +212,7 @@ def pipfile_lock(place: Path, sources: Mapping[str, str] | None = None, **packag
     found = [{"name": name, "url": url} for name, url in (sources or {}).items()]
     lock = {"_meta": {"sources": found}, "default": packages, "develop": {"six": {}}}
     (place / "Pipfile.lock").write_text(json.dumps(lock))
-    return locks.pipfile_lock(str(place / "Pipfile.lock"))
+    return locks.pipfile_lock("Pipfile.lock", (place / "Pipfile.lock").read_bytes())
 
 
 class TestPipfileLock:
@@ -157,6 +230,7 @@ class TestPipfileLock:
                 {"git": "https://example.org/x.git", "ref": "abc", "subdirectory": "py"},
                 "x @ git+https://example.org/x.git@abc#subdirectory=py",
             ),
+            ({"hg": "https://example.org/x", "ref": "abc"}, "x @ hg+https://example.org/x@abc"),
             ({"path": "./x", "editable": True}, "./x"),
             (
                 {"file": "https://example.org/x.whl", "hashes": ["sha256:a"]},
@@ -168,15 +242,30 @@ class TestPipfileLock:
         assert pipfile_lock(place, x=entry) == f"{line}\n"
 
     def test_an_index_of_its_own_is_one_more_and_pypi_is_the_hosts_business(self, place: Path) -> None:
-        urls = {"pypi": "https://default.example.org/simple", "ours": "https://index.example.org/simple"}
+        urls = {"pypi": "https://pypi.org/simple", "ours": "https://index.example.org/simple"}
         found = pipfile_lock(place, urls)
         assert found == "--extra-index-url https://index.example.org/simple\n"
+        # It is by its address that it is PyPI, and not by its name.
+        found = pipfile_lock(place, {"pypi": "https://index.example.org/simple"})
+        assert found == "--extra-index-url https://index.example.org/simple\n"
 
-    @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"default": []}', '{"default": {"a": {"git": "b"}}}'])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "{",
+            "[]",
+            "{}",
+            '{"default": []}',
+            '{"default": {"a": {"git": "b"}}}',
+            '{"default": {"a": {"elsewhere": "b"}}}',
+            "[" * 100_000,
+        ],
+    )
     def test_one_that_is_none_is_told(self, place: Path, text: str) -> None:
         (place / "Pipfile.lock").write_text(text)
         with pytest.raises(ResourceError, match=r"Pipfile\.lock: found .*expected what `pipenv lock` writes"):
-            locks.pipfile_lock(str(place / "Pipfile.lock"))
+            locks.pipfile_lock("Pipfile.lock", (place / "Pipfile.lock").read_bytes())
 
 
 def test_lines_with_hashes_and_without_are_installed_apart_and_none_is_editable() -> None:
@@ -193,14 +282,86 @@ def test_lines_with_hashes_and_without_are_installed_apart_and_none_is_editable(
     assert locks.split("--index-url https://index.example.org/simple\n") == locks.Lines("", "", complete=True)
 
 
+@pytest.mark.parametrize(
+    ("name", "lock", "line"),
+    [
+        ("uv.lock", 'source = { registry = "https://index.example.org/simple" }\n', "ours==1.0"),
+        ("poetry.lock", "--extra-index-url https://index.example.org/simple\n", "ours==1.0 ; os_name == 'posix'"),
+        ("Pipfile.lock", "--extra-index-url https://index.example.org/simple\n", "ours"),
+        ("uv.lock", 'source = { registry = "../packages" }\n', "ours[extra]==1.0"),
+    ],
+)
+def test_a_package_without_a_hash_is_refused_beside_an_index_that_is_not_the_hosts(
+    name: str, lock: str, line: str
+) -> None:
+    locks.require_told_apart(name, "--index-url https://pypi.org/simple\n", locks.split(f"{line}\n"))
+    locks.require_told_apart(
+        name, lock, locks.split(f"{line} --hash=sha256:a\n./lib\nx @ git+https://example.org/x@a\n")
+    )
+    with pytest.raises(ResourceError, match=rf"{name}: found .ours.*without a hash beside the index"):
+        locks.require_told_apart(name, lock, locks.split(f"{line}\n"))
+
+
+class TestOrigins:
+    """What a pyproject.toml says of where dependencies come from."""
+
+    def document(self, place: Path, text: str) -> origins.Document:
+        (place / "pyproject.toml").write_text(f'[project]\nname = "a"\n{text}')
+        path = str(place / "pyproject.toml")
+        return origins.read(path, lambda argv: system.run(argv).stdout.decode(), sys.executable)
+
+    @pytest.mark.parametrize(
+        "table",
+        [
+            "[tool.uv.sources]\nours = { workspace = true }\n",
+            "[tool.uv.sources.ours]\ngit = 'https://example.org/ours'\n",
+            "[[tool.uv.index]]\nurl = 'https://index.example.org/simple'\n",
+            "[tool.uv]\nindex-url = 'https://index.example.org/simple'\n",
+            "[tool.uv]\noverride-dependencies = ['ours @ https://example.org/ours.whl']\n",
+            "[tool.uv.pip]\nextra-index-url = ['https://index.example.org/simple']\n",
+        ],
+    )
+    def test_tables_of_uvs_are_for_uv_and_refused_for_pip(self, place: Path, table: str) -> None:
+        document = self.document(place, table)
+        document.require_no_others()
+        with pytest.raises(ResourceError, match=r"pyproject\.toml: found \[tool\.uv\] .*Commit uv\.lock"):
+            document.require_nothing_of_uv()
+
+    @pytest.mark.parametrize(
+        "table",
+        [
+            "[[tool.poetry.source]]\nname = 'ours'\nurl = 'https://index.example.org/simple'\n",
+            "[tool.poetry.dependencies]\nours = { git = 'https://example.org/ours.git' }\n",
+            "[tool.poetry.dependencies]\nours = { source = 'ours' }\n",
+            "[tool.poetry.dependencies]\nours = [{ version = '1' }, { path = '../ours' }]\n",
+            "[[tool.pdm.source]]\nurl = 'https://index.example.org/simple'\n",
+            "[tool.pdm.resolution.overrides]\nours = 'https://example.org/ours.whl'\n",
+            "[tool.rye.sources]\nours = 1\n",
+            "[tool.pip-tools]\nindex-url = 'https://index.example.org/simple'\n",
+        ],
+    )
+    def test_tables_that_neither_reads_are_refused_with_what_to_do(self, place: Path, table: str) -> None:
+        with pytest.raises(ResourceError, match=r"pyproject\.toml: found \[.*read by its tool alone.*Commit the lock"):
+            self.document(place, table).require_no_others()
+
+    def test_tables_that_say_nothing_of_it_are_nobodys_business(self, place: Path) -> None:
+        text = (
+            "[tool.uv]\npackage = false\ndev-dependencies = ['six']\n[[tool.uv.index]]\nname = 'x'\nurl = 'https://x'\n"
+            "explicit = true\n[tool.poetry.dependencies]\npython = '^3.10'\nflask = { version = '3', extras = ['a'] }\n"
+            "[tool.pdm]\ndistribution = false\n[tool.ruff]\nline-length = 100\n"
+        )
+        document = self.document(place, text)
+        document.require_no_others()
+        document.require_nothing_of_uv()
+
+
 class TestProject:
     """A pyproject.toml without a lock."""
 
     def read(self, place: Path, text: str) -> locks.Lines:
         (place / "pyproject.toml").write_text(text)
-        return locks.of_project(
-            str(place / "pyproject.toml"), lambda argv: system.run(argv).stdout.decode(), sys.executable
-        )
+        path = str(place / "pyproject.toml")
+        return locks.of_project(origins.read(path, lambda argv: system.run(argv).stdout.decode(), sys.executable))
 
     def test_its_dependencies_are_lines(self, place: Path) -> None:
         text = "[project]\nname = 'a'\ndependencies = [\n 'flask>=3',\n \"six; os_name == 'nt'\",\n]\n"
