@@ -127,6 +127,8 @@ class TestBalanced:
         text = text_of([haproxy.balancer(balanced())], "/etc/haproxy/haproxy.cfg")
         assert "bind 0.0.0.0:443 ssl crt /etc/ssl/hostsmith/blog.issued.pem alpn h2,http/1.1" in text
         assert "redirect scheme https code 301 unless { ssl_fc } or asked_by_the_authority" in text
+        assert "status 404" in text[: text.index("redirect scheme")], "first, whether the name is the site's"
+        assert "acl of_the_site req.fhdr(host),field(1,:),lower -m str example.com example.com." in text
         assert "X-Forwarded-Proto https if { ssl_fc }" in text
         assert "server certbot 127.0.0.1:8402" in text
         certificate = one(Certificate, haproxy.certificate(balanced()))
