@@ -35,6 +35,7 @@ from .checks import (
     anything,
     argument,
     exactly,
+    few,
     mapping,
     number,
     optional,
@@ -97,7 +98,7 @@ class Allowed:
             HealthCheck: {
                 "path": text("/[!-~]{0,2000}"),
                 "host": text("[A-Za-z0-9.:-]{1,255}"),
-                "statuses": all_of(tuple, pair(whole(0, 999))),
+                "statuses": few(all_of(tuple, pair(whole(0, 999)))),
                 "timeout": number(),
                 "request_timeout": number(),
             },
@@ -113,14 +114,14 @@ class Allowed:
             ReleaseCopy: {"app": own, "release": release, "source": release},
             Variable: {"value": _is_value, "origin": line},
             Variables: {
-                "given": mapping(name, self._is(Variable)),
-                "chosen": mapping(name, _is_secret),
+                "given": few(mapping(name, self._is(Variable))),
+                "chosen": few(mapping(name, _is_secret)),
                 "since": lambda value: value == "" or release(value),
                 "scale": mapping(process, whole(0, 100)),
             },
             # These are read by the app's user alone, or by nobody but us.
             Environment: {"app": own, "release": release, "variables": self._is(Variables)},
-            GeneratedValues: {"app": own, "values": mapping(name, _is_secret)},
+            GeneratedValues: {"app": own, "values": few(mapping(name, _is_secret))},
             ReleaseVenv: {
                 "app": own,
                 "release": release,
@@ -161,7 +162,7 @@ class Allowed:
             Maintenance: {
                 "app": own,
                 "page": page,
-                "allow": all_of(tuple, address),
+                "allow": few(all_of(tuple, address)),
                 "retry_after": whole(1, 1_000_000),
                 "who": line,
                 "since": line,
@@ -179,7 +180,7 @@ class Allowed:
                 "socket": exactly(haproxy.SOCKET),
             },
         }
-        names = all_of(list, process)
+        names = few(all_of(list, process))
         dumped_health = self._dumped(health)
         self._queries: dict[str, dict[str, Check]] = {
             "releases": {"app": own},
@@ -193,8 +194,8 @@ class Allowed:
                 "app": own,
                 "url": self._dumped(_is_remote),
                 "revision": revision,
-                "since": all_of(list, commit),
-                "files": all_of(list, inside),
+                "since": few(all_of(list, commit)),
+                "files": few(all_of(list, inside)),
             },
             "app_processes": {"app": own},
             "kept_variables": {"app": own},

@@ -40,8 +40,8 @@ def exactly(*values: Any) -> Check:
 
 
 def all_of(kind: type[list[Any]] | type[tuple[Any, ...]], check: Check) -> Check:
-    """A list or a tuple of such, and of no more than are meant."""
-    return lambda value: type(value) is kind and len(value) <= _MANY and all(check(each) for each in value)
+    """A list or a tuple of such."""
+    return lambda value: type(value) is kind and all(check(each) for each in value)
 
 
 def pair(check: Check) -> Check:
@@ -50,10 +50,8 @@ def pair(check: Check) -> Check:
 
 
 def mapping(keys: Check, values: Check) -> Check:
-    """A mapping from such to such, of no more than are meant."""
-    return lambda value: (
-        type(value) is dict and len(value) <= _MANY and all(keys(key) and values(each) for key, each in value.items())
-    )
+    """A mapping from such to such."""
+    return lambda value: type(value) is dict and all(keys(key) and values(each) for key, each in value.items())
 
 
 def record(**fields: Check) -> Check:
@@ -61,6 +59,11 @@ def record(**fields: Check) -> Check:
     return lambda value: (
         type(value) is dict and value.keys() <= fields.keys() and all(fields[key](value.get(key)) for key in fields)
     )
+
+
+def few(check: Check) -> Check:
+    """Such a list, tuple or mapping, of no more than anybody means."""
+    return lambda value: check(value) and len(value) <= _MANY
 
 
 def optional(check: Check) -> Check:

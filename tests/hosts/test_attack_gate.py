@@ -208,3 +208,21 @@ def test_a_deployer_ends_no_run_but_those_of_the_own_apps_deployers(
     mine = gate()
     assert mine.done(LOCK)["ok"]
     assert gate().ask("break_lock")["answer"].startswith("deploy by eve@laptop")
+
+
+def test_roots_own_git_configuration_leads_a_deployer_nowhere(apps: Apps, gate: Callable[[], Gate]) -> None:
+    url = "https://mirror.example/"
+    for home in ("/root/.gitconfig", "/root/.config/git/config"):
+        apps.vps.run(f"mkdir -p /root/.config/git; git config --file {home} url./srv/{ADMIN}/.insteadOf {url}")
+    session = gate()
+    assert session.done(LOCK)["ok"]
+    answer = session.ask("resolve", app=SHOP, url=f"{url}repo.git", revision="HEAD", timeout=20)
+    apps.vps.run("rm -r /root/.gitconfig /root/.config/git")
+    assert "Could not resolve host" in answer["error"]
+
+
+def test_a_deployers_run_is_the_first_that_goes_when_the_memory_is_full(apps: Apps, gate: Callable[[], Gate]) -> None:
+    session = gate()
+    assert session.done(LOCK)["ok"]
+    pid = apps.vps.run('python3 -c \'import json; print(json.load(open("/run/hostsmith.lock"))["pid"])\'').strip()
+    assert apps.vps.run(f"cat /proc/{pid}/oom_score_adj").strip() == "1000"

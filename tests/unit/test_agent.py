@@ -342,6 +342,11 @@ class TestLock:
             assert "needs the lock" not in error(agent)
         assert ["needs the lock" in each for each in found] == [True] * 3
 
+    def test_an_answer_that_nobody_asked_for_and_that_says_nothing_ends_no_run(self, tmp_path: Path) -> None:
+        with Agent(tmp_path) as agent:
+            agent.send(op="proof")
+            assert agent.converge().ok
+
     def test_it_is_not_given_back_while_changes_are_held_and_they_go_back_with_the_run(
         self, tmp_path: Path, place: Path
     ) -> None:

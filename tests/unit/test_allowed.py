@@ -520,7 +520,7 @@ QUERIES_WRONG: dict[str, dict[str, list[Any]]] = {
     "log_lines": {"app": APPS, "names": NAMES, "lines": WHOLE},
     "history": {
         "app": APPS, "url": URLS, "revision": REVISIONS, "since": [["HEAD"], ["-x"], "x", None, [COMMIT] * 2000],
-        "files": [["../../etc/passwd"], ["/etc/passwd"], ["a\0b"], "x", None],
+        "files": [["../../etc/passwd"], ["x"] * 2000, ["/etc/passwd"], ["a\0b"], "x", None],
     },
 }  # fmt: skip
 

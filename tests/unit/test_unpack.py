@@ -48,7 +48,7 @@ def known(host: Path, code: Path) -> Path:
 def was_sent(folder: Path) -> bool:
     """Whether a run, which must go well, was sent the code."""
     with Agent(folder) as agent:
-        assert agent.converge(Directory(str(folder))).ok
+        assert agent.converge(Directory(str(folder)), op="plan").ok
     return agent.was_sent_code
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostsmith.agent import redact
+from hostsmith.agent import passwords, redact
 from hostsmith.agent.layout import Layout, Record
 from hostsmith.agent.variables import Variable, Variables, kept, remember_all
 from hostsmith.environment.secret_file import Key, SecretFile
@@ -153,3 +153,19 @@ def test_the_secrets_of_all_live_apps_are_known_to_the_agent(tmp_path: Path, mon
     Path(tmp_path, "blog/current/config.json").write_text(json.dumps(Variables(given).to_json()))
     remember_all(base=str(tmp_path))
     assert redact.text("planted-one planted-two production") == "*** *** production"
+
+
+def test_behind_the_gate_it_knows_those_of_the_one_app_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redact._Known, "spellings", ())
+    for app in ("shop", "shop-admin", "sho"):
+        layout = Layout(app, str(tmp_path))
+        Path(layout.release("1")).mkdir(parents=True)
+        Path(layout.current).symlink_to("releases/1")
+        Path(layout.current, "env").write_text(f"TOKEN=secret-of-{app}.\n")
+        folder = tmp_path / "state" / app
+        folder.mkdir(parents=True)
+        (folder / "services.json").write_text(json.dumps({"redis": {"password": f"password-of-{app}."}}))
+    remember_all("shop", str(tmp_path))
+    passwords.remember_all("shop", str(tmp_path / "state"))
+    said = "secret-of-shop. secret-of-shop-admin. secret-of-sho. password-of-shop. password-of-shop-admin."
+    assert redact.text(said) == "*** secret-of-shop-admin. secret-of-sho. *** password-of-shop-admin."
