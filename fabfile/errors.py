@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from invoke.exceptions import Exit
 
-from .printable import printable
+from .printable import printable, without_logins
 
 
 class HostsmithError(Exit):
@@ -42,7 +42,7 @@ class HostsmithError(Exit):
 
     def __init__(self, message: str) -> None:
         # `fab` writes it to the terminal as it is, and it may quote a host, a log or a file.
-        super().__init__(message=printable(message), code=self.exit_code)
+        super().__init__(message=without_logins(printable(message)), code=self.exit_code)
 
     def __str__(self) -> str:
         return str(self.message)

@@ -22,8 +22,13 @@ _LOGIN = re.compile(r"(\bhttps?://)[^/\s@]+@|(\w://[^/\s:@]*:)[^/\s@]+@", re.IGN
 
 
 def printable(text: str) -> str:
-    """The text with a `?` for whatever a terminal would obey, as `ls` shows the names of files, and without logins."""
-    return _LOGIN.sub(lambda found: f"{found[1] or found[2]}***@", _PLAIN.sub("?", text.replace("\r\n", "\n")))
+    """The text with a `?` for whatever a terminal would obey, as `ls` shows the names of files."""
+    return _PLAIN.sub("?", text.replace("\r\n", "\n"))
+
+
+def without_logins(text: str) -> str:
+    """The text without what lets somebody in by the URLs in it: for messages, not for what a program prints."""
+    return _LOGIN.sub(lambda found: f"{found[1] or found[2]}***@", text)
 
 
 def coloured(text: str) -> str:

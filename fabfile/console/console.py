@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..printable import Coloured, coloured
+from ..printable import Coloured, coloured, without_logins
 from .fleet import Fleet, Progress
 from .paper import Paper, Screen, file_of, paper
 from .relay import Lines, Stream
@@ -186,7 +186,7 @@ class Console:
         # A line that was written over, such as "10 %", is shown as it was left.
         shown = line.rstrip("\r").rpartition("\r")[2]
         out = self._out if stream == "stdout" or self._live else self._err
-        self._print([*self._prefix(label), out.coloured(coloured(shown))], out=out)
+        self._show([*self._prefix(label), out.coloured(coloured(shown))], None, out)
 
     def name(self, label: str) -> str:
         """What a host is called in this run."""
@@ -242,6 +242,10 @@ class Console:
                 self._print([(line, None)], style)
 
     def _print(self, pieces: Sequence[Piece], style: str | None = None, out: Paper | None = None) -> None:
+        hidden = [(without_logins(piece[0]), piece[1]) if isinstance(piece, tuple) else piece for piece in pieces]
+        self._show(hidden, style, out)
+
+    def _show(self, pieces: Sequence[Piece], style: str | None, out: Paper | None) -> None:
         with self._lock:
             if self._live:
                 self._live.fit()

@@ -18,7 +18,7 @@ from rich.segment import ControlType
 from rich.spinner import Spinner
 from rich.text import Text
 
-from ..printable import printable
+from ..printable import printable, without_logins
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -142,7 +142,7 @@ class LiveLines:
         mark = cast("Text", self._spinner.render(time.monotonic())) if working else Text(" ")
         name = self._fleet.name(label).ljust(self._fleet.width)
         line = Text.assemble(mark, " ", (name, self._fleet.style(label)), "  ", self._state(progress))
-        line.plain = printable(line.plain)
+        line.plain = printable(without_logins(line.plain))
         return line
 
     def _state(self, progress: Progress) -> Text:

@@ -8,7 +8,8 @@ import subprocess
 import pytest
 from hostsmith.agent import redact
 from hostsmith.agent.git import without_login
-from hostsmith.printable import printable
+from hostsmith.errors import UsageError
+from hostsmith.printable import without_logins
 from hostsmith.resources.base import ResourceError
 from hostsmith.resources.secret import Secret
 from hostsmith.settings.problems import told
@@ -106,4 +107,5 @@ def test_a_login_cannot_say_more_to_git_than_a_user_and_a_password() -> None:
     ],
 )
 def test_what_is_printed_has_no_login_in_a_url(text: str, shown: str) -> None:
-    assert printable(text) == shown
+    assert without_logins(text) == shown
+    assert str(UsageError(text)) == shown
