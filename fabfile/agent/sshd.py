@@ -17,7 +17,8 @@ def effective() -> dict[str, list[str]]:
     values: dict[str, list[str]] = {}
     for line in system.run(["sshd", "-T"]).stdout.decode("utf-8", "replace").splitlines():
         option, _, value = line.partition(" ")
-        values.setdefault(option, []).append(value)
+        # Versions from 10.6 on write options as the manual does.
+        values.setdefault(option.lower(), []).append(value)
     return values
 
 

@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from ..agent.layout import Layout
-from ..resources import Directory, Resource, User
+from ..resources import Directory, Resource
 from ..resources.deploy_key import DeployKey
+from ..resources.own_user import OwnUser
 from ..templating import Template
 from .static import uploads
 
@@ -19,7 +20,13 @@ def app(settings: Settings) -> list[Resource]:
     """The app's user, who owns nothing but its data, and the folders that its releases go into."""
     layout = Layout(settings.app)
     return [
-        User(settings.app, system=True, home=layout.shared),
+        OwnUser(
+            settings.app,
+            f"app {settings.app}",
+            layout.shared,
+            evidence=layout.releases,
+            setting=f"app: {settings.app[:24]}-site",
+        ),
         # The one door to all that is the app's: nobody else comes in, but nginx to what lies behind `current`.
         Directory(layout.root, mode=0o750, owner="root", group=settings.app, passable=("www-data",)),
         Directory(layout.releases, mode=0o755, owner="root", group="root"),

@@ -9,8 +9,9 @@ import zipfile
 from typing import TYPE_CHECKING
 
 from ..connection import pack
+from ..errors import SettingsError
 from ..resources import Absent, Directory, File, Package, Resource, Validated
-from ..resources.deploy_user import DeployUser
+from ..resources.own_user import OwnUser
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -26,10 +27,18 @@ def deployers(settings: Settings) -> list[Resource]:
     if not settings.deployers.keys:
         return [Absent(rights), Absent(keys)]
     user = settings.deployers.user
+    if user == settings.app:
+        raise SettingsError(
+            f"fabric.yaml: deployers.user: found {user!r}, which is the app's own user, expected one that is made for "
+            f"this, such as deploy-{user[:24]}"
+        )
     return [
         Package("sudo"),
         *gate(),
-        DeployUser(user, settings.app, home),
+        OwnUser(
+            *(user, f"deployers of {settings.app}", home, "/bin/sh", "*", rights),
+            setting=f"deployers: {{user: deploy-{settings.app}}}",
+        ),
         Directory(_HOMES, mode=0o755, owner="root", group="root"),
         Directory(home, mode=0o755, owner="root", group="root"),
         Directory(f"{home}/.ssh", mode=0o755, owner="root", group="root"),

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import SettingsError
-from ..resources import Absent, Directory, Package, Resource, Restart, Service, Validated
+from ..resources import Absent, Directory, File, Package, Resource, Restart, Service, Validated
 from ..resources.clock import TimeSync
 from ..resources.firewall import APPS, RULES, UNIT, Firewall, FirewallLoaded, LoadFirewall
+from ..resources.port import GUARDS
 from ..resources.sshd import RootLogin, Sshd, SshPorts
 from ..resources.swap import Swap
 from ..resources.sysctl import Sysctl
 from ..roles import ALL_ROLES, is_role_name
 from ..templating import Template
 from .nginx import balancers
+from .roles import processes
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -27,6 +29,7 @@ _ROOT_LOGIN = "/etc/ssh/sshd_config.d/00-hostsmith-root.conf"
 _UPGRADES = "/etc/apt/apt.conf.d/52hostsmith-upgrades"
 _JAIL, _JAIL_PORTS = "/etc/fail2ban/jail.d/hostsmith.local", "/etc/fail2ban/jail.d/hostsmith-ports.local"
 _SYSCTL = "/etc/sysctl.d/60-hostsmith.conf"
+_MODPROBE, _LIMITS = "/etc/modprobe.d/hostsmith.conf", "/etc/security/limits.d/hostsmith.conf"
 _FOLDER, _PORTS = "/etc/hostsmith", "/etc/hostsmith/ssh-ports.nft"
 _UNIT_FILE = f"/etc/systemd/system/{UNIT}"
 _SERVICE_PORTS = {"db": 5432, "cache": 6379}
@@ -48,10 +51,39 @@ KERNEL_VALUES = {
     "kernel.yama.ptrace_scope": "1",
     "fs.protected_hardlinks": "1",
     "fs.protected_symlinks": "1",
-    "fs.protected_fifos": "1",
+    "kernel.core_uses_pid": "1",
+    "fs.protected_fifos": "2",
     "fs.protected_regular": "2",
     "fs.suid_dumpable": "0",
+    "dev.tty.ldisc_autoload": "0",
+    "net.core.bpf_jit_harden": "2",
 }
+# Protocols that no web host speaks, and whose code the kernel would load for any user who opens a socket.
+_MODULES = "# Written by hostsmith.\n" + "".join(
+    f"install {name} /bin/false\n" for name in ("dccp", "rds", "sctp", "tipc")
+)
+# What neither program does, so that whoever takes it over cannot either. From their next start on: a restart of
+# supervisord would be one of all apps.
+_CONFINED = """\
+# Written by hostsmith; `systemctl edit {unit}` has the last word.
+[Service]
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+LockPersonality=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+"""
+_NGINX = """\
+NoNewPrivileges=yes
+SystemCallArchitectures=native
+PrivateDevices=yes
+ProtectSystem=full
+RestrictNamespaces=yes
+"""
 
 
 @dataclass(frozen=True)
@@ -72,35 +104,66 @@ def hardening(settings: Settings, roles: Container[str]) -> list[Resource]:
     on = settings.hardening
     return [
         *(upgrades() if on.upgrades else [Absent(_UPGRADES)]),
-        Sysctl(_SYSCTL, KERNEL_VALUES) if on.sysctl else Absent(_SYSCTL),
+        *kernel(settings, roles),
         *([TimeSync()] if on.time else []),
         *([Swap()] if on.swap else []),
-        ssh(settings) if on.ssh else _no_ssh(),
+        ssh(settings, roles),
         *(firewall(settings, roles) if on.firewall else [_no_firewall(settings)]),
         *(fail2ban(settings) if on.fail2ban else []),
     ]
 
 
-def ssh(settings: Settings) -> Resource:
-    """SSH by key only, and not as root where nobody needs that."""
+def kernel(settings: Settings, roles: Container[str]) -> list[Resource]:
+    """Safer values of the kernel, and less of it for the programs that visitors reach."""
+    units = {
+        **({"nginx": _NGINX} if "web" in roles else {}),
+        **({"supervisor": ""} if processes(settings, roles) else {}),
+    }
+    files = {unit: f"/etc/systemd/system/{unit}.service.d/hostsmith.conf" for unit in units}
+    if not settings.hardening.sysctl:
+        return [Absent(path) for path in (_SYSCTL, _MODPROBE, _LIMITS, *files.values())]
+    found: list[Resource] = [
+        Sysctl(_SYSCTL, KERNEL_VALUES),
+        Directory("/etc/modprobe.d"),
+        File(_MODPROBE, _MODULES, mode=0o644),
+        # A dump of memory is one of secrets, too.
+        File(_LIMITS, "# Written by hostsmith.\n* hard core 0\n", mode=0o644),
+    ]
+    for unit, more in units.items():
+        text = _CONFINED.format(unit=unit) + more
+        found += [Directory(files[unit].rpartition("/")[0]), File(files[unit], text, mode=0o644)]
+    return found
+
+
+def ssh(settings: Settings, roles: Container[str]) -> Resource:
+    """SSH by key only, not as root where nobody needs that, and never as a user whose home an app can write to."""
     root_comes = any(entry.host.user == "root" for entries in settings.roles.values() for entry in entries)
+    closed, path = closed_users(settings, roles), f"/etc/ssh/sshd_config.d/00-hostsmith-{settings.app}.conf"
+    text = f"# Written by hostsmith: an app can write to the home of its user.\nDenyUsers {' '.join(closed)}\n"
+    options = (Template(_SSHD, "ssh/hostsmith.conf.j2", mode=0o644), RootLogin(_ROOT_LOGIN, needed=root_comes))
+    on = settings.hardening.ssh
     return Sshd(
         "sshd",
-        (Template(_SSHD, "ssh/hostsmith.conf.j2", mode=0o644), RootLogin(_ROOT_LOGIN, needed=root_comes)),
-        heeds={"passwordauthentication": "no", "kbdinteractiveauthentication": "no"},
+        (
+            File(path, text, mode=0o644) if closed else Absent(path),
+            *(options if on else (Absent(_SSHD), Absent(_ROOT_LOGIN))),
+        ),
+        heeds={"passwordauthentication": "no", "kbdinteractiveauthentication": "no"} if on else {},
+        denies=closed,
         # A restart ends no session and returns when sshd listens; a reload returns before it does.
         notify=Restart("ssh"),
     )
 
 
-def _no_ssh() -> Resource:
-    return Validated("sshd", (Absent(_SSHD), Absent(_ROOT_LOGIN)), validate=["sshd", "-t"], notify=Restart("ssh"))
+def closed_users(settings: Settings, roles: Container[str]) -> tuple[str, ...]:
+    """The users of a host of these roles as whom nobody logs in: they run what an app, or a package, brings."""
+    return (settings.app, "hostsmith-build*") if processes(settings, roles) else ()
 
 
 def firewall(settings: Settings, roles: Container[str]) -> list[Resource]:
     """A table of our own in nftables, which lets in SSH, what the roles need and what the settings name."""
     rules = list(firewall_rules(settings, roles))
-    table = Template(RULES, "nftables/firewall.nft.j2", {"ports": _PORTS, "apps": APPS}, mode=0o644)
+    table = Template(RULES, "nftables/firewall.nft.j2", {"ports": _PORTS, "apps": APPS, "guards": GUARDS}, mode=0o644)
     # A file for each app, since several on one host are provisioned one by one.
     app = Template(
         _app_rules(settings),
@@ -110,11 +173,12 @@ def firewall(settings: Settings, roles: Container[str]) -> list[Resource]:
     )
     unit = Template(_UNIT_FILE, "nftables/hostsmith-firewall.service.j2", {"rules": RULES}, mode=0o644)
     ports = SshPorts(_PORTS, "define ssh_ports = { %PORTS% }\n")
+    folders = (Directory(APPS, mode=0o755), Directory(GUARDS, mode=0o755))
     return [
         Package("nftables"),
         Firewall(
             "firewall",
-            (Directory(_FOLDER, mode=0o755), Directory(APPS, mode=0o755), ports, app, table, unit, FirewallLoaded()),
+            (Directory(_FOLDER, mode=0o755), *folders, ports, app, table, unit, FirewallLoaded()),
             validate=["nft", "--check", "--file", RULES],
             opens=tuple(sorted({f"{rule.port}/{rule.protocol}" for rule in rules})),
             notify=LoadFirewall(),

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+import re
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from .. import recipes
+from ..agent.certbot import FOLDER as CERTBOT
+from ..agent.layout import Layout
 from ..errors import SettingsError
-from ..resources import Package, Resource
+from ..resources import Directory, File, Package, Resource, Symlink, Validated
+from ..resources.claimed import Claimed
+from ..resources.kept import KeptFile
+from ..resources.own_user import OwnUser
+from ..templating import Template
 from .app import app
 from .backup import backups
 from .deployers import deployers
@@ -22,13 +29,16 @@ from .system import system
 if TYPE_CHECKING:
     from ..settings import Settings
 
+_AT_A_PATH = (Directory, File, KeptFile, Symlink, Template)
+
 
 def all_of(settings: Settings, roles: Container[str]) -> list[Resource]:
     """All that a host of these roles needs before the app can be deployed to it.
 
     :raises SettingsError: the roles of the host, or of the fleet, do not go together.
     """
-    resources = [*system(settings)]
+    # The firewall is there before what it guards, and sshd is closed to a user before it runs anything.
+    resources = [*system(settings), *hardening(settings, roles)]
     if processes(settings, roles):
         resources += [*python(settings), *supervisor(settings), *app(settings)]
     if "web" in roles:
@@ -42,8 +52,27 @@ def all_of(settings: Settings, roles: Container[str]) -> list[Resource]:
     if processes(settings, roles) or balances(settings, roles) or its_services:
         resources += deployers(settings)
     resources += backups(settings, roles)
-    resources += hardening(settings, roles)
-    return together(resources)
+    names = claimed(settings, resources, roles)
+    return [*([names] if names.paths or names.users else []), *together(resources)]
+
+
+def claimed(settings: Settings, resources: Iterable[Resource], roles: Container[str]) -> Claimed:
+    """What the app takes by its name, outside of folders and names that are hostsmith's own."""
+    layout, found = Layout(settings.app), list(_members(resources))
+    paths = [each.path for each in found if isinstance(each, _AT_A_PATH)]
+    # What comes later by a deploy or certbot, or came with a version before: a Redis of that name is taken over.
+    paths += [f"/etc/redis/redis-{settings.app}.conf"] if "redis" in settings.services else []
+    paths += [layout.boot_config] if processes(settings, roles) else []
+    paths += [f"{CERTBOT}/renewal/{settings.app}.conf"] if settings.tls.is_issued else []
+    name = re.compile(rf"(.*[-.@/])?{re.escape(settings.app)}(\.[a-z]+)?")
+    taken = [path for path in paths if name.fullmatch(path) and "hostsmith" not in path]
+    users = tuple(each for each in found if isinstance(each, OwnUser))
+    return Claimed(settings.app, tuple(dict.fromkeys(taken)), users)
+
+
+def _members(resources: Iterable[Resource]) -> Iterator[Resource]:
+    for resource in resources:
+        yield from _members(resource.resources) if isinstance(resource, Validated) else [resource]
 
 
 def _both(settings: Settings) -> str:

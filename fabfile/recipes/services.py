@@ -6,6 +6,7 @@ from collections.abc import Container
 from typing import TYPE_CHECKING
 
 from ..resources import Resource
+from ..resources.firewall import Guarded
 from ..resources.kept import Password
 
 if TYPE_CHECKING:
@@ -20,13 +21,14 @@ def services(settings: Settings, roles: Container[str]) -> list[Resource]:
     if not settings.services:
         return []
     # Not loaded for all who ask for none: it takes the schema with it.
-    from ..services.placement import services_on
+    from ..services.placement import guards, services_on
 
-    return [
-        resource
-        for service in services_on(settings, roles)
-        for resource in (Password(settings.app, service.name), *service.install())
-    ]
+    found: list[Resource] = [*guards(settings, roles)]
+    for service in services_on(settings, roles):
+        if service.clients and service.port is not None and settings.hardening.firewall:
+            found.append(Guarded(service.name))
+        found += [Password(settings.app, service.name), *service.install()]
+    return found
 
 
 def names_on(settings: Settings, roles: Container[str]) -> list[str]:

@@ -11,7 +11,7 @@ from ..agent import filesystem, ports, system
 from ..agent.container import container
 from ..agent.events import note
 from ..agent.systemd import systemctl
-from .base import Change, Handler, Resource
+from .base import Change, Handler, Resource, ResourceError
 from .proven import Proven
 
 RULES = "/etc/hostsmith/firewall.nft"
@@ -72,6 +72,39 @@ class LoadFirewall(Handler):
         system.run(["systemctl", "stop", UNIT], ok=range(256))
         if is_loaded():
             system.run(["nft", "delete", "table", *_TABLE.split()])
+
+
+@dataclass(frozen=True)
+class Guarded(Resource):
+    """That a firewall, ours or another, is in effect before a service listens for other hosts.
+
+    :param service: its name.
+    """
+
+    service: str
+
+    def describe(self) -> str:
+        return f"firewall before {self.service}"
+
+    def check(self) -> Change | None:
+        if is_guarded():
+            return None
+        why = not_ours() or "it is not loaded"
+        raise ResourceError(
+            f"{self.service} would listen for other hosts, and there is no firewall: {why}. If something else keeps "
+            "strangers from this host, such as your provider, say `hardening: {firewall: false}`"
+        )
+
+
+def is_guarded() -> bool:
+    """Whether some firewall drops what comes in that it was not told of, by IPv4 and by IPv6."""
+    try:
+        families = {table.split()[0] for table, policy in _inputs() if policy == "drop" or table == "inet firewalld"}
+        return (
+            "inet" in families or {"ip", "ip6"} <= families or b"Status: active" in system.run(["ufw", "status"]).stdout
+        )
+    except system.CommandError:
+        return False
 
 
 def is_loaded() -> bool:

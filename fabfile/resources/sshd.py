@@ -21,9 +21,11 @@ class Sshd(Proven):
     """Files of sshd's that it must go by: with each option, the first file that names it wins.
 
     :param heeds: what `sshd -T` must say then, by option in lower case.
+    :param denies: users, and patterns of them, whom it must let in by no means.
     """
 
     heeds: dict[str, str] = field(default_factory=dict)
+    denies: tuple[str, ...] = ()
 
     def check(self) -> Change | None:
         change = super().check()
@@ -46,11 +48,17 @@ class Sshd(Proven):
             if found.get(option) != [wanted]:
                 value = ", ".join(found.get(option, [])) or "nothing"
                 raise ResourceError(
-                    f"sshd does not go by {self.resources[0].describe()}: found {option} {value}, expected {wanted}. "
+                    f"sshd does not go by {self.resources[1].describe()}: found {option} {value}, expected {wanted}. "
                     "The first line that names an option wins: let /etc/ssh/sshd_config begin with "
                     "`Include /etc/ssh/sshd_config.d/*.conf`, and see that no earlier file names it; "
                     "or leave SSH alone with `hardening: {ssh: false}`"
                 )
+        if missing := [user for user in self.denies if user not in found.get("denyusers", [])]:
+            raise ResourceError(
+                f"sshd does not go by {self.resources[0].describe()}, so whoever takes over an app could log in as its "
+                "user: let /etc/ssh/sshd_config begin with `Include /etc/ssh/sshd_config.d/*.conf`, or write "
+                f"`DenyUsers {' '.join(missing)}` into it"
+            )
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,20 @@ A project adds one by writing a `Service` in a module of its own and giving it t
 from __future__ import annotations
 
 from ..resources.kept import KeptFile
-from ..resources.port import Port
+from ..resources.port import Port, PortGuard
 from ..settings.services import ServiceOptions
 from .base import Access, Argv, Restore, Service
 from .registry import known, register
 
-__all__ = ["Access", "Argv", "KeptFile", "Port", "Restore", "Service", "ServiceOptions", "known", "register"]
+__all__ = [
+    "Access",
+    "Argv",
+    "KeptFile",
+    "Port",
+    "PortGuard",
+    "Restore",
+    "Service",
+    "ServiceOptions",
+    "known",
+    "register",
+]

@@ -70,6 +70,8 @@ class Service(ABC):
 
     :cvar name: by which the settings ask for it.
     :cvar role: whose host it runs on; None: always the app's own.
+    :cvar has_passwords: whether it refuses who does not know the app's; if not, the firewalls of the app's hosts let
+        only the app's user come to it.
     :cvar Options: what the settings may say of it.
     :param settings: of the app.
     :param options: what they say of this service.
@@ -79,6 +81,7 @@ class Service(ABC):
 
     name: ClassVar[str]
     role: ClassVar[str | None] = None
+    has_passwords: ClassVar[bool] = True
     Options: ClassVar[type[ServiceOptions]] = ServiceOptions
 
     def __init__(self, settings: Settings, options: ServiceOptions, clients: Sequence[str] = ()) -> None:

@@ -8,7 +8,7 @@ from ..errors import SettingsError
 from ..resources import Package, Resource, Restart
 from ..resources import Service as SystemService
 from ..resources.kept import KeptFile
-from ..resources.port import Port
+from ..resources.port import Port, PortGuard
 from ..resources.secret import Secret
 from ..settings import values as kind
 from ..settings.services import ServiceOptions
@@ -20,17 +20,41 @@ _UNIT = """\
 # Written by hostsmith for {app}.
 [Unit]
 Description=memcached of {app}
-After=network.target
+# Debian's own service for nftables empties all tables when it starts and ends, ours too.
+After=network.target nftables.service
+PartOf=nftables.service
+ReloadPropagatedFrom=nftables.service
+# Nobody else answers on its port while it is not there.
+Before=supervisor.service
 
 [Service]
+ExecStartPre=+/usr/sbin/nft --file {guard}
+ExecReload=+/usr/sbin/nft --file {guard}
 ExecStart=/usr/bin/memcached --listen={listen} --port={port} --memory-limit={memory}
 DynamicUser=yes
 Restart=always
 NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=yes
+ProtectProc=invisible
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
 PrivateDevices=yes
+PrivateUsers=yes
+CapabilityBoundingSet=
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
 RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged
+UMask=0077
 
 [Install]
 WantedBy=multi-user.target
@@ -52,6 +76,7 @@ class Memcached(Service):
 
     name = "memcached"
     role = "cache"
+    has_passwords = False
     Options = MemcachedOptions
     options: MemcachedOptions
 
@@ -63,6 +88,10 @@ class Memcached(Service):
     def _unit(self) -> str:
         return f"memcached-{self.settings.app}.service"
 
+    @property
+    def _guard(self) -> PortGuard:
+        return PortGuard(f"memcached-{self.settings.app}", self.port, self.settings.app)
+
     def install(self) -> list[Resource]:
         if self.clients and not self.settings.hardening.firewall:
             raise SettingsError(
@@ -70,12 +99,13 @@ class Memcached(Service):
                 "expected the firewall, since memcached knows no passwords; or ask for redis, which does"
             )
         return [
-            Package("memcached"),
+            Package("memcached", "nftables"),
             Port(
                 *(self.port, self._unit, "memcached.service"),
                 *("stats\r\n", "STAT curr_items 0\r\n"),
                 "services: {memcached: {port: 11212}}",
             ),
+            self._guard,
             KeptFile(
                 *(f"/etc/systemd/system/{self._unit}", self._text(), self.settings.app, self.name),
                 mode=0o644,
@@ -90,7 +120,7 @@ class Memcached(Service):
         # All addresses: one that is not there yet at boot would keep it from starting.
         every = "[::]" if all(":" in client for client in self.clients) else "0.0.0.0"  # noqa: S104
         listen = every if self.clients else "127.0.0.1"
-        return _UNIT.format(app=self.settings.app, listen=listen, port=self.port, memory=memory)
+        return _UNIT.format(app=self.settings.app, listen=listen, port=self.port, memory=memory, guard=self._guard.path)
 
     def env(self, access: Access) -> dict[str, Secret | str]:
         return {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..errors import SettingsError
 from ..recipes.hardening import client_roles
 from ..recipes.roles import processes
+from ..resources.port import PortGuard
 from ..resources.secret import Secret
 from ..roles import ALL_ROLES
 from .base import Access, Service
@@ -79,6 +80,18 @@ def _with_clients(settings: Settings, service: Service, roles: Container[str]) -
         return service
     addresses = dict.fromkeys(address for host in app_hosts(settings) for address in settings.addresses(host))
     return type(service)(settings, service.options, tuple(addresses))
+
+
+def guards(settings: Settings, roles: Container[str]) -> list[PortGuard]:
+    """What keeps other users of an app's host from the services on other hosts that know no passwords."""
+    if roles is ALL_ROLES or not processes(settings, roles):
+        return []
+    return [
+        PortGuard(f"{each.name}-{settings.app}", each.port, settings.app, tuple(settings.addresses(place)))
+        for each in services(settings)
+        if not (each.has_passwords or each.port is None or runs_on(settings, each, roles))
+        if (place := home(settings, each)) is not None
+    ]
 
 
 def remote_roles(settings: Settings) -> list[str]:

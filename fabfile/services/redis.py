@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from ..resources import Directory, Package, Resource, Restart
+from ..resources import Command, Directory, File, Package, Resource, Restart
 from ..resources import Service as SystemService
 from ..resources.kept import KeptFile
+from ..resources.own_user import OwnUser
 from ..resources.port import Port
 from ..resources.secret import Secret
 from ..settings import values as kind
@@ -24,7 +25,7 @@ redis-cli --no-auth-warning -p "$port" "$@"
 # By way of a file: what it writes to standard output ends with the mark of its own protocol.
 _DUMP = """\
 export REDISCLI_AUTH="$(sed -n "s/^requirepass //p" "$1")"
-file=$(mktemp -p /var/lib/redis) && trap 'rm -f "$file"' EXIT &&
+file=$(mktemp -p "$3") && trap 'rm -f "$file"' EXIT &&
 redis-cli --no-auth-warning -p "$2" --rdb "$file" >&2 && cat "$file"
 """
 # What Redis 7 reads when it starts, of a single file that is a dump.
@@ -32,15 +33,33 @@ _LOAD = """\
 cat > "$1/appendonly.aof.1.base.rdb" && redis-check-rdb "$1/appendonly.aof.1.base.rdb" >&2 &&
 printf "file appendonly.aof.1.base.rdb seq 1 type b\\n" > "$1/appendonly.aof.manifest"
 """
+# Debian's unit has all servers run as one user, who sees the data and passwords of all.
+_CONFINED = """\
+# Written by hostsmith for {app}.
+[Unit]
+Before=supervisor.service
+
+[Service]
+User={user}
+Group={user}
+ReadWritePaths=
+ReadWritePaths={data}
+TemporaryFileSystem=/var/lib/redis:ro /etc/redis:ro
+BindPaths={data}
+BindReadOnlyPaths={config}:/etc/redis/redis-{app}.conf
+"""
+_OURS = "^# Written by hostsmith"
+# It saves when it is stopped, and would wait for ever for a folder that is not its own any more.
+_GIVE = 'systemctl stop -- "$1" && chown --recursive --no-dereference "$2:$2" "$3" && systemctl daemon-reload'
+_GIVEN = '[ ! -d "$1" ] || [ "$(stat -c %U "$1")" = "$2" ]'
 _SWAP = """\
-redis() { runuser -u redis -- "$@"; }
+user=$4
+redis() { runuser -u "$user" -g "$user" -G redis -- "$@"; }
 systemctl stop -- "$1" && redis rm -rf "$2.replaced" && redis mv -T "$2" "$2.replaced" && redis mv -T "$3" "$2" &&
 systemctl start -- "$1" ||
 { redis rm -rf "$2" && redis mv -T "$2.replaced" "$2"; systemctl start -- "$1"; exit 1; }
 redis rm -rf "$2.replaced"
 """
-# What lies in Redis' folder is Redis', and is read and written by no one else: it may lead anywhere.
-_AS_REDIS = ["runuser", "-u", "redis", "--"]
 
 
 class RedisOptions(ServiceOptions):
@@ -69,13 +88,30 @@ class Redis(Service):
 
     @property
     def _config(self) -> str:
+        return f"/etc/hostsmith/redis-{self.settings.app}.conf"
+
+    @property
+    def _old(self) -> str:
         return f"/etc/redis/redis-{self.settings.app}.conf"
 
     @property
     def _data(self) -> str:
         return f"/var/lib/redis/{self.settings.app}"
 
+    @property
+    def _user(self) -> str:
+        # The longest name that useradd takes; one that two apps would share is refused by its mark.
+        return f"redis-{self.settings.app}"[:32]
+
+    @property
+    def _as_redis(self) -> Argv:
+        """What lies in Redis' folder is Redis', and is read and written by no one else: it may lead anywhere."""
+        # The package's group opens the folder around it.
+        return ["runuser", "-u", self._user, "-g", self._user, "-G", "redis", "--"]
+
     def install(self) -> list[Resource]:
+        unit = f"/etc/systemd/system/{self._unit}.d"
+        variables = {"app": self.settings.app, "user": self._user, "data": self._data, "config": self._config}
         return [
             Package("redis-server"),
             Port(
@@ -83,12 +119,24 @@ class Redis(Service):
                 *("DBSIZE\r\n", ":0\r\n"),
                 "services: {redis: {port: 6380}}",
             ),
-            Directory(self._data, mode=0o750, owner="redis", group="redis"),
+            OwnUser(self._user, f"Redis of {self.settings.app}", "/nonexistent"),
+            Directory(unit, mode=0o755),
+            File(f"{unit}/hostsmith.conf", _CONFINED.format(**variables), mode=0o644, notify=Restart(self._unit)),
+            # What versions had that ran all of them as one user.
+            Command(
+                ["sh", "-c", _GIVE, "give", self._unit, self._user, self._data],
+                unless=["sh", "-c", _GIVEN, "given", self._data, self._user],
+                label=f"data of Redis given to {self._user}",
+            ),
+            Directory(self._data, mode=0o750, owner=self._user, group=self._user),
+            Directory("/etc/hostsmith", mode=0o755),
             KeptFile(
                 *(self._config, self._text(), self.settings.app, self.name),
-                *(0o640, "root", "redis"),
+                *(0o640, "root", self._user),
                 notify=Restart(self._unit),
             ),
+            # Its place before, in a folder that all servers could write to.
+            Command(["rm", "--", self._old], only_if=["grep", "-qs", _OURS, self._old], label=f"removed {self._old}"),
             SystemService(self._unit),
         ]
 
@@ -124,15 +172,15 @@ class Redis(Service):
         }
 
     def backup(self) -> Argv:
-        return [*_AS_REDIS, "sh", "-c", _DUMP, "dump", self._config, str(self.port)]
+        return [*self._as_redis, "sh", "-c", _DUMP, "dump", self._config, str(self.port), self._data]
 
     def restore(self) -> Restore:
         now, fresh = f"{self._data}/appendonlydir", f"{self._data}/restored"
         return Restore(
-            prepare=[[*_AS_REDIS, "rm", "-rf", fresh], [*_AS_REDIS, "mkdir", "-m", "750", fresh]],
-            load=[*_AS_REDIS, "sh", "-c", _LOAD, "load", fresh],
-            swap=[["sh", "-c", _SWAP, "swap", self._unit, now, fresh]],
-            abandon=[[*_AS_REDIS, "rm", "-rf", fresh]],
+            prepare=[[*self._as_redis, "rm", "-rf", fresh], [*self._as_redis, "mkdir", "-m", "750", fresh]],
+            load=[*self._as_redis, "sh", "-c", _LOAD, "load", fresh],
+            swap=[["sh", "-c", _SWAP, "swap", self._unit, now, fresh, self._user]],
+            abandon=[[*self._as_redis, "rm", "-rf", fresh]],
         )
 
     def clear(self) -> list[Argv]:
@@ -142,4 +190,4 @@ class Redis(Service):
         return self._client("-e", "PING")
 
     def _client(self, *arguments: str) -> Argv:
-        return [*_AS_REDIS, "sh", "-c", _CLIENT, "redis-cli", self._config, str(self.port), *arguments]
+        return [*self._as_redis, "sh", "-c", _CLIENT, "redis-cli", self._config, str(self.port), *arguments]

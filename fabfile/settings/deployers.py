@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 from ..errors import SettingsError
 from .kinds import ListOf, Text, UnexpectedError
 from .model import Model
+from .reserved import is_reserved
 
 _KEY = "a public key such as `ssh-ed25519 AAAA... alice`, or a file of them such as keys/bob.pub"
 _TYPES = (
@@ -25,13 +26,11 @@ _TYPES = (
     "sk-ecdsa-sha2-nistp256@openssh.com",
 )
 _USER = "the name of a Unix user that is made for this, such as deploy"
-# Those who are somebody on every host.
-_TAKEN = {"root", "daemon", "bin", "sys", "man", "mail", "www-data", "backup", "nobody", "sshd", "ubuntu", "debian"}
 
 
 def _user(value: str) -> str:
-    if value in _TAKEN:
-        raise UnexpectedError(_USER, "it can do more already than deploy; say deploy")
+    if is_reserved(value):
+        raise UnexpectedError(_USER, "it can do more already than deploy, or may one day; say deploy")
     return value
 
 

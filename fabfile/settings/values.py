@@ -11,29 +11,17 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Pl
 from ..host import HOST_FORM, Host, expand, read_host
 from .kinds import Number, Scalar, Text, UnexpectedError
 from .procfile import NO_COMMAND, PROCESS_NAME
+from .reserved import is_reserved
 
-# Users that Debian's base-passwd and the packages that every host gets have made already: an app of that name
-# would be given their account.
-_SYSTEM_USERS = """
-root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc gnats nobody sshd messagebus
-polkitd syslog ubuntu debian hostsmith-build
-"""
 _APP_NAME = "a name of lower-case letters, digits and hyphens that begins with a letter, at most 31 characters"
 
 
-# Names in /etc/logrotate.d, /etc/nginx/sites-enabled and /var/log of a host that is provisioned.
-_SYSTEM_FILES = "alternatives apt btmp default dpkg hostsmith-unknown-host nginx rsyslog supervisor wtmp"
-
-
 def _app_name(value: str) -> str:
-    if value in _SYSTEM_USERS.split():
+    if is_reserved(value):
         raise UnexpectedError(
-            f"{_APP_NAME}, and is no system user", f"every host has a user {value} already; say {value}-app"
-        )
-    if value in _SYSTEM_FILES.split():
-        raise UnexpectedError(
-            f"{_APP_NAME}, and is not in use", f"every host has files of the name {value}; say {value}-app"
-        )
+            f"{_APP_NAME}, and is not in use", f"{value} is, or may become, a user, group or file of the system's; "
+            f"say {value[:27]}-app"
+        )  # fmt: skip
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", value):
         near = app_name_like(value)
         raise UnexpectedError(_APP_NAME, f"did you mean {near}?" if near else "")
@@ -43,7 +31,7 @@ def _app_name(value: str) -> str:
 def app_name_like(text: str) -> str:
     """The valid app name nearest to any text; empty when there is none."""
     name = re.sub(r"[^a-z0-9]+", "-", text.lower()).lstrip("-0123456789")[:31].strip("-")
-    return f"{name[:27]}-app" if name in f"{_SYSTEM_USERS} {_SYSTEM_FILES}".split() else name
+    return f"{name[:27]}-app" if is_reserved(name) else name
 
 
 AppName = Annotated[str, AfterValidator(_app_name), Text(_APP_NAME)]

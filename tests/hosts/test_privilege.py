@@ -200,7 +200,7 @@ def test_a_deployer_deploys_rolls_back_and_looks_each_in_one_session(apps: Apps)
 
 
 def test_a_deployer_cannot_provision_and_is_told_who_can(apps: Apps) -> None:
-    for arguments, refused in ((["provision"], "Package"), (["provision", "--dry-run"], "'plan'")):
+    for arguments, refused in ((["provision"], "Claimed"), (["provision", "--dry-run"], "'plan'")):
         done = apps.deployer.fab(*arguments, status=1)
         assert f"refused: {refused}" in done.stderr + done.stdout
         assert "as an admin: root, or a user with all of sudo" in done.stderr + done.stdout

@@ -15,6 +15,7 @@ from hostsmith.errors import SettingsError
 from hostsmith.recipes.hardening import Rule, firewall, firewall_rules, hardening
 from hostsmith.rendering import rendered
 from hostsmith.resources import File, Validated
+from hostsmith.resources.sshd import Sshd
 from hostsmith.resources.swap import swap_size
 from hostsmith.roles import ALL_ROLES
 from hostsmith.settings import Settings
@@ -48,6 +49,13 @@ def test_all_of_it_is_on_unless_it_is_switched_off() -> None:
         "package unattended-upgrades",
         "security upgrades",
         "sysctl /etc/sysctl.d/60-hostsmith.conf",
+        "directory /etc/modprobe.d",
+        "file /etc/modprobe.d/hostsmith.conf",
+        "file /etc/security/limits.d/hostsmith.conf",
+        "directory /etc/systemd/system/nginx.service.d",
+        "file /etc/systemd/system/nginx.service.d/hostsmith.conf",
+        "directory /etc/systemd/system/supervisor.service.d",
+        "file /etc/systemd/system/supervisor.service.d/hostsmith.conf",
         "time sync",
         "swap",
         "sshd",
@@ -64,6 +72,10 @@ def test_what_is_switched_off_is_taken_away_and_installs_nothing() -> None:
     assert names(settings(hardening=False)) == [
         "absent /etc/apt/apt.conf.d/52hostsmith-upgrades",
         "absent /etc/sysctl.d/60-hostsmith.conf",
+        "absent /etc/modprobe.d/hostsmith.conf",
+        "absent /etc/security/limits.d/hostsmith.conf",
+        "absent /etc/systemd/system/nginx.service.d/hostsmith.conf",
+        "absent /etc/systemd/system/supervisor.service.d/hostsmith.conf",
         "sshd",
         "firewall",
     ]
@@ -182,3 +194,14 @@ def test_the_port_and_address_of_the_connection_are_known_also_behind_sudo() -> 
     argv = ["sh", "-c", script, "sh", sys.executable, "-c", ask]
     done = subprocess.run(argv, env=environ, capture_output=True, text=True, check=True)
     assert done.stdout == "Login(user='dev', client='2001:db8::7', port=2222)\n"
+
+
+@pytest.mark.parametrize("ssh", [True, False])
+def test_nobody_logs_in_as_an_app_or_a_builder_whatever_else_is_hardened(ssh: bool) -> None:
+    def closed(*roles: str) -> tuple[str, ...]:
+        found = settings(roles=ROLES, hardening={"ssh": ssh})
+        (sshd,) = (each for each in hardening(found, frozenset(roles)) if isinstance(each, Sshd))
+        return sshd.denies
+
+    assert closed("web") == closed("worker") == ("blog", "hostsmith-build*")
+    assert closed("db") == ()

@@ -165,7 +165,7 @@ def test_what_git_should_not_have_is_told(start: Start) -> None:
     ("flags", "said"),
     [
         (("--app", "My Blog"), "the command line: app: found 'My Blog'"),
-        (("--app", "root"), "and is no system user"),
+        (("--app", "root"), "and is not in use; root is"),
         (("--host", "a b"), "the command line: roles.web[0]: found 'a b'"),
     ],
 )

@@ -32,16 +32,17 @@ from hostsmith.resources import (
     Resource,
     Secret,
     Service,
-    User,
     Validated,
 )
 from hostsmith.resources.assets import Assets
 from hostsmith.resources.balancer import BalancerOf, ReloadHaproxy
+from hostsmith.resources.claimed import Claimed
 from hostsmith.resources.deploy_key import DeployKey
 from hostsmith.resources.drained import Drained
 from hostsmith.resources.environment import Environment
 from hostsmith.resources.live import Live
 from hostsmith.resources.nginx import ReloadNginx
+from hostsmith.resources.own_user import OwnUser
 from hostsmith.resources.release import Pruned, ReleaseCode, ReleaseRecord, ReleaseVenv
 from hostsmith.resources.release_command import ReleaseCommand
 from hostsmith.resources.settled import Settled
@@ -57,9 +58,12 @@ EVERYTHING = ("web",)
 NO_HARDENING = [
     "absent /etc/apt/apt.conf.d/52hostsmith-upgrades",
     "absent /etc/sysctl.d/60-hostsmith.conf",
+    "absent /etc/modprobe.d/hostsmith.conf",
+    "absent /etc/security/limits.d/hostsmith.conf",
     "sshd",
     "firewall",
 ]
+CONFINED = [f"absent /etc/systemd/system/{unit}.service.d/hostsmith.conf" for unit in ("nginx", "supervisor")]
 NO_VARIABLES = Wanted(Variables(), {})
 
 
@@ -90,7 +94,9 @@ class TestProvision:
 
     def test_a_host_of_the_web_role(self) -> None:
         assert names(provision(settings(), EVERYTHING)) == [
+            "names of blog",
             "package ca-certificates, git, logrotate, openssh-client, rsync, python3, python3-venv, supervisor, nginx",
+            *[*NO_HARDENING[:-2], *CONFINED, *NO_HARDENING[-2:]],
             "service supervisor",
             "user blog",
             "directory /srv/blog",
@@ -105,7 +111,6 @@ class TestProvision:
             "service nginx",
             "absent /etc/sudoers.d/hostsmith-blog",
             "absent /var/lib/hostsmith-deployers/blog/.ssh/authorized_keys",
-            *NO_HARDENING,
         ]
 
     def test_a_host_with_a_worker_of_its_own_role_has_no_nginx(self) -> None:
@@ -126,11 +131,11 @@ class TestProvision:
     def test_a_balancer_has_haproxy_and_nothing_of_the_app(self) -> None:
         assert names(provision(fleet(), frozenset({"lb"}))) == [
             "package ca-certificates, git, logrotate, openssh-client, rsync, haproxy",
+            *NO_HARDENING,
             "balancer blog",
             "service haproxy",
             "absent /etc/sudoers.d/hostsmith-blog",
             "absent /var/lib/hostsmith-deployers/blog/.ssh/authorized_keys",
-            *NO_HARDENING,
         ]
 
     def test_a_host_that_plays_every_role_is_a_web_host_and_no_balancer(self) -> None:
@@ -168,7 +173,31 @@ class TestProvision:
             "/srv/blog/.ssh": ("root", 0o700),
             "/var/log/blog": ("root", 0o750),
         }
-        assert User("blog", system=True, home="/srv/blog/shared") in app.app(settings())
+        (user,) = (r for r in app.app(settings()) if isinstance(r, OwnUser))
+        assert (user.name, user.home, user.shell, user.password) == (
+            "blog",
+            "/srv/blog/shared",
+            "/usr/sbin/nologin",
+            "!",
+        )
+
+    def test_what_has_the_apps_name_is_claimed_before_anything_changes_or_is_in_a_folder_of_ours(self) -> None:
+        found = settings(services=["redis", "memcached", "files"], backup={"schedule": "15 3 * * *"})
+        first = provision(found, ALL_ROLES)[0]
+        assert isinstance(first, Claimed)
+        assert first.paths == (
+            "/srv/blog",
+            "/var/log/blog",
+            "/etc/logrotate.d/blog",
+            "/etc/nginx/sites-available/blog",
+            "/etc/nginx/sites-enabled/blog",
+            "/var/lib/redis/blog",
+            "/etc/systemd/system/memcached-blog.service",
+            "/var/backups/blog",
+            "/etc/redis/redis-blog.conf",
+            "/etc/supervisor/conf.d/blog.conf",
+        )
+        assert [user.name for user in first.users] == ["blog", "redis-blog"]
 
     @pytest.mark.parametrize(
         ("source", "key"),

@@ -18,6 +18,7 @@ from hostsmith.recipes.hardening import Rule, firewall_rules
 from hostsmith.resources import ResourceError, Secret
 from hostsmith.resources.kept import Password
 from hostsmith.resources.mariadb import MariadbDatabase
+from hostsmith.resources.port import PortGuard
 from hostsmith.resources.postgres import PostgresClients, PostgresListening, package_of, tuning
 from hostsmith.roles import ALL_ROLES
 from hostsmith.services import placement
@@ -116,7 +117,7 @@ class TestRights:
             assert restore is not None
             for argv in (service.backup(), restore.load, service.check()):
                 own = argv[:3] == ["python3", "-I", "-c"] and argv[4:7] == ["blog", service.name, service.database]
-                assert own or argv[:4] in (["runuser", "-u", "redis", "--"], ["runuser", "-u", "blog", "--"]), argv
+                assert own or argv[:3] in (["runuser", "-u", "redis-blog"], ["runuser", "-u", "blog"]), argv
 
     def test_no_database_on_the_way_of_a_restore_can_be_an_apps_own(self) -> None:
         for service in placement.services(Settings(app="blog", services=["postgres", "mysql"])):
@@ -129,7 +130,7 @@ class TestPostgres:
     """PostgreSQL."""
 
     def test_names_that_it_keeps_for_itself_are_not_taken(self) -> None:
-        for app, name in (("postgres", "app_postgres"), ("pg-tools", "app_pg_tools"), ("my-blog", "my_blog")):
+        for app, name in (("public", "app_public"), ("pg-tools", "app_pg_tools"), ("my-blog", "my_blog")):
             (service,) = placement.services(Settings(app=app, services=["postgres"]))
             assert service.database == name
 
@@ -280,3 +281,24 @@ class TestOthers:
 
 def _is_mariadb(resource: Any) -> TypeGuard[MariadbDatabase]:
     return isinstance(resource, MariadbDatabase)
+
+
+class TestGuards:
+    """Whoever knows no passwords is reached by the app's user alone, on whichever host that is."""
+
+    def test_an_apps_host_keeps_its_other_users_from_a_memcached_elsewhere(self) -> None:
+        found = settings(["memcached", "redis"], web=[WEB, "10.0.0.2"], cache=[DB])
+        assert placement.guards(found, frozenset({"web"})) == [
+            PortGuard("memcached-my-blog", 11211, "my-blog", ("10.0.0.9",)),
+        ]
+        assert placement.guards(found, frozenset({"cache"})) == []
+
+    def test_the_host_of_a_memcached_has_a_guard_of_its_own(self) -> None:
+        found = settings(["memcached"], web=[WEB], cache=[DB])
+        (service,) = placement.services_on(found, frozenset({"cache"}))
+        assert PortGuard("memcached-my-blog", 11211, "my-blog") in service.install()
+
+    def test_whatever_listens_for_other_hosts_comes_after_a_firewall(self) -> None:
+        found = settings(["postgres", "memcached"], web=[WEB], db=[DB], cache=[DB])
+        names = [each.describe() for each in provision(found, frozenset({"db", "cache"}))]
+        assert names.index("firewall") < names.index("firewall before postgres") < names.index("service postgresql")

@@ -322,10 +322,11 @@ def test_a_bad_app_name_is_told_with_a_good_one(project: Project, name: str, nea
         assert problem.endswith(f"did you mean {near}?")
 
 
-def test_the_name_of_a_system_user_is_told(project: Project) -> None:
-    project.write("app: news\nprocesses: {web: x}\n")
+@pytest.mark.parametrize("name", ["news", "sudo", "docker", "shadow", "postgres", "fail2ban", "admin", "systemd-x"])
+def test_a_name_that_the_system_has_or_may_have_is_told(project: Project, name: str) -> None:
+    project.write(f"app: {name}\nprocesses: {{web: x}}\n")
     (problem,) = project.problems()
-    assert problem.endswith("every host has a user news already; say news-app")
+    assert problem.endswith(f"{name} is, or may become, a user, group or file of the system's; say {name}-app")
 
 
 def test_the_file_that_has_the_value_is_named(project: Project) -> None:
