@@ -78,6 +78,7 @@ def start_script(folder: Path, found: Settings) -> Path:
     (script,) = [r for r in group.resources if isinstance(r, Template) and r.template == "app/start.sh.j2"]
     here = {"folder": str(folder), "home": f"{folder}/home", "socket": f"{folder}/run/web.sock"}
     (folder / "start").write_text(render(NOWHERE, script.template, {**script.variables, **here}))
+    (folder / "start").chmod(0o755)
     (folder / "env").write_text(environment(found))
     return folder / "start"
 
