@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from typing import Any
 
 from . import filesystem
@@ -27,6 +26,4 @@ def notice(layout: Layout) -> dict[str, Any] | None:
 
 def allowed(folder: str) -> list[str]:
     """The addresses that see the app all the same."""
-    with contextlib.suppress(FileNotFoundError):
-        return sorted(os.listdir(f"{folder}/{ALLOW}"))
-    return []
+    return filesystem.names(f"{folder}/{ALLOW}")

@@ -125,8 +125,7 @@ class Tools:
             return folder
         # Nobody has been told of one that is not whole. It is made in its place, which its scripts hold.
         filesystem.remove_tree(folder)
-        os.makedirs(self._place, mode=0o755, exist_ok=True)
-        os.mkdir(folder, 0o755)
+        filesystem.make_folder(folder)
         try:
             with self._builder.owning(folder):
                 install(folder)

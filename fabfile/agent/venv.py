@@ -87,7 +87,7 @@ def build(path: str, key: str, fill: Callable[[], None]) -> None:
     :raises ResourceError: a program failed, with its own last lines.
     """
     filesystem.remove_tree(path)
-    os.mkdir(path, 0o755)
+    filesystem.make_folder(path)
     fill()
     filesystem.sync_tree(path)
     filesystem.write_atomic(f"{path}/{MARKER}", key.encode(), mode=0o644)

@@ -47,7 +47,7 @@ class Collected(Resource):
     def _collect(self, layout: Layout, folder: str) -> None:
         # The project's own code, and so with the environment that the project gives it.
         builder = Builder.of_project(self.app)
-        os.mkdir(folder, 0o755)
+        filesystem.make_folder(folder)
         with builder.owning(folder):
             try:
                 builder.run(_manage(layout, self.release, "collectstatic", "--noinput"), timeout=self.timeout)
@@ -57,7 +57,7 @@ class Collected(Resource):
                     return
                 hint = "it runs as a user who can read what the app can, and write to STATIC_ROOT alone"
                 raise ResourceError(f"{error}\n{hint}; {_DOCS}") from error
-        if not os.listdir(folder):
+        if not filesystem.names(folder):
             note(f"collectstatic put nothing into {folder}: does settings.py read STATIC_ROOT? {_DOCS}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from dataclasses import dataclass
@@ -67,8 +66,7 @@ class LoadFirewall(Handler):
                 systemctl("enable", UNIT)
             systemctl("reload-or-restart", UNIT)
             return
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(_AT_BOOT)
+        filesystem.remove(_AT_BOOT)
         system.run(["systemctl", "stop", UNIT], ok=range(256))
         if is_loaded():
             system.run(["nft", "delete", "table", *_TABLE.split()])

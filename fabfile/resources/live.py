@@ -190,10 +190,8 @@ class LogMarks:
         self._sizes = {path: os.path.getsize(path) for path in self._paths()}
 
     def _paths(self) -> list[str]:
-        with contextlib.suppress(FileNotFoundError):
-            names = sorted(os.listdir(self._folder))
-            return [f"{self._folder}/{name}" for name in names if name.endswith(self._suffix)]
-        return []
+        names = filesystem.names(self._folder)
+        return [f"{self._folder}/{name}" for name in names if name.endswith(self._suffix)]
 
     @contextlib.contextmanager
     def told(self) -> Iterator[None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
 from dataclasses import dataclass, field
 
@@ -77,10 +76,9 @@ class Maintenance(Resource):
 
     def _begin(self, layout: Layout) -> None:
         folder = f"{_folders(layout)}/{time.time_ns()}{self._suffix}"
-        os.makedirs(f"{folder}/{ALLOW}", mode=0o755)
+        filesystem.make_folder(f"{folder}/{ALLOW}")
         for address in {*_LOCAL, *self.allow}:
-            with open(f"{folder}/{ALLOW}/{address}", "xb"):
-                pass
+            filesystem.write_atomic(f"{folder}/{ALLOW}/{address}", b"", mode=0o644)
         notice = {"since": self.since, "who": self.who, "message": self.message}
         filesystem.write_atomic(f"{folder}/{NOTICE}", json.dumps(notice).encode(), mode=0o644)
         filesystem.write_atomic(f"{folder}/{PAGE}", self.page.encode(), mode=0o644)
@@ -117,5 +115,5 @@ def _tidy(layout: Layout) -> None:
     """Remove what is not in use. A request may still be about to get the page of one that has just ended: it stays."""
     if os.path.islink(layout.maintenance):
         folders = _folders(layout)
-        for name in set(os.listdir(folders)) - {os.path.basename(os.readlink(layout.maintenance))}:
-            shutil.rmtree(f"{folders}/{name}", ignore_errors=True)
+        for name in set(filesystem.names(folders)) - {os.path.basename(os.readlink(layout.maintenance))}:
+            filesystem.remove_tree(f"{folders}/{name}")

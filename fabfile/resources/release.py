@@ -44,7 +44,7 @@ class ReleaseRecord(Resource):
 
         def create() -> None:
             _clear(layout)
-            os.makedirs(folder, mode=0o755, exist_ok=True)
+            filesystem.make_folder(folder)
             layout.write_record(self.record)
 
         return Change("created", create, lambda: filesystem.remove_tree(folder))
@@ -99,7 +99,7 @@ class ReleaseCode(Resource):
         if self.url is not None and not repository.has(f"{self.name}^{{commit}}"):
             repository.fetch(self.url, self.timeout)
         repository.keep(self.name, self.release)
-        os.mkdir(folder, 0o755)
+        filesystem.make_folder(folder)
         repository.export(self.name, folder)
 
 
@@ -189,7 +189,7 @@ class ReleaseVenv(Resource):
         path = f"{layout.venvs}/{key}"
         if not venv.complete(path, key):
             note(f"building a virtualenv: {self._made_of(there)}")
-            os.makedirs(layout.venvs, mode=0o755, exist_ok=True)
+            filesystem.make_folder(layout.venvs)
             _prune_venvs(layout)
             try:
                 filling = Filling(path, python, code, files, self.tools, builder, tools, self.timeout)
@@ -249,9 +249,9 @@ def _remove(layout: Layout, going: list[Record]) -> None:
         supervisord.stop_groups(layout.groups(record.id))
         filesystem.remove_tree(layout.release(record.id))
         repository.release(record.id)
-        for name in os.listdir(layout.logs):
+        for name in filesystem.names(layout.logs):
             if f"-{record.id}.log" in name:
-                os.unlink(f"{layout.logs}/{name}")
+                filesystem.remove(f"{layout.logs}/{name}")
     assets.prune(layout)
 
 
@@ -262,7 +262,7 @@ def _prune_venvs(layout: Layout, stays: Callable[[str], bool] = lambda path: Fal
     """
     links = [f"{layout.release(record.id)}/venv" for record in layout.records()]
     used = {os.path.basename(os.readlink(link)) for link in links if os.path.islink(link)}
-    there = set(os.listdir(layout.venvs)) if os.path.isdir(layout.venvs) else set()
+    there = set(filesystem.names(layout.venvs))
     for name in there - used:
         if not stays(f"{layout.venvs}/{name}"):
             filesystem.remove_tree(f"{layout.venvs}/{name}")
