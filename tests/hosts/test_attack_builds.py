@@ -49,7 +49,7 @@ def told_by_a_build(project: Project, app: str) -> dict[str, Any]:
     return dict(json.loads(project.vps.run(f"cat /srv/{app}/current/venv/lib/python3*/site-packages/spy.json")))
 
 
-def test_builds_of_two_apps_share_no_user_and_read_neither_environment_nor_data_of_their_app(apps: Apps) -> None:
+def test_builds_share_no_user_and_read_no_environment_or_data(apps: Apps) -> None:
     door = "python3 -c \"import os; print(os.getxattr('/srv/shop', 'system.posix_acl_access').hex())\""
     before = apps.vps.run(door)
     # As a version left it that had one user for all builds.

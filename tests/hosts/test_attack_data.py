@@ -132,7 +132,7 @@ def test_what_an_app_left_in_its_database_is_not_run_by_a_provision(project: Pro
     assert _superusers(vps) == before
 
 
-def test_what_an_app_left_in_its_databases_runs_as_nobody_else_in_backup_restore_and_clear(project: Project) -> None:
+def test_what_an_app_left_in_its_databases_runs_as_nobody_else(project: Project) -> None:
     vps = project.vps
     _mariadb(vps, _IN_MARIADB)
     before = _superusers(vps), _rights(vps)

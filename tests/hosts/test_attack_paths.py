@@ -47,7 +47,7 @@ def as_user(vps: Vps, user: str, script: str) -> None:
 
 
 @pytest.mark.parametrize("trap", ["ln -s /usr/local/sbin files", "ln -s /root files", "mv ../shared/roots files"])
-def test_an_app_that_puts_something_in_place_of_its_folder_is_given_nothing_by_a_provision(
+def test_a_provision_gives_an_app_nothing_by_a_trap_in_its_folder(
     project: Project, trap: str
 ) -> None:
     vps = project.vps
