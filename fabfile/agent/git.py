@@ -215,7 +215,13 @@ class Repository:
             # Batch mode: nobody is there to answer. A new host key is remembered, a changed one refused.
             options = ["-oBatchMode=yes", "-oStrictHostKeyChecking=accept-new", "-oConnectTimeout=15"]
             options += ["-oServerAliveInterval=15", "-oServerAliveCountMax=2"]
-            options += [f"-oUserKnownHostsFile={self.ssh}/known_hosts", "-i", f"{self.ssh}/id_ed25519"]
+            options += [f"-oUserKnownHostsFile={self.ssh}/known_hosts"]
+            if os.path.isdir(os.environ.get("HOME", "")):
+                options += ["-i", f"{self.ssh}/id_ed25519"]
+            else:
+                # Behind the gate: ssh would still find root's own hosts and keys by the list of users, and takes those
+                # also where the file that `-i` names is not there.
+                options += ["-F", "/dev/null", "-oIdentitiesOnly=yes", f"-oIdentityFile={self.ssh}/id_ed25519"]
             env["GIT_SSH_COMMAND"] = shlex.join(["ssh", *options])
         return env
 

@@ -47,9 +47,7 @@ def as_user(vps: Vps, user: str, script: str) -> None:
 
 
 @pytest.mark.parametrize("trap", ["ln -s /usr/local/sbin files", "ln -s /root files", "mv ../shared/roots files"])
-def test_a_provision_gives_an_app_nothing_by_a_trap_in_its_folder(
-    project: Project, trap: str
-) -> None:
+def test_a_provision_gives_an_app_nothing_by_a_trap_in_its_folder(project: Project, trap: str) -> None:
     vps = project.vps
     vps.run("install -d -m 700 /srv/hello/shared/roots")
     before = vps.run(ROOTS)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 from hostsmith.agent import redact
-from hostsmith.agent.git import without_login
+from hostsmith.agent.git import Repository, without_login
 from hostsmith.errors import UsageError
 from hostsmith.printable import without_logins
 from hostsmith.resources.base import ResourceError
@@ -109,3 +111,15 @@ def test_a_login_cannot_say_more_to_git_than_a_user_and_a_password() -> None:
 def test_what_is_printed_has_no_login_in_a_url(text: str, shown: str) -> None:
     assert without_logins(text) == shown
     assert str(UsageError(text)) == shown
+
+
+@pytest.mark.attack
+def test_behind_the_gate_git_logs_in_with_the_apps_key_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    repository = Repository(str(tmp_path), "/srv/shop/.ssh")
+    monkeypatch.setenv("HOME", "/nonexistent")
+    command = shlex.split(repository._env()["GIT_SSH_COMMAND"])
+    printed = subprocess.run([*command, "-G", "git.example.com"], capture_output=True, text=True, check=True).stdout
+    found = [line.partition(" ")[2] for line in printed.splitlines() if line.startswith("identityfile ")]
+    assert found == ["/srv/shop/.ssh/id_ed25519"]
+    assert "identitiesonly yes" in printed
+    assert command[command.index("-F") + 1] == "/dev/null"
