@@ -17,6 +17,8 @@ from .layout import Layout
 # What the logs of the web server are called, beside those of the app's processes.
 NGINX = "nginx"
 _CHUNK = 65536
+# Bytes of one log that are shown at once: an app may write a line without end.
+_MOST = 16 << 20
 # Seconds between two looks.
 _PAUSE = 0.2
 # Seconds for which a file that was renamed is still read: nginx goes on with it until it is told to take a new one.
@@ -160,7 +162,7 @@ def last_lines(file: BinaryIO, lines: int) -> list[bytes]:
     """The last lines of a file, which is left at its end."""
     end = position = file.seek(0, os.SEEK_END)
     data = b""
-    while position and data.count(b"\n") <= lines:
+    while position and data.count(b"\n") <= lines and len(data) < _MOST:
         size = min(_CHUNK, position)
         position -= size
         file.seek(position)

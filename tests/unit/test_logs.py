@@ -119,3 +119,15 @@ def test_a_log_that_is_renamed_is_read_to_its_end(tmp_path: Path, look: Callable
     add(tmp_path / "old.log", b"in the new one\n")
     add(tmp_path / "old.log.1", b"still in the old one\n")
     assert sorted(look().splitlines()) == [b"in the new one", b"still in the old one"]
+
+
+def test_a_line_without_end_costs_no_more_memory_than_others(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with path.open("wb") as file:
+        file.truncate(1 << 32)
+        file.seek(0, os.SEEK_END)
+        file.write(b"the end\n")
+    with path.open("rb") as file:
+        (line,) = last_lines(file, 10)
+    assert line.endswith(b"the end")
+    assert len(line) < 1 << 25
