@@ -30,7 +30,7 @@ def options(c: Connection) -> Mapping[str, str]:
     :raises HostKeyError: ssh cannot read its configuration.
     """
     files = _files(c.config)
-    if c.config.base_ssh_config._config != _read(files):
+    if _once(c.config.base_ssh_config._config) != _once(_read(files)):
         return dict(c.ssh_config)
     try:
         flags, text = _told(files, pwd.getpwuid(os.getuid()).pw_dir)
@@ -56,6 +56,11 @@ def _read(files: tuple[str, ...]) -> Any:
         with open(path, encoding="utf-8") as file:
             found.parse(file)
     return vars(found)["_config"]
+
+
+def _once(sections: list[Any]) -> list[Any]:
+    """The sections of a configuration; of each command line's later tasks Fabric reads the files once more."""
+    return [section for number, section in enumerate(sections) if section not in sections[:number]]
 
 
 def _told(files: tuple[str, ...], home: str) -> tuple[tuple[str, ...], str]:

@@ -297,6 +297,19 @@ def test_the_options_come_from_the_file_that_fabric_is_given(tmp_path: Path, mon
         assert found.get("hostkeyalias") == alias
 
 
+def test_a_configuration_that_fabric_has_read_twice_is_of_the_files_still(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").write_text("Host web1\n  HostKeyAlias one\n")
+    config = Config(runtime_ssh_path=str(tmp_path / "config"))
+    first = openssh.options(Connection("web1", config=config))
+    # As for the second task of a command line.
+    config.load_ssh_config()
+    assert openssh.options(Connection("web1", config=config)) == first
+    assert first["hostkeyalias"] == "one"
+    assert "hostkeyalgorithms" in first
+
+
 def test_a_host_that_is_changing_its_key_may_show_either(tmp_path: Path) -> None:
     (old_line, old), (new_line, new) = new_key(), new_key()
     path = tmp_path / "known_hosts"
