@@ -74,8 +74,10 @@ class Builder:
         timeout: float | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
         """Run a program to its end, as `system.run`."""
-        own = {**self._env(), **(env or {})}
-        return system.run(self._as_builder(argv), env=own, cwd=cwd, timeout=timeout, label=" ".join(argv))
+        own, label = {**self._env(), **(env or {})}, " ".join(argv)
+        # Not by root, who would go wherever the builder has just made a link to.
+        command = self._as_builder(argv if cwd == "/" else system.going_to(cwd, argv))
+        return system.run(command, env=own, cwd="/", timeout=timeout, label=label)
 
     def _env(self) -> dict[str, str]:
         return {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 import stat
 from collections.abc import Iterator
@@ -60,6 +62,7 @@ def take_back(folder: int, uid: int, level: int = 0) -> None:
             if stat.S_ISREG(mode):
                 # Neither setuid nor, by an access list, another's to write.
                 os.chmod(_magic(entry), 0o755 if mode & 0o100 else 0o644)
+                _require_closed(name, entry)
     os.fchmod(folder, 0o755)
 
 
@@ -82,6 +85,28 @@ def _opened(name: str, flags: int, folder: int) -> Iterator[int]:
     handle = os.open(name, flags, dir_fd=folder)
     try:
         yield handle
+    finally:
+        os.close(handle)
+
+
+def _require_closed(name: str, entry: int) -> None:
+    """See that nobody has a file open to write to: a descriptor outlives its process when it was passed on.
+
+    :raises ResourceError: somebody has.
+    """
+    handle = os.open(_magic(entry), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        # A lease to read is for a file that nobody writes, mapped into memory or not; see fcntl(2).
+        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError as error:
+        if error.errno == errno.EAGAIN:
+            raise ResourceError(
+                f"{name}: found it open for writing by a process that outlives the build; the build is not used"
+            ) from None
+        # A file system of another machine's gives none.
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+            raise
     finally:
         os.close(handle)
 

@@ -151,7 +151,12 @@ class _Growing:
             # Rotated by copying and truncating.
             self._file.seek(0)
             self._rest = b""
-        lines, newline, self._rest = (self._rest + self._file.read(_CHUNK)).rpartition(b"\n")
+        data = self._rest + self._file.read(_CHUNK)
+        lines, newline, self._rest = data.rpartition(b"\n")
+        if len(self._rest) >= _MOST:
+            # No line that anybody reads: it is shown in pieces.
+            self._rest = b""
+            return data
         return lines + newline
 
     def close(self) -> None:

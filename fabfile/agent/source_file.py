@@ -20,19 +20,38 @@ def read(code: str, path: str) -> bytes | None:
     name = os.path.relpath(path, code) if os.path.isabs(path) else path
     try:
         root, real = os.path.realpath(code), os.path.realpath(os.path.join(code, path))
-        if os.path.commonpath([root, real]) != root:
-            raise ResourceError(f"{name} of the source leads out of it, to {real}; commit the file itself")
-        # What there is stays: nobody but root can write there.
-        handle = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        # Touches nothing yet: what is there may be a device, or have been exchanged by a build since it was looked up.
+        handle = os.open(real, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
+        if not _is_inside(root, real):
+            raise _leads_out(name, real) from None
         return None
     except (OSError, ValueError) as error:
         raise ResourceError(f"{name!r} of the source: {getattr(error, 'strerror', error)}") from error
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
+    try:
+        return _content(root, name, handle)
+    finally:
         os.close(handle)
-        raise ResourceError(f"{name} of the source is not a file; commit one, or name another")
-    with os.fdopen(handle, "rb") as file:
+
+
+def _content(root: str, name: str, handle: int) -> bytes:
+    opened = f"/proc/self/fd/{handle}"
+    # Where the kernel says that it is, and not where its path led a moment ago.
+    there, status = os.readlink(opened), os.fstat(handle)
+    if not _is_inside(root, there):
+        raise _leads_out(name, there)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        raise ResourceError(f"{name} of the source is not a file of its own; commit one, or name another")
+    with open(opened, "rb") as file:
         content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
         raise ResourceError(f"{name} of the source is larger than {LARGEST >> 20} MB, expected a file for people")
     return content
+
+
+def _is_inside(root: str, path: str) -> bool:
+    return os.path.commonpath([root, path]) == root
+
+
+def _leads_out(name: str, to: str) -> ResourceError:
+    return ResourceError(f"{name} of the source leads out of it, to {to}; commit the file itself")

@@ -153,6 +153,8 @@ def start(
 
     :param stdin: as subprocess takes it: a file descriptor, or `subprocess.DEVNULL`.
     """
+    if user is not None and cwd is not None:
+        argv, cwd = going_to(cwd, argv), None
     return subprocess.Popen(
         argv,
         stdin=stdin,
@@ -164,6 +166,14 @@ def start(
         start_new_session=True,
         **_identity(user),
     )
+
+
+def going_to(folder: str, argv: Sequence[str]) -> list[str]:
+    """A command that goes to a folder first, with the rights of whoever runs it.
+
+    Root must not go there for somebody else: by a link of theirs they would be where only root may go.
+    """
+    return ["sh", "-c", 'cd -- "$0" && exec "$@"', folder, *argv]
 
 
 @contextlib.contextmanager

@@ -65,7 +65,9 @@ def claimed(settings: Settings, resources: Iterable[Resource], roles: Container[
     paths += [layout.boot_config] if processes(settings, roles) else []
     paths += [f"{CERTBOT}/renewal/{settings.app}.conf"] if settings.tls.is_issued else []
     name = re.compile(rf"(.*[-.@/])?{re.escape(settings.app)}(\.[a-z]+)?")
-    taken = [path for path in paths if name.fullmatch(path) and "hostsmith" not in path]
+    # In a folder or under a name that begins with ours, nobody else has anything.
+    ours = re.compile(r"/([0-9]+-)?hostsmith[-./]")
+    taken = [path for path in paths if name.fullmatch(path) and not ours.search(path)]
     users = tuple(each for each in found if isinstance(each, OwnUser))
     return Claimed(settings.app, tuple(dict.fromkeys(taken)), users)
 

@@ -57,10 +57,5 @@ class Command(Resource):
         return True
 
     def _start(self, argv: list[str], label: str | None) -> None:
-        cwd = self.cwd
-        if self.user is not None and cwd is not None:
-            # The user goes there, and not root for them: a link of theirs could lead to where only root may go.
-            label = label or " ".join(argv)
-            argv, cwd = ["sh", "-c", 'cd -- "$0" && exec "$@"', cwd, *argv], None
         end = system.its_end
-        system.run(argv, cwd=cwd, user=self.user, env=self.env, timeout=self.timeout, label=label, keep=end)
+        system.run(argv, cwd=self.cwd, user=self.user, env=self.env, timeout=self.timeout, label=label, keep=end)

@@ -72,7 +72,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "agent/filesystem.py": ("open os.listdir shutil.copytree", _HANDLES),
     "agent/gate.py": ("open", _KERNEL),
     "agent/git.py": ("os.listdir tempfile.TemporaryDirectory", _ROOTS),
-    "agent/handover.py": ("os.chmod os.chown os.listdir", _HANDLES),
+    "agent/handover.py": ("os.chmod os.chown os.listdir os.open", _HANDLES),
     "agent/interpreters.py": ("glob.glob", "names alone; what is run is looked at by `require_roots`"),
     "agent/lock.py": ("open os.open", _ROOTS),
     "agent/logs.py": ("glob.glob open", _ROOTS),
@@ -83,7 +83,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "agent/postgres.py": ("glob.glob", "names alone; they are read by `filesystem`"),
     "agent/scheduled.py": ("open", _ROOTS),
     "agent/shared_files.py": ("open os.walk tempfile.NamedTemporaryFile", _APPS),
-    "agent/source_file.py": ("os.open", _HANDLES),
+    "agent/source_file.py": ("open os.open", _HANDLES),
     "agent/tools.py": ("glob.glob", _ROOTS),
     "agent/unpack.py": (
         "os.listdir os.makedirs os.mkdir os.open os.rename os.scandir shutil.rmtree",
