@@ -236,7 +236,10 @@ def require_trusted(path: str) -> None:
 
 def _require_trusted(folder: paths.Folder) -> None:
     if not folder.trusted:
-        raise ResourceError(f"{folder.path} can be changed by another user than root, expected a folder of root's")
+        raise ResourceError(
+            f"{folder.path}: {folder.changeable} on the way there can be changed by another user than root, expected "
+            f"folders of root's alone; `chown root {folder.changeable}; chmod go-w {folder.changeable}` makes it one"
+        )
 
 
 def move(source: str, path: str) -> None:

@@ -31,12 +31,18 @@ class Folder:
 
     :param fd: its descriptor, for `dir_fd` alone (O_PATH).
     :param path: for people.
-    :param trusted: whether nobody but root can change what is in it, nor could anybody else have put it here.
+    :param changeable: the first folder on the way there that somebody else than root can change; empty: there is none,
+        and so nobody else can change what is in it, nor have put it here.
     """
 
     fd: int
     path: str
-    trusted: bool
+    changeable: str
+
+    @property
+    def trusted(self) -> bool:
+        """Whether it is root's alone, and the way there."""
+        return not self.changeable
 
     def status(self, name: str) -> os.stat_result | None:
         """What is known of an entry, a link by itself; None when there is none."""
@@ -99,9 +105,9 @@ def folder(path: str) -> Iterator[Folder]:
     :raises ResourceError: the way there leads over a link that somebody else than root may have made.
     :raises OSError: it is not there, or is no folder.
     """
-    fd, trusted = _walk(path, _names(path))
+    fd, changeable = _walk(path, _names(path))
     try:
-        yield Folder(fd, path, trusted)
+        yield Folder(fd, path, changeable)
     finally:
         os.close(fd)
 
@@ -139,31 +145,33 @@ def _names(path: str) -> list[str]:
     return [name for name in path.split("/") if name not in ("", ".")]
 
 
-def _walk(path: str, names: list[str]) -> tuple[int, bool]:
-    """A descriptor of the folder at the end, and whether it is to be trusted."""
+def _walk(path: str, names: list[str]) -> tuple[int, str]:
+    """A descriptor of the folder at the end, and the first on the way that somebody else can change."""
     ahead, links = names[::-1], 0
-    fd = os.open("/", _FOLDER)
-    trusting = True
+    fd, here = os.open("/", _FOLDER), "/"
+    changeable = ""
     try:
         while ahead:
             name = ahead.pop()
             status = _status(fd, name, path)
             if stat.S_ISLNK(status.st_mode):
-                led_to = _followed(fd, name, status, trusting, path)
+                led_to = _followed(fd, name, status, not changeable, path)
                 if (links := links + 1) > _MOST_LINKS:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
                 if led_to.startswith("/"):
-                    fd, trusting = _replaced(fd, os.open("/", _FOLDER)), True
+                    fd, here = _replaced(fd, os.open("/", _FOLDER)), "/"
                 ahead += _names(f"/{led_to}")[::-1]
                 continue
-            if name == ".." and not trusting:
+            if name == ".." and changeable:
                 raise ResourceError(f"{path}: `..` is not followed below a folder that is not root's alone")
-            fd = _replaced(fd, _opened(fd, name, path))
-            trusting = trusting and _keeps(os.fstat(fd))
+            fd, here = _replaced(fd, _opened(fd, name, path)), os.path.normpath(os.path.join(here, name))
+            if not changeable and not _keeps(os.fstat(fd)):
+                changeable = here
     except BaseException:
         os.close(fd)
         raise
-    return fd, trusting and not os.fstat(fd).st_mode & _OTHERS_WRITE
+    # To one such as /tmp others can add, though they replace nothing.
+    return fd, changeable or (here if os.fstat(fd).st_mode & _OTHERS_WRITE else "")
 
 
 def _replaced(old: int, new: int) -> int:

@@ -69,7 +69,8 @@ def claimed(settings: Settings, resources: Iterable[Resource], roles: Container[
     ours = re.compile(r"/([0-9]+-)?hostsmith[-./]")
     taken = [path for path in paths if name.fullmatch(path) and not ours.search(path)]
     users = tuple(each for each in found if isinstance(each, OwnUser))
-    return Claimed(settings.app, tuple(dict.fromkeys(taken)), users)
+    within = (layout.base,) if processes(settings, roles) else ()
+    return Claimed(settings.app, tuple(dict.fromkeys(taken)), users, within)
 
 
 def _members(resources: Iterable[Resource]) -> Iterator[Resource]:

@@ -21,16 +21,20 @@ class Claimed(Resource):
     :param app: the app.
     :param paths: files, links and folders.
     :param users: users, who have a mark of their own.
+    :param within: folders in which root runs what it finds, and which so must be root's alone.
     """
 
     app: str
     paths: tuple[str, ...]
     users: tuple[OwnUser, ...] = ()
+    within: tuple[str, ...] = ()
 
     def describe(self) -> str:
         return f"names of {self.app}"
 
     def check(self) -> Change | None:
+        for folder in filter(filesystem.is_folder, self.within):
+            filesystem.require_trusted(folder)
         for user in self.users:
             user.check()
         known = self._known()

@@ -103,6 +103,9 @@ def names_in_sudoers(text: str) -> set[str]:
     """The users, and groups with % in front, that lines of sudoers(5) give something to."""
     found: set[str] = set()
     for line in text.replace("\\\n", " ").splitlines():
+        if re.match(r"\s*(Defaults|(Cmnd|Cmd|Host|Runas)_Alias)\b", line):
+            # It says how, and gives nobody anything.
+            continue
         users = re.match(r"\s*User_Alias\s+(.*)", line)
         who = users[1] if users else line.split("#")[0].partition("=")[0]
         found.update(re.split(r"[\s,=:]+", who))

@@ -1,7 +1,7 @@
-"""Names that no app and no deploy user may have: a host has them already, or would take ours for its own later.
+"""Names that no app and no deploy user may have: every host has them, or whoever has them may do more than an app.
 
-The list is no door: what a host has is looked at there. It is for what comes later, by a package, and for a message
-before any host is asked.
+The list is no door: what a host has is looked at there, before anything is changed. It is for a message before any host
+is asked, and for what comes later, by a package that takes a user or a group of its name as it is.
 """
 
 from __future__ import annotations
@@ -14,25 +14,17 @@ nobody nogroup operator pkcs11 plugdev podman polkitd proxy pulse render root sa
 src ssl-cert staff sudo sync sys syslog tape tcpdump tss tty ubuntu users utmp uucp uuidd video voice wheel wireshark
 www-data
 """
-# Users that packages make, and take as they are when there is one of the name.
+# Users of what hostsmith installs.
 _PACKAGES = """
-amavis apache apache2 avahi barman bind caddy certbot clamav consul couchdb cups dnsmasq docker-registry dovecot
-dovenull elasticsearch epmd etcd exim fetchmail fluentd freerad ftp fwupd-refresh geoclue git gitea gitlab gitolite3
-gluster grafana haproxy icinga influxdb jenkins jetty kafka kibana letsencrypt lighttpd logcheck logstash mariadb
-meilisearch memcache memcached minio mongodb mosquitto munin mysql nagios named nats netdata nginx nsd nslcd ntp ntpd
-ntpsec nut odoo opendkim opendmarc openldap opensearch openvpn pcp pdns pgbouncer pollinate postdrop postfix postgres
-postgresql postgrey powerdns privoxy proftpd prometheus puppet rabbitmq redis redis-server redsocks rspamd rtkit
-shinken slurm snmp solr spamd speech-dispatcher sphinxsearch squid ssh sshd sssd statd stunnel4 tftp tinyproxy tomcat
-tor traefik unbound unscd usbmux uwsgi valkey varnish vmail vsftpd wazuh whoopsie zabbix zookeeper
+certbot haproxy letsencrypt mariadb memcache memcached mysql nginx postgres postgresql redis redis-server ssh sshd
 """
-# Names in /etc/logrotate.d, /etc/nginx, /var/log and so on of hosts as they are sold, or of nginx's own variables.
+# Names in /etc/logrotate.d, /etc/nginx and /var/log of every host.
 _FILES = """
-alternatives apport apt arg args bootlog btmp cloud-init cookie cron default dist-upgrade dpkg fail2ban faillog http
-installer journal lastlog localhost lost-found private rsyslog runit sent-http supervisor sysstat ubuntu-advantage
-ubuntu-pro-client ufw unattended-upgrades upstream-cookie upstream-http wtmp
+alternatives apt bootlog btmp cloud-init cron default dpkg fail2ban faillog journal lastlog private rsyslog supervisor
+ufw unattended-upgrades wtmp
 """
 _ALL = frozenset(f"{_USERS} {_PACKAGES} {_FILES}".split())
-_FIRST = ("hostsmith", "systemd-", "debian-", "fwupd-", "gnome-", "php", "postgresql-", "prometheus-", "tomcat")
+_FIRST = ("hostsmith", "systemd-")
 
 
 def is_reserved(name: str) -> bool:

@@ -60,7 +60,7 @@ def project(
 
 
 def test_provision_with_nothing_to_change(project: Project) -> None:
-    costs(project, "provision").assert_at_most(Counts(1, 1, trips=9, up=11_000, down=12_000, programs=16))
+    costs(project, "provision").assert_at_most(Counts(1, 1, trips=9, up=11_500, down=13_500, programs=16))
 
 
 def test_deploy_of_a_revision_with_the_same_requirements(project: Project) -> None:

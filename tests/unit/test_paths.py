@@ -141,6 +141,13 @@ def test_what_is_theirs_is_made_and_changed_as_before(host: LocalHost, theirs: P
     assert host.converge(Absent(f"{theirs}/data")).states == ["changed"]
 
 
+def test_what_makes_a_folder_another_users_is_named(place: Path) -> None:
+    (place / "srv/app/venvs").mkdir(parents=True)
+    (place / "srv").chmod(0o775)
+    with pytest.raises(ResourceError, match=f"{place}/srv on the way there can be changed by another user.*chmod go-w"):
+        filesystem.require_trusted(f"{place}/srv/app/venvs")
+
+
 def test_links_of_roots_in_folders_of_roots_are_followed(host: LocalHost, place: Path) -> None:
     (place / "disk").mkdir()
     (place / "srv").symlink_to("disk")
