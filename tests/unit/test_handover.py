@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import stat
 import subprocess
@@ -12,7 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import handover
+from hostsmith.agent import handover, source_file
+from hostsmith.agent.builder import Builder
+from hostsmith.agent.system import CommandError
 from hostsmith.resources import ResourceError
 
 pytestmark = [
@@ -145,3 +148,61 @@ def test_neither_pipes_nor_setuid_nor_access_lists_nor_depth_stay_behind(tree: P
         with pytest.raises(ResourceError, match="folders in each other"):
             handover.take_back(handle, UID)
     assert os.stat("/etc/passwd").st_uid == 0
+
+
+@pytest.mark.parametrize("how", ["open", "mapped"])
+def test_a_file_that_a_process_has_open_to_write_is_not_taken_for_roots(tree: Path, how: str) -> None:
+    path = tree / "inner" / "held"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"x" * 4096)
+    handle = os.open(tree, handover.FOLDER)
+    handover.give(handle, UID, UID)
+    # As a process of the app's has it, that a build has passed a descriptor to.
+    held = os.open(path, os.O_RDWR)
+    mapped = mmap.mmap(held, 4096) if how == "mapped" else None
+    if mapped:
+        os.close(held)
+    with pytest.raises(ResourceError, match="held: found it open for writing"):
+        handover.take_back(handle, UID)
+    mapped.close() if mapped else os.close(held)
+    handover.take_back(handle, UID)
+    os.close(handle)
+    assert path.stat().st_uid == 0
+
+
+def test_who_builds_goes_to_a_folder_by_their_own_rights(tmp_path: Path) -> None:
+    # Root may go there, and nobody else past what is above.
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "text").write_text("secret")
+    builder = Builder("nobody")
+    with pytest.raises(CommandError, match="can't cd to"):
+        builder.run(["cat", "text"], cwd=str(tmp_path / "inner"))
+    assert builder.run(["pwd"], cwd="/usr").stdout == b"/usr\n"
+
+
+def test_what_is_swapped_while_root_reads_it_of_a_build_is_not_what_is_read(tree: Path, victim: Path) -> None:
+    (victim / "f0").write_bytes(b"secret")
+    (tree / "d0/f0").write_bytes(b"theirs")
+    (tree.parent / "code").mkdir()
+    code = tree.parent / "code"
+    tree.rename(code / "tree")
+    link = code / "tree" / "link"
+    link.symlink_to(victim)
+    for path in (code, code / "tree"):
+        os.chown(path, UID, UID)
+    argv = [sys.executable, "-c", SWAPPER, str(code / "tree"), str(link), "1", str(UID)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as swapper:
+        assert swapper.stdout is not None
+        assert swapper.stdout.readline() == b"ready\n"
+        found = set()
+        limit = time.monotonic() + 30
+        # Both are met, or nothing was tried.
+        while time.monotonic() < limit and not {b"theirs", b"refused"} <= found:
+            for _ in range(200):
+                try:
+                    found.add(source_file.read(str(code), "tree/d0/f0"))
+                except ResourceError:
+                    found.add(b"refused")
+        swapper.kill()
+    assert {b"theirs", b"refused"} <= found
+    assert b"secret" not in found
