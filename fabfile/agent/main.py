@@ -193,8 +193,8 @@ class _Run:
         return {"ok": True}
 
     def _put_back(self) -> dict[str, Any]:
-        # What does not last may be held without it.
-        if self._lock is not None or not self._held:
+        # What does not last is held without it, and so is nothing at all.
+        if self._lock is not None:
             self._require_lock()
         return {"ok": engine.put_back(self._held, *self._books())}
 

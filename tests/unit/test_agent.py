@@ -317,7 +317,6 @@ class TestLock:
         [
             {"op": "converge", "resources": [], "modules": {}},
             {"op": "confirm"},
-            {"op": "put_back"},
             {"op": "load", "argv": ["true"]},
             {"op": "ask", "query": "resolve", "arguments": {}},
         ],
@@ -341,6 +340,11 @@ class TestLock:
             agent.lock()
             assert "needs the lock" not in error(agent)
         assert ["needs the lock" in each for each in found] == [True] * 3
+
+    def test_a_balancer_that_had_nothing_to_drain_has_nothing_to_put_back(self, tmp_path: Path) -> None:
+        with Agent(tmp_path) as agent:
+            agent.send(op="put_back")
+            assert agent.outcome().ok
 
     def test_an_answer_that_nobody_asked_for_and_that_says_nothing_ends_no_run(self, tmp_path: Path) -> None:
         with Agent(tmp_path) as agent:
