@@ -8,8 +8,7 @@ import stat
 import struct
 from collections.abc import Iterator
 
-from . import acl
-from .handover import FOLDER
+from . import acl, paths
 
 _ENTRY = struct.Struct("<HHI")
 _USER = 0x02
@@ -21,16 +20,13 @@ def opened(folder: str, uid: int) -> Iterator[None]:
 
     By its access list, and not by the app's group, which could read the app's environment and data.
     """
-    handle = os.open(folder, FOLDER)
-    try:
+    with paths.folder(folder) as held, held.readable() as handle:
         entries = [entry for entry in _entries(handle) if entry[::2] != (_USER, uid)]
         acl.write(handle, _packed([*entries, (_USER, 1, uid)]), folder)
         try:
             yield
         finally:
             acl.write(handle, _packed(entries), folder)
-    finally:
-        os.close(handle)
 
 
 def _entries(folder: int) -> list[tuple[int, int, int]]:

@@ -202,7 +202,7 @@ def _followed(fd: int, name: str, status: os.stat_result, trusting: bool, path: 
     if os.geteuid() == 0 and not (trusting and _is_ours(status)):
         raise ResourceError(
             f"{path}: {name!r} on the way there is a symbolic link that another user than root can change; "
-            "remove it, or have root make it in a folder of root's"
+            "put the folder itself there, or mount it there (`mount --bind`)"
         )
     return os.readlink(name, dir_fd=fd)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 from collections.abc import Iterator
 
 from ..resources.base import ResourceError
@@ -69,6 +70,14 @@ def _mount(path: str) -> str:
     while not os.path.ismount(path):
         path = os.path.dirname(path)
     return path
+
+
+def mounted_below(folder: str) -> list[str]:
+    """The folders below a folder at which something is mounted."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
+        # Spaces and the like are written as C writes octal numbers, see proc(5).
+        found = (re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), line.split()[4]) for line in table)
+        return sorted({path for path in found if path.startswith(f"{os.path.realpath(folder)}/")})
 
 
 def _mb(size: int) -> str:

@@ -57,7 +57,8 @@ class OwnUser(Resource):
             return None
         if not self._is_of_earlier_version(found):
             raise ResourceError(
-                f"there is a user {self.name} on this host who is not made for the {self.purpose}; {self._advice}"
+                f"there is a user {self.name} on this host who is not made for the {self.purpose}; {self._advice}, or "
+                f"remove it if nobody needs it (`userdel {self.name}`)"
             )
         return Change("marked", lambda: self._mark(self.purpose), lambda: self._mark(found.pw_gecos))
 

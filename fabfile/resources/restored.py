@@ -5,9 +5,10 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import stat
 from dataclasses import dataclass
 
-from ..agent import filesystem, supervisord
+from ..agent import acl, filesystem, paths, space, supervisord
 from ..agent.layout import Layout
 from .base import Change, PutBack, Resource, ResourceError
 
@@ -71,8 +72,28 @@ class Exchanged(Resource):
         return f"folder {self.path}"
 
     def check(self) -> Change | None:
-        undo = ExchangedBack(self.path, self.fresh, os.stat(self.path).st_ino)
-        return Change("exchanged", lambda: exchange(self.path, self.fresh), undo, durable=(undo,))
+        found = filesystem.at(self.path)
+        if found is None or found.target is not None:
+            raise ResourceError(
+                f"{self.path} is a link, in whose place a folder would come, without what the link leads to; mount it "
+                f"there (`mount --bind`), and not below, or move its content to {self.path}"
+            )
+        if mounted := space.mounted_below(self.path):
+            raise ResourceError(
+                f"{', '.join(mounted)} is mounted below {self.path}, and would be left behind with what is replaced; "
+                "unmount it, restore, and move what was restored there onto it again"
+            )
+        undo = ExchangedBack(self.path, self.fresh, found.status.st_ino)
+        return Change("exchanged", self._exchange, undo, durable=(undo,))
+
+    def _exchange(self) -> None:
+        with paths.folder(self.path) as old, old.readable() as before, paths.folder(self.fresh) as new:
+            # Who besides the app comes in, such as nginx to uploads.
+            found, entries = stat.S_IMODE(os.fstat(before).st_mode), acl.read(before)
+            with new.readable() as after:
+                os.fchmod(after, found)
+                acl.write(after, entries, self.fresh)
+        exchange(self.path, self.fresh)
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,17 @@ BindPaths={data}
 BindReadOnlyPaths={config}:/etc/redis/redis-{app}.conf
 """
 _OURS = "^# Written by hostsmith"
+_AS = """\
+user=$1; shift
+id -u "$user" >/dev/null 2>&1 || { echo "there is no user $user here yet; run fab provision first" >&2; exit 1; }
+exec runuser -u "$user" -g "$user" -G redis -- "$@"
+"""
 # It saves when it is stopped, and would wait for ever for a folder that is not its own any more.
-_GIVE = 'systemctl stop -- "$1" && chown --recursive --no-dereference "$2:$2" "$3" && systemctl daemon-reload'
+_GIVE = """\
+if [ -L "$3" ]; then echo "$3 is a link, which is not followed; mount its folder there (mount --bind)" >&2; exit 1; fi
+systemctl stop -- "$1" && chown --recursive --no-dereference "$2:$2" "$3" && systemctl daemon-reload
+systemctl start -- "$1"
+"""
 _GIVEN = '[ ! -d "$1" ] || [ "$(stat -c %U "$1")" = "$2" ]'
 _SWAP = """\
 user=$4
@@ -107,7 +116,7 @@ class Redis(Service):
     def _as_redis(self) -> Argv:
         """What lies in Redis' folder is Redis', and is read and written by no one else: it may lead anywhere."""
         # The package's group opens the folder around it.
-        return ["runuser", "-u", self._user, "-g", self._user, "-G", "redis", "--"]
+        return ["sh", "-c", _AS, "as", self._user]
 
     def install(self) -> list[Resource]:
         unit = f"/etc/systemd/system/{self._unit}.d"
@@ -122,6 +131,12 @@ class Redis(Service):
             OwnUser(self._user, f"Redis of {self.settings.app}", "/nonexistent"),
             Directory(unit, mode=0o755),
             File(f"{unit}/hostsmith.conf", _CONFINED.format(**variables), mode=0o644, notify=Restart(self._unit)),
+            Directory("/etc/hostsmith", mode=0o755),
+            KeptFile(
+                *(self._config, self._text(), self.settings.app, self.name),
+                *(0o640, "root", self._user),
+                notify=Restart(self._unit),
+            ),
             # What versions had that ran all of them as one user.
             Command(
                 ["sh", "-c", _GIVE, "give", self._unit, self._user, self._data],
@@ -129,12 +144,6 @@ class Redis(Service):
                 label=f"data of Redis given to {self._user}",
             ),
             Directory(self._data, mode=0o750, owner=self._user, group=self._user),
-            Directory("/etc/hostsmith", mode=0o755),
-            KeptFile(
-                *(self._config, self._text(), self.settings.app, self.name),
-                *(0o640, "root", self._user),
-                notify=Restart(self._unit),
-            ),
             # Its place before, in a folder that all servers could write to.
             Command(["rm", "--", self._old], only_if=["grep", "-qs", _OURS, self._old], label=f"removed {self._old}"),
             SystemService(self._unit),

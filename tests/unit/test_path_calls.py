@@ -67,7 +67,6 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "agent/controller.py": ("open", _KERNEL),
     "agent/cron.py": ("open os.makedirs os.open os.replace", _APPS),
     "agent/doctor.py": ("glob.glob", _ROOTS),
-    "agent/door.py": ("os.open", _ROOTS),
     "agent/draining.py": ("open", _KERNEL),
     "agent/filesystem.py": ("open os.listdir shutil.copytree", _HANDLES),
     "agent/gate.py": ("open", _KERNEL),
@@ -84,6 +83,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "agent/scheduled.py": ("open", _ROOTS),
     "agent/shared_files.py": ("open os.walk tempfile.NamedTemporaryFile", _APPS),
     "agent/source_file.py": ("open os.open", _HANDLES),
+    "agent/space.py": ("open", _KERNEL),
     "agent/tools.py": ("glob.glob", _ROOTS),
     "agent/unpack.py": (
         "os.listdir os.makedirs os.mkdir os.open os.rename os.scandir shutil.rmtree",
