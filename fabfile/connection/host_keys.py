@@ -7,6 +7,7 @@ import fcntl
 import os
 import re
 import socket
+import stat
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ class Rules:
     :param algorithms: those that a host may prove its key by; None for all.
     :param smallest_rsa: bits of an RSA key.
     :param check_address: whether the key must also be that of the IP address, where one is known.
+    :param without_port: the host as a file names it that leaves out the port, which ssh takes where no file has the
+        port; empty where there is no other name.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Rules:
     algorithms: tuple[str, ...] | None = None
     smallest_rsa: int = 0
     check_address: bool = False
+    without_port: str = ""
 
     @classmethod
     def of(cls, host: str, port: int, options: Mapping[str, str]) -> Rules:
@@ -76,6 +80,7 @@ class Rules:
             _algorithms(shown, options.get("hostkeyalgorithms", "")),
             int(options.get("requiredrsasize", "0")),
             options.get("checkhostip", "no") not in _NO,
+            host if shown != host and "hostkeyalias" not in options else "",
         )
 
 
@@ -133,8 +138,12 @@ class HostKeys(paramiko.MissingHostKeyPolicy):
         :raises HostKeyError: it is not, or nobody can say.
         """
         rules, known, blob = self.rules, self._found, key.asbytes()
-        self._refuse_unfit(key, known)
         plain = [each for each in known if not each.marker]
+        if not plain and rules.without_port:
+            # Another key under this name is that of another server on the machine.
+            known = [*known, *(each for each in self._known(rules.without_port) if each.blob == blob)]
+            plain = [each for each in known if not each.marker]
+        self._refuse_unfit(key, known)
         if not plain and any(each.marker == "@cert-authority" for each in known):
             raise HostKeyError(
                 f"{rules.name}: known_hosts has a @cert-authority for it, and only ssh can check a host's certificate; "
@@ -182,11 +191,14 @@ class HostKeys(paramiko.MissingHostKeyPolicy):
         :returns: the keys of the host in the files.
         """
         name = self.rules.name
+        became = f"now remembered in {_shown(path)}"
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             with os.fdopen(fd, "r+b", buffering=0) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
+                if not stat.S_ISREG(os.fstat(fd).st_mode):
+                    became = f"not remembered: {path} keeps nothing"
                 if known := [each for each in self._known(name) if not each.marker]:
                     return known
                 end = os.lseek(fd, 0, os.SEEK_END)
@@ -196,7 +208,7 @@ class HostKeys(paramiko.MissingHostKeyPolicy):
         except OSError as error:
             raise HostKeyError(f"{name}: cannot add its key to {path}: {error.strerror}") from None
         # One write, and to the stream of this moment: others print too, and a live display may stand on the screen.
-        sys.stderr.write(f"{name}: a new host; its key {fingerprint(key)} is now remembered in {_shown(path)}\n")
+        sys.stderr.write(f"{name}: a new host; its key {fingerprint(key)} is {became}\n")
         return [Known("", key.get_name(), key.asbytes(), path)]
 
 
@@ -208,7 +220,7 @@ def fingerprint(key: paramiko.PKey) -> str:
 def _is_revoked(name: str, key: paramiko.PKey, revoked: Path) -> bool:
     """Whether a list of RevokedHostKeys has a key: a binary one, or lines of public keys.
 
-    :raises HostKeyError: it cannot be read.
+    :raises HostKeyError: it cannot be read, or has a line that is no key: ssh then takes every key for revoked.
     """
     try:
         content = revoked.read_bytes()
@@ -216,7 +228,20 @@ def _is_revoked(name: str, key: paramiko.PKey, revoked: Path) -> bool:
             return openssh.is_in_list(f"{key.get_name()} {key.get_base64()}", revoked)
     except OSError as error:
         raise HostKeyError(f"{name}: RevokedHostKeys {revoked} cannot be read: {error.strerror}") from None
-    return key.get_base64().encode() in content.split()
+    found = False
+    for number, line in enumerate(content.decode(errors="replace").split("\n"), 1):
+        line = line.strip(" \t")
+        if not line or line.startswith("#"):
+            continue
+        try:
+            kind, text, *_ = [*line.split(), "", ""]
+            found |= known_hosts.key_of(kind, text) == key.asbytes()
+        except ValueError:
+            raise HostKeyError(
+                f"{name}: RevokedHostKeys {revoked}, line {number}: found no public key, expected one in each line; "
+                "ssh then accepts no host"
+            ) from None
+    return found
 
 
 def _address(client: paramiko.SSHClient) -> str:

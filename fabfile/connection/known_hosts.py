@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import hashlib
 import hmac
@@ -50,11 +49,32 @@ def entries(name: str, path: Path) -> list[Known]:
 
 def _parsed(lines: Iterable[str], path: Path) -> Iterable[Known]:
     for line in lines:
-        marker, *words = line.split() if line.startswith("@") else ("", *line.split())
+        words = line.split()
+        marker = words.pop(0) if words and words[0].startswith("@") else ""
         _, kind, text, *_ = [*words, "", "", ""]
-        with contextlib.suppress(binascii.Error, ValueError):
-            if text and (blob := base64.b64decode(text)):
+        with contextlib.suppress(ValueError):
+            # A line that takes trust away is taken for one whatever else is wrong with it.
+            if blob := base64.b64decode(text) if marker else key_of(kind, text):
                 yield Known(marker, kind, blob, path)
+
+
+def key_of(kind: str, text: str) -> bytes:
+    """The key that two words of a line are, as ssh reads them.
+
+    :raises ValueError: they are none.
+    """
+    rest = blob = base64.b64decode(text, validate=True)
+    parts = []
+    while rest:
+        end = 4 + int.from_bytes(rest[:4], "big")
+        parts.append(rest[4:end])
+        if len(rest) < max(end, 5):
+            raise ValueError("cut short")
+        rest = rest[end:]
+    # The key says again of which type it is.
+    if len(parts) < 2 or parts[0] != ("ssh-rsa" if kind.startswith("rsa-sha2-") else kind).encode():
+        raise ValueError(f"no key of type {kind}")
+    return blob
 
 
 def fingerprint(kind: str, blob: bytes) -> str:
@@ -75,11 +95,12 @@ def _of_host(name: str, path: Path) -> Iterable[str]:
 
     :raises HostKeyError: it has a marker that nobody knows.
     """
-    for line in path.read_text(errors="replace").splitlines():
+    for line in path.read_text(errors="replace").split("\n"):
         words = line.split()
-        if line.startswith("@") and len(words) > 3 and words[0] not in _MARKERS:
+        is_marked = bool(words) and words[0].startswith("@")
+        if is_marked and len(words) > 3 and words[0] not in _MARKERS:
             raise HostKeyError(f"{path}: found the marker {words[0]}, expected one of {', '.join(_MARKERS)}")
-        names = words[line.startswith("@") :]
+        names = words[is_marked:]
         if names and not names[0].startswith("#") and _is_of(name, names[0]):
             yield line
 

@@ -101,7 +101,7 @@ def known_lines(name: str, path: Path) -> list[str] | None:
         return None
     if done.returncode not in (0, 1) or (done.returncode and done.stdout):
         raise HostKeyError(f"{path}: ssh-keygen cannot read it: {_first_line(done)}")
-    return [line for line in done.stdout.splitlines() if not line.startswith("#")]
+    return [line for line in done.stdout.split("\n") if not line.startswith("#")]
 
 
 def is_in_list(line: str, revoked: Path) -> bool:

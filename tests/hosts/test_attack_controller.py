@@ -45,6 +45,7 @@ def new_key(folder: Path) -> str:
     [
         ("", {"known_hosts": "@revoked * KEY"}, "revoked"),
         ("", {"known_hosts": "@revoked * KEY\nHOST KEY"}, "revoked"),
+        ("", {"known_hosts": "HOST KEY\n  @revoked HOST KEY"}, "revoked"),
         ("", {"known_hosts2": "HOST OTHER"}, "CHANGED"),
         ("", {"known_hosts": "@cert-authority * OTHER"}, "@cert-authority"),
         ("UserKnownHostsFile ~/.ssh/work", {"work": "HOST OTHER"}, "CHANGED"),

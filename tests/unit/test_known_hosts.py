@@ -106,6 +106,57 @@ def test_a_revoked_key_is_refused_wherever_else_it_stands(tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("reader")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "  @revoked * KEY",
+        "\t@revoked * KEY",
+        "@revoked   *   KEY",
+        " @revoked\t*\tKEY",
+        "@revoked * KEY \r",
+        "@revoked * KEY # x",
+    ],
+)
+def test_a_revoked_key_is_refused_however_its_line_is_spaced(tmp_path: Path, text: str) -> None:
+    line, key = new_key()
+    path = tmp_path / "known_hosts"
+    separated = line.replace(" ", "\t") if "*\t" in text else line
+    path.write_text(f"web1 {line}\n{text.replace('KEY', separated)}\n", newline="")
+    with pytest.raises(HostKeyError, match="revoked"):
+        meet("web1", key, path)
+
+
+@pytest.mark.usefixtures("reader")
+@pytest.mark.parametrize("text", ["web1 TYPE BLOB!", "web1 ssh-rsa BLOB", "web1 RSA BLOB", "web1 ssh-new BLOB"])
+def test_a_line_that_is_no_key_to_ssh_makes_no_host_known(tmp_path: Path, text: str) -> None:
+    (kind, blob), key = new_key()[0].split(), paramiko.ECDSAKey.generate()
+    assert keys("web1", tmp_path / "known_hosts", text.replace("TYPE", kind).replace("BLOB", blob)) == []
+    whole = f"\t web1  {key.get_name()}\t{key.get_base64()} \r"
+    assert keys("web1", tmp_path / "known_hosts", whole) == [key.asbytes()]
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_host_on_another_port_is_known_by_its_name_alone_too(tmp_path: Path) -> None:
+    path = tmp_path / "known_hosts"
+    (line, key), (_, other) = new_key(), new_key()
+    strict = {"stricthostkeychecking": "yes", "userknownhostsfile": str(path), "globalknownhostsfile": "none"}
+    path.write_text(f"web1 {line}\n")
+    show(key, Rules.of("web1", 2222, strict))
+    with pytest.raises(HostKeyError, match="no key of it"):
+        show(other, Rules.of("web1", 2222, strict))
+    show(other, Rules.of("web1", 2222, {**strict, "stricthostkeychecking": "accept-new"}))
+    # With a key for the port, that counts alone; and what is revoked is so on each port.
+    with pytest.raises(HostKeyError, match="CHANGED"):
+        show(key, Rules.of("web1", 2222, strict))
+    path.write_text(f"web1 {line}\n@revoked web1 {line}\n")
+    with pytest.raises(HostKeyError, match="revoked"):
+        show(key, Rules.of("web1", 2222, strict))
+    path.write_text(f"web {line}\n")
+    with pytest.raises(HostKeyError, match="no key of it"):
+        show(key, Rules.of("web1", 2222, {**strict, "hostkeyalias": "alias"}))
+
+
+@pytest.mark.usefixtures("reader")
 def test_another_key_that_is_revoked_is_in_nobodys_way(tmp_path: Path) -> None:
     path = tmp_path / "known_hosts"
     path.write_text(f"@revoked * {new_key()[0]}\n")
@@ -145,6 +196,32 @@ def test_a_key_in_a_list_of_revoked_ones_is_refused(tmp_path: Path, binary: bool
     with pytest.raises(HostKeyError, match="revoked"):
         meet("web1", key, tmp_path / "known_hosts", revoked=revoked)
     meet("web1", other, tmp_path / "known_hosts", revoked=revoked)
+
+
+@pytest.mark.parametrize("text", ["KEY", "\t KEY a comment", "# mine\n\nKEY\r"])
+def test_a_key_is_found_in_a_list_of_revoked_ones_as_ssh_finds_it(tmp_path: Path, text: str) -> None:
+    (line, key), (_, other) = new_key(), new_key()
+    (tmp_path / "revoked").write_text(text.replace("KEY", line), newline="")
+    with pytest.raises(HostKeyError, match="is revoked by"):
+        meet("web1", key, tmp_path / "known_hosts", revoked=tmp_path / "revoked")
+    meet("web1", other, tmp_path / "known_hosts", revoked=tmp_path / "revoked")
+
+
+@pytest.mark.parametrize(
+    "damage", ["nonsense", "ssh-ed25519", "ssh-ed25519 AAAA", "@revoked * KEY", "KEY!", "CUT", "\r"]
+)
+def test_a_list_of_revoked_keys_with_a_line_that_is_none_lets_no_host_in(tmp_path: Path, damage: str) -> None:
+    (line, _), (_, other) = new_key(), new_key()
+    (tmp_path / "revoked").write_text(damage.replace("KEY", line).replace("CUT", line[:-8]) + "\n", newline="")
+    with pytest.raises(HostKeyError, match=r"revoked, line 1: found no public key"):
+        meet("web1", other, tmp_path / "known_hosts", revoked=tmp_path / "revoked")
+
+
+def test_a_host_is_not_said_to_be_remembered_where_nothing_is(capfd: pytest.CaptureFixture[str]) -> None:
+    meet("web1", new_key()[1], Path("/dev/null"))
+    errors = capfd.readouterr().err
+    assert "not remembered" in errors
+    assert "now remembered" not in errors
 
 
 def test_an_rsa_key_shorter_than_ssh_takes_is_refused(tmp_path: Path) -> None:
