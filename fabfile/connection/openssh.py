@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import glob
 import os
 import pwd
+import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paramiko.config import SSHConfig
+from paramiko.config import SSHConfig, SSHConfigDict
 
 from ..errors import HostKeyError
 
@@ -20,6 +23,15 @@ if TYPE_CHECKING:
 
 # Seconds that a program may take: a `Match exec` or a name server that it waits for may take long.
 _TIMEOUT = 10
+# The options that say where a host is and who comes there.
+_WAY = ("hostname", "user", "port", "proxyjump", "proxycommand", "identityfile")
+# Lines that paramiko does not read, or not as ssh does: it takes a comment after a value for a part of it.
+_HALF_READ = re.compile(
+    r"^[ \t]*(?:(?:match|canonicalizehostname)\b|include\b[ \t=]*(?P<files>.*)$|[^#\s].*[ \t]#)",
+    re.MULTILINE | re.IGNORECASE,
+)
+
+_Pairs = tuple[tuple[str, str], ...]
 
 
 def options(c: Connection) -> Mapping[str, str]:
@@ -29,15 +41,97 @@ def options(c: Connection) -> Mapping[str, str]:
 
     :raises HostKeyError: ssh cannot read its configuration.
     """
-    files = _files(c.config)
-    if _once(c.config.base_ssh_config._config) != _once(_read(files)):
+    try:
+        pairs = _pairs(c.config, "-p", str(c.port), "-l", str(c.user), "--", c.original_host)
+    except LookupError:
         return dict(c.ssh_config)
+    return dict(reversed(pairs))
+
+
+def _pairs(config: Config, *arguments: str) -> _Pairs:
+    """What ssh answers by the files that a configuration is from.
+
+    :raises LookupError: it is from no files, or there is no ssh here, or none for this user: it asks the system for
+        the user's name and home.
+    :raises HostKeyError: ssh cannot read them.
+    """
+    files = _files(config)
+    if _once(config.base_ssh_config._config) != _once(_read(files)):
+        raise LookupError
     try:
         flags, text = _told(files, pwd.getpwuid(os.getuid()).pw_dir)
-        return _asked((*flags, "-p", str(c.port), "-l", str(c.user), "--", c.original_host), text)
-    except (FileNotFoundError, KeyError):
-        # No ssh here, or none for this user: it asks the system for the user's name and home.
-        return dict(c.ssh_config)
+        return _asked((*flags, *arguments), text)
+    except FileNotFoundError:
+        raise LookupError from None
+
+
+class WholeConfig(SSHConfig):
+    """The SSH configuration of Fabric's, with what ssh alone reads of where a host is and who comes there.
+
+    :param read: what paramiko has read.
+    """
+
+    def __init__(self, config: Config, read: SSHConfig) -> None:
+        super().__init__()
+        self._config = vars(read)["_config"]
+        self._of = config
+
+    def lookup(self, hostname: str) -> SSHConfigDict:
+        return whole(self._of, hostname, super().lookup(hostname))
+
+
+def whole(config: Config, name: str, found: SSHConfigDict) -> SSHConfigDict:
+    """What paramiko has found of a host, with ssh's answers where it reads more; an error of it is `options`' to tell.
+
+    Only the way there, of which Fabric then takes what nobody has said otherwise.
+    """
+    if not _is_half_read(_files(config)):
+        return found
+    with contextlib.suppress(LookupError, HostKeyError):
+        pairs = _pairs(config, "--", name)
+        asked: dict[str, Any] = dict(reversed(pairs))
+        said = {"hostname": asked["hostname"]}
+        for option, default in (("user", pwd.getpwuid(os.getuid()).pw_name), ("port", "22")):
+            if option in found or asked[option] != default:
+                said[option] = asked[option]
+        said |= {way: asked[way] for way in ("proxyjump", "proxycommand") if asked.get(way, "none") != "none"}
+        if "proxyjump" in said:
+            # ssh puts addresses in brackets, which Fabric takes for a part of a name.
+            said["proxyjump"] = re.sub(r"\[([\d.]+|[^]]+(?=\](?:,|$)))\]", r"\1", said["proxyjump"])
+        elif "proxyjump" in found and "proxycommand" not in said:
+            said["proxyjump"] = "none"
+        keys = [value for option, value in pairs if option == "identityfile"]
+        own = {} if keys == _usual_keys() else {"identityfile": keys}
+        # paramiko puts in what stands for `%h` and the like.
+        answer = SSHConfig()
+        vars(answer)["_config"] = [{"host": ["*"], "config": {**said, **own}}]
+        rest = {option: value for option, value in found.items() if option not in _WAY}
+        return SSHConfigDict({**rest, **answer.lookup(name)})
+    return found
+
+
+@functools.cache
+def _is_half_read(files: tuple[str, ...]) -> bool:
+    """Whether ssh may read more in files than paramiko does; an `Include` of nothing is in each Debian."""
+    for path in filter(os.path.isfile, files):
+        with open(path, encoding="utf-8", errors="replace") as file:
+            found = [line["files"] for line in _HALF_READ.finditer(file.read())]
+        folders = (os.path.expanduser("~/.ssh"), os.path.dirname(path))
+        if any(files is None or _is_of_files(files, folders) for files in found):
+            return True
+    return False
+
+
+def _is_of_files(patterns: str, folders: tuple[str, ...]) -> bool:
+    """Whether what an `Include` names may be there, in one of the folders where ssh looks."""
+    names = [os.path.expanduser(name) for name in patterns.split()]
+    there = any(glob.glob(os.path.join(folder, name)) for name in names for folder in folders)
+    return there or not set("%$'\"#").isdisjoint(patterns)
+
+
+@functools.cache
+def _usual_keys() -> list[str]:
+    return [value for option, value in _asked(("-F", "none", "--", "localhost"), "") if option == "identityfile"]
 
 
 def _files(config: Config) -> tuple[str, ...]:
@@ -78,7 +172,7 @@ def _told(files: tuple[str, ...], home: str) -> tuple[tuple[str, ...], str]:
 
 
 @functools.cache
-def _asked(arguments: tuple[str, ...], text: str) -> Mapping[str, str]:
+def _asked(arguments: tuple[str, ...], text: str) -> _Pairs:
     # A file, because ssh reads its configuration twice where it has a `Match final`.
     with tempfile.TemporaryFile() as file:
         file.write(text.encode())
@@ -87,7 +181,7 @@ def _asked(arguments: tuple[str, ...], text: str) -> Mapping[str, str]:
     if done.returncode:
         raise HostKeyError(f"{arguments[-1]}: ssh cannot read its configuration for this host: {_first_line(done)}")
     pairs = (line.partition(" ") for line in done.stdout.splitlines())
-    return {name: value for name, _, value in reversed([*pairs])}
+    return tuple((name, value) for name, _, value in pairs)
 
 
 def known_lines(name: str, path: Path) -> list[str] | None:

@@ -121,11 +121,35 @@ def secure(c: Connection) -> None:
 
 def _rules_of_ssh(c: Connection) -> Rules:
     """How ssh judges the key of a connection's host, by the name by which it goes there."""
+    _refuse_half_read(c)
     options = openssh.options(c)
     if c.host == c.ssh_config.get("hostname", c.original_host):
         # paramiko does not read all by which ssh finds the name.
         c.host = options.get("hostname", c.host)
     return Rules.of(c.host, c.port, options)
+
+
+def _refuse_half_read(c: Connection) -> None:
+    """Go nowhere else than ssh does, where Fabric has read the SSH configuration without us, as in a program of yours.
+
+    :raises ConnectError: it has left out something that only ssh reads, and nobody has said it otherwise.
+    """
+    read, whole = c.ssh_config, openssh.whole(c.config, c.original_host, c.ssh_config)
+    if whole == read:
+        return
+    is_default = {
+        "port": str(c.port) == str(read.get("port", c.config.port)) != whole.get("port"),
+        "user": c.user == read.get("user", c.config.user) != whole.get("user"),
+        "proxyjump": c.gateway == c.get_gateway(),
+        "proxycommand": c.gateway == c.get_gateway(),
+    }
+    for option, is_meant in is_default.items():
+        if is_meant and whole.get(option) != read.get(option):
+            raise ConnectError(
+                f"{c.original_host}: found {option} {whole.get(option, 'none')} in a part of the SSH configuration "
+                "that only ssh reads (Include, Match, CanonicalizeHostname); give it to the Connection, or write it "
+                "into ~/.ssh/config itself"
+            )
 
 
 def _use_sandbox(c: Connection) -> str | None:
@@ -263,6 +287,8 @@ def _reason(c: Connection, error: Exception) -> str:
 def openssh_options(c: Connection) -> list[str]:
     """The options with which OpenSSH's `ssh` reaches the host of a connection as the connection does."""
     sandbox = _use_sandbox(c)
+    if sandbox is None:
+        _refuse_half_read(c)
     _follow_proxy_jump(c)
     keys = c.connect_kwargs.get("key_filename") or []
     options = [f"-p{c.port}", "-oBatchMode=yes", f"-oConnectTimeout={c.connect_timeout or CONNECT_TIMEOUT}"]

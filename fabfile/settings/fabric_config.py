@@ -31,6 +31,7 @@ from ..host import listed
 
 if TYPE_CHECKING:
     from fabric.main import Fab
+    from paramiko import SSHConfig
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,17 @@ def _expand_hosts(program: Fab) -> None:
 
 
 class ProjectConfig(fabric.Config):  # type: ignore[misc]
-    """Fabric's configuration that says in one line what is wrong with a file."""
+    """Fabric's configuration that says in one line what is wrong with a file, and knows hosts as ssh does."""
+
+    @property
+    def base_ssh_config(self) -> SSHConfig:
+        from ..connection.openssh import WholeConfig
+
+        return WholeConfig(self, self.__dict__["base_ssh_config"])
+
+    @base_ssh_config.setter
+    def base_ssh_config(self, read: SSHConfig) -> None:
+        self.__dict__["base_ssh_config"] = read
 
     def merge(self) -> None:
         try:

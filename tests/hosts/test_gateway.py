@@ -206,6 +206,24 @@ print(opened(Connection(first)).run("echo $SSH_CLIENT", hide=True).stdout.split(
     assert found == [behind.first.address, behind.gateway.address]
 
 
+def test_a_jump_that_stands_in_an_included_file_is_made(behind: Behind) -> None:
+    config = behind.project.home / ".ssh" / "config"
+    jump = config.read_text().replace(behind.first.address, "web1")
+    (config.parent / "more").write_text(f"{jump}Host web1\n  HostName {behind.first.address}\n")
+    config.write_text(f"Include {config.parent}/more\n")
+    behind.project.settings(roles={"web": ["web1"]})
+    before = logins(behind.gateway)
+    assert "web1" in behind.project.fab("provision", "--dry-run").stdout
+    assert logins(behind.gateway) - before == 2
+    program = """
+try:
+    opened(Connection("web1"))
+except ConnectError as error:
+    print(error)
+"""
+    assert "found proxyjump" in behind.said(program)[0]
+
+
 def test_a_gateway_can_be_a_sandbox_host_and_be_given_in_each_of_fabrics_ways(behind: Behind) -> None:
     (behind.project.home / ".ssh" / "config").unlink()
     names = f"gateway, first, second = {[vps.name for vps in (behind.gateway, behind.first, behind.second)]}\n"

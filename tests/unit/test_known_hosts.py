@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import socket
 import subprocess
 import sys
@@ -18,7 +19,9 @@ from fabric import Config, Connection
 from hostsmith.connection import openssh, ssh
 from hostsmith.connection.host_keys import HostKeys, Rules, fingerprint
 from hostsmith.connection.known_hosts import entries
-from hostsmith.errors import HostKeyError
+from hostsmith.errors import ConnectError, HostKeyError
+from hostsmith.host import Host, Machine, machines_of
+from hostsmith.settings.fabric_config import ProjectConfig
 
 
 def new_key() -> tuple[str, paramiko.PKey]:
@@ -354,6 +357,80 @@ def test_a_host_is_known_by_the_name_that_ssh_finds(tmp_path: Path, monkeypatch:
     ssh.secure(c)
     assert c.host == "192.0.2.1"
     assert ssh._place(c)[-1].name == "192.0.2.1"
+
+
+NAMES = "Host web3\n  HostName 192.0.2.3\nHost bastion\n  HostName 192.0.2.1\n"
+INCLUDED = f"""{NAMES}Match originalhost web3
+  Port 2222
+  User deploy
+  ProxyJump me@bastion:2200
+  IdentityFile "~/.ssh/web3 key"
+Match originalhost by-address
+  ProxyJump 192.0.2.1:2200,root@[2001:db8::1]
+Match originalhost by-command
+  ProxyCommand nc -X 5 %h %p
+"""
+
+
+@pytest.fixture(params=["Include more", "Match final"])
+def half_read(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home whose SSH configuration ssh alone reads as a whole."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = tmp_path / ".ssh"
+    folder.mkdir()
+    (folder / "more").write_text(INCLUDED)
+    text = f"Include {folder}/more\n"
+    if request.param == "Match final":
+        # ssh looks for addresses before it reads it all once more.
+        text = f"{NAMES}Match final\n  Include {folder}/more\n"
+    (folder / "config").write_text(text)
+    return tmp_path
+
+
+def test_a_host_is_reached_where_and_as_ssh_reaches_it(half_read: Path) -> None:
+    c = Connection("web3", config=ProjectConfig().clone())
+    assert (c.user, c.host, c.port) == ("deploy", "192.0.2.3", 2222)
+    assert (c.gateway.user, c.gateway.host, c.gateway.port) == ("me", "192.0.2.1", 2200)
+    assert c.connect_kwargs["key_filename"] == [f"{half_read}/.ssh/web3 key"]
+    ssh.secure(c)
+    command = Connection("by-command", config=ProjectConfig())
+    assert command.gateway == "nc -X 5 by-command 22"
+    jumped = Connection("by-address", config=ProjectConfig())
+    ssh.secure(jumped)
+    assert (jumped.gateway.host, jumped.gateway.gateway) == ("2001:db8::1", Connection("192.0.2.1", port=2200))
+    assert machines_of(ProjectConfig())(Host("web3")) == Machine("192.0.2.3", 2222, "me@bastion:2200")
+
+
+@pytest.mark.usefixtures("half_read")
+def test_what_is_said_of_a_host_counts_more_than_its_ssh_configuration() -> None:
+    config = ProjectConfig(overrides={"user": "somebody", "connect_kwargs": {"key_filename": ["/mine"]}})
+    other = Connection("bastion", config=config.clone())
+    me = getpass.getuser()
+    c = Connection(f"{me}@web3:22", config=config.clone(), gateway=other)
+    ssh.secure(c)
+    assert (c.user, c.host, c.port, c.gateway, other.user) == (me, "192.0.2.3", 22, other, "somebody")
+    assert c.connect_kwargs["key_filename"][0] == "/mine"
+
+
+@pytest.mark.usefixtures("half_read")
+def test_a_program_that_has_not_asked_ssh_for_the_way_goes_no_other(tmp_path: Path) -> None:
+    for said, missing in (({}, "port 2222"), ({"port": 2222}, "user deploy"), ({"port": 2222, "user": "x"}, "proxyj")):
+        with pytest.raises(ConnectError, match=f"found {missing}"):
+            ssh.secure(Connection("web3", config=Config(), **cast(Any, said)))
+    ssh.secure(Connection("web3", port=2222, user="x", gateway=Connection("bastion"), config=Config()))
+    ssh.secure(Connection("bastion", config=Config()))
+
+
+def test_a_comment_after_a_value_is_none_of_it(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("Host web3\n  HostName 192.0.2.3 # the third\n  Port 2222\t# not 22\n")
+    c = Connection("web3", config=ProjectConfig(runtime_ssh_path=str(tmp_path / "config")))
+    assert (c.host, c.port) == ("192.0.2.3", 2222)
+
+
+def test_ssh_is_not_asked_for_the_way_where_paramiko_reads_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    (tmp_path / "config").write_text("Include nothing/*.conf\nHost web3\n  Port 2222\n")
+    assert Connection("web3", config=ProjectConfig(runtime_ssh_path=str(tmp_path / "config"))).port == 2222
 
 
 def test_the_options_come_from_the_file_that_fabric_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
