@@ -16,7 +16,6 @@ _NAMED = re.compile(r"[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\])?\s*(?:@(.*)|[=<>!~;(]|
 _ARCHIVE = re.compile(r"\.(?:whl|zip|tgz|tbz|txz|tlz|tar(?:\.(?:gz|bz2|xz|lz|lzma|zst))?)\Z", re.IGNORECASE)
 _REMOTE = re.compile(r"(?:(?:git|hg|svn|bzr)(?:\+[a-z]+)?|https?|ftp|ssh):", re.IGNORECASE)
 _FILE = re.compile(r"file:(?://(?:localhost(?=/))?)?", re.IGNORECASE)
-_MARKER = re.compile(r"\s;|;\s|;\Z")
 _EXTRAS = re.compile(r"\s*\[[^\]]*\]\s*\Z")
 
 
@@ -59,7 +58,7 @@ def path(name: str, line: str, folder: str) -> str | None:
     text, words = split(name, line)
     # What comes before all options is what pip takes.
     editable = "" if text else " ".join(next(values(words, "--editable"), []))
-    target = _MARKER.split(text or editable)[0].strip()
+    target = (text or editable).partition(";")[0].strip()
     named = _NAMED.match(target)
     if named and named[1] is not None:
         target = named[1].strip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..resources.base import ResourceError
@@ -48,7 +48,7 @@ class _Pip:
 
     def install(self, path: str, arguments: Sequence[str], files: Sequence[str] = (), cwd: str = "/") -> None:
         for document in self.documents:
-            document.require_nothing_of_uv()
+            document.require_no_sources()
         self.pip.install(path, arguments, files, cwd)
 
     def install_project(self, path: str, file: str, document: origins.Document) -> None:
@@ -174,7 +174,21 @@ class Filling:
             if folder not in documents:
                 document = documents[folder] = self._document(f"{folder}/{requirements.PYPROJECT}")
                 queue += document.folders(folder) if document else ()
-        return [document for document in documents.values() if document]
+        wholes = [self._whole_of(folder) for folder, document in documents.items() if document]
+        return [document for document in (*documents.values(), *wholes) if document]
+
+    def _whole_of(self, folder: str) -> origins.Document | None:
+        """What the uv workspace says that a folder of the code is a part of: uv respects its sources there, too."""
+        for above in self._above(folder):
+            document = self._parsed(above, requirements.PYPROJECT)
+            if document and document.has_part(os.path.relpath(folder, above)):
+                return document
+        return None
+
+    def _above(self, folder: str) -> Iterator[str]:
+        """The folders of the code above one of them."""
+        while self._is_inside(folder := os.path.dirname(folder)):
+            yield folder
 
     def _is_inside(self, path: str) -> bool:
         return f"{path}/".startswith(f"{self._code}/")
@@ -194,8 +208,7 @@ class Filling:
 
     def _require_whole(self, folder: str, document: origins.Document) -> None:
         """See that nothing above a folder of the code, such as its uv workspace, says what would be passed over."""
-        above = folder
-        while self._is_inside(above := os.path.dirname(above)):
+        for above in self._above(folder):
             read = functools.partial(self._parsed, above)
             has_lock = os.path.lexists(f"{above}/uv.lock")
             if found := origins.above(document, os.path.relpath(folder, above), read, has_lock):

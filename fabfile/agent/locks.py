@@ -135,7 +135,8 @@ def _pipfile_line(name: str, entry: Mapping[str, Any]) -> str:
     for system in ("git", "hg", "svn", "bzr"):
         if system in entry:
             folder = f"#subdirectory={entry['subdirectory']}" if entry.get("subdirectory") else ""
-            url = _SCP.sub(r"ssh://\1/", entry[system].removeprefix(f"{system}+"))
+            url = entry[system].removeprefix(f"{system}+")
+            url = _SCP.sub(r"ssh://\1/", url) if system == "git" else url
             return f"{name}{extras} @ {system}+{url}@{entry['ref']}{folder}{marker}"
     if "path" in entry:
         return f"{entry['path']}{extras}{marker}"

@@ -38,6 +38,7 @@ _UVS |= {"build-constraint-dependencies"}
 _UVS_PIP = _INDEXES | {"no-index", "torch-backend"}
 # How Poetry and Pixi say so of a single dependency.
 _ELSEWHERE = frozenset({"git", "path", "file", "url", "source", "index"})
+_NOWHERE_ELSE = (("source", "pypi"), ("path", "."), ("path", "./"))
 _PIP_TOOLS = frozenset({"index-url", "extra-index-url", "find-links", "no-index", "trusted-host"})
 _PIXIS = frozenset({"index-url", "extra-index-urls", "find-links", "no-index", "dependency-overrides"})
 _PYPI = re.compile(r"https://pypi\.(?:python\.)?org/simple/?\Z")
@@ -119,6 +120,14 @@ class Document:
         """
         for key in self.of_uv():
             raise self.refused(f"[tool.uv] {key}", "uv, which does not install here,", "uv.lock")
+
+    def require_no_sources(self) -> None:
+        """As `require_nothing_of_uv`, of a folder that `require_nothing_beside_sources` has seen.
+
+        :raises ResourceError: there is.
+        """
+        if "sources" in self._uv:
+            raise self.refused("[tool.uv] sources", "uv, which does not install here,", "uv.lock")
 
     def require_nothing_beside_sources(self, pinned: Collection[str]) -> None:
         """See that uv is told nothing which it would pass over in a folder that is one requirement of several.
@@ -210,8 +219,8 @@ def _is_for_all(source: Any) -> bool:
 
 
 def _is_elsewhere(entry: Mapping[str, Any]) -> bool:
-    """Whether a dependency is from elsewhere than an index for all; the project itself is not."""
-    return bool(_ELSEWHERE & entry.keys()) and entry.get("path") not in (".", "./")
+    """Whether a dependency is from elsewhere than an index for all; neither PyPI nor the project itself are that."""
+    return any((key, str(entry[key]).lower()) not in _NOWHERE_ELSE for key in _ELSEWHERE & entry.keys())
 
 
 def _is_of(folder: str, patterns: Any) -> bool:

@@ -110,3 +110,13 @@ def test_a_file_of_a_tools_that_names_an_index_is_refused(
     files = {"pyproject.toml": "[project]\nname = 'a'\ndependencies = ['six']\n", name: text}
     with pytest.raises(ResourceError, match=rf"{name} beside it.*Commit {lock}"):
         fill(place, host, "pyproject.toml", files)
+
+
+def test_sources_of_the_whole_are_not_missed_where_pip_installs_a_part(place: Path, host: Host) -> None:
+    whole = (
+        "[tool.uv.workspace]\nmembers = ['backend']\n[tool.uv.sources]\nours = { git = 'https://x/ours' }\n"
+    )
+    files = {"requirements.txt": "-e backend", "pyproject.toml": whole, "backend/pyproject.toml": "[project]\n"}
+    with pytest.raises(ResourceError, match=r"found \[tool\.uv\] sources"):
+        fill(place, host, "requirements.txt", files)
+    assert host.installed == []

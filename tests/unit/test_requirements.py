@@ -358,7 +358,7 @@ class TestOrigins:
     def test_tables_that_say_nothing_of_it_are_nobodys_business(self, place: Path) -> None:
         text = (
             "[tool.uv]\npackage = false\ndev-dependencies = ['six']\n[[tool.uv.index]]\nname = 'x'\nurl = 'https://x'\n"
-            "explicit = true\n[tool.poetry.dependencies]\npython = '^3.10'\nflask = { version = '3', extras = ['a'] }\n"
+            "explicit = true\n[tool.poetry.dependencies]\npython = '^3.10'\nflask = { source = 'PyPI' }\n"
             "[tool.pdm]\ndistribution = false\n[tool.ruff]\nline-length = 100\n[tool.uv.pip]\ngenerate-hashes = true\n"
             "[tool.poetry]\nname = 'a'\n[[tool.poetry.source]]\nname = 'PyPI'\npriority = 'primary'\n"
             "[[tool.poetry.source]]\nname = 'ours'\nurl = 'https://x'\npriority = 'explicit'\n"
@@ -377,6 +377,7 @@ class TestOrigins:
     def test_versions_that_a_list_beside_has_already_said_are_not_missed(self, place: Path, key: str) -> None:
         document = self.document(place, f"[tool.uv]\n{key} = ['My.Six<2']\n")
         document.require_nothing_beside_sources({"my-six"})
+        document.require_no_sources()
         elsewhere = self.document(place, f"[tool.uv]\n{key} = ['my-six @ https://example.org/six.whl']\n")
         for one, pinned in ((document, {"flask"}), (elsewhere, {"my-six"})):
             with pytest.raises(ResourceError, match=rf"found \[tool\.uv\] {key}"):
@@ -408,6 +409,7 @@ class TestBeside:
                 "other/../lib",
                 "./lib ; python_version > '3'",
                 "./lib; os_name == 'posix'",
+                "./lib;os_name == 'nt'",
                 "./lib -e x",
             ),
             *("-e ${PROJECT_ROOT}/lib", "libx @ file:///${PROJECT_ROOT}/lib", "./lib --hash=sha256:a", "/app/lib"),
