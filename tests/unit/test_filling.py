@@ -113,9 +113,7 @@ def test_a_file_of_a_tools_that_names_an_index_is_refused(
 
 
 def test_sources_of_the_whole_are_not_missed_where_pip_installs_a_part(place: Path, host: Host) -> None:
-    whole = (
-        "[tool.uv.workspace]\nmembers = ['backend']\n[tool.uv.sources]\nours = { git = 'https://x/ours' }\n"
-    )
+    whole = "[tool.uv.workspace]\nmembers = ['backend']\n[tool.uv.sources]\nours = { git = 'https://x/ours' }\n"
     files = {"requirements.txt": "-e backend", "pyproject.toml": whole, "backend/pyproject.toml": "[project]\n"}
     with pytest.raises(ResourceError, match=r"found \[tool\.uv\] sources"):
         fill(place, host, "requirements.txt", files)
