@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..resources.base import ResourceError
@@ -48,7 +48,7 @@ class _Pip:
 
     def install(self, path: str, arguments: Sequence[str], files: Sequence[str] = (), cwd: str = "/") -> None:
         for document in self.documents:
-            document.require_nothing_of_uv()
+            document.require_no_sources()
         self.pip.install(path, arguments, files, cwd)
 
     def install_project(self, path: str, file: str, document: origins.Document) -> None:
@@ -132,11 +132,9 @@ class Filling:
 
     def _installer(self) -> _Pip | _UvOrPip:
         """What installs."""
-        folders = [os.path.normpath(folder) for folder in requirements.folders(self._files, self._read)]
-        documents = [self._document(f"{folder}/{requirements.PYPROJECT}") for folder in dict.fromkeys(folders)]
-        local = [document for document in documents if document]
+        pinned, local = requirements.pinned(self._files, self._read), self._local()
         for document in local:
-            document.require_nothing_beside_sources()
+            document.require_nothing_beside_sources(pinned)
         pip = _Pip(Pip(self._run), local)
         try:
             uv = self._uv_of(self._run, self._builder.uv_cache)
@@ -159,13 +157,66 @@ class Filling:
             raise _NoUvError(f"pip installs them and not uv, because of {error}") from error
         return Uv(run, program, {**env, **more}, self._read)
 
+    def _local(self) -> list[origins.Document]:
+        """The pyproject.toml of each folder of the code that something asks for, and of those that these ask for."""
+        queue = []
+        for folder, found in requirements.folders(self._files, self._read):
+            real = os.path.realpath(folder)
+            if self._is_inside(folder) and self._is_inside(real) and not os.path.exists(real):
+                raise ResourceError(f"{found}, and nothing at {os.path.relpath(folder, self._code)} in the source")
+            queue.append(folder)
+        for file in self._files:
+            if os.path.basename(file) == requirements.PYPROJECT and (document := self._document(file)):
+                queue += document.folders(os.path.dirname(file))
+        documents: dict[str, origins.Document | None] = {}
+        while queue:
+            folder = queue.pop()
+            if folder not in documents:
+                document = documents[folder] = self._document(f"{folder}/{requirements.PYPROJECT}")
+                queue += document.folders(folder) if document else ()
+        wholes = [self._whole_of(folder) for folder, document in documents.items() if document]
+        return [document for document in (*documents.values(), *wholes) if document]
+
+    def _whole_of(self, folder: str) -> origins.Document | None:
+        """What the uv workspace says that a folder of the code is a part of: uv respects its sources there, too."""
+        for above in self._above(folder):
+            document = self._parsed(above, requirements.PYPROJECT)
+            if document and document.has_part(os.path.relpath(folder, above)):
+                return document
+        return None
+
+    def _above(self, folder: str) -> Iterator[str]:
+        """The folders of the code above one of them."""
+        while self._is_inside(folder := os.path.dirname(folder)):
+            yield folder
+
+    def _is_inside(self, path: str) -> bool:
+        return f"{path}/".startswith(f"{self._code}/")
+
     def _document(self, path: str) -> origins.Document | None:
         """A pyproject.toml of the code, which says nothing that nobody respects; None when there is none there."""
-        if not f"{path}/".startswith(f"{self._code}/") or source_file.read(self._code, path) is None:
-            return None
-        document = origins.read(path, lambda argv: self._run(argv).stdout.decode(), f"{self._path}/bin/python")
-        document.require_no_others()
+        document = self._parsed(*os.path.split(path))
+        if document is not None:
+            document.require_no_others()
         return document
+
+    def _parsed(self, folder: str, name: str) -> origins.Document | None:
+        path = f"{folder}/{name}"
+        if not self._is_inside(path) or source_file.read(self._code, path) is None:
+            return None
+        return origins.read(path, lambda argv: self._run(argv).stdout.decode(), f"{self._path}/bin/python")
+
+    def _require_whole(self, folder: str, document: origins.Document) -> None:
+        """See that nothing above a folder of the code, such as its uv workspace, says what would be passed over."""
+        for above in self._above(folder):
+            read = functools.partial(self._parsed, above)
+            has_lock = os.path.lexists(f"{above}/uv.lock")
+            if found := origins.above(document, os.path.relpath(folder, above), read, has_lock):
+                raise ResourceError(
+                    f"{os.path.relpath(folder, self._code)}/{requirements.PYPROJECT}: found {found} in the folder "
+                    f"{os.path.relpath(above, self._code)} of the source, which uv would respect and is passed over "
+                    "here; name the uv.lock of that folder in `requirements`"
+                )
 
     def _step(self, file: str, installer: _Pip | _UvOrPip) -> Callable[[], None]:
         """What installs a file: its text, or what it asks for."""
@@ -182,9 +233,10 @@ class Filling:
         document = self._document(file)
         if document is None:
             raise ResourceError(f"{file}: found nothing, expected a pyproject.toml")
+        self._require_whole(os.path.dirname(file), document)
         lines = locks.of_project(document)
         for name, tool, lock in _OTHER_FILES:
-            if os.path.lexists(f"{os.path.dirname(file)}/{name}"):
+            if (other := self._parsed(os.path.dirname(file), name)) and other.says_origins():
                 raise document.refused(f"{name} beside it", tool, lock)
         if not document.of_uv():
             return self._lines(file, lines, installer)

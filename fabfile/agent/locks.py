@@ -18,6 +18,8 @@ from .origins import Document
 # Where a lock, or what is exported of one, names an index.
 _INDEX = re.compile(r"""(?:\bregistry = "|^--(?:extra-)?index-url[ =]|^--find-links[ =])([^"\s]+)""", re.MULTILINE)
 _PYPI = re.compile(r"https://pypi\.(?:python\.)?org/simple/?\Z")
+# How git writes an address for SSH without saying so, which neither pip nor uv reads in a line.
+_SCP = re.compile(r"\A((?:[\w.-]+@)?[\w.-]+):(?!//)/?")
 # A line that says which package, and not where it is from.
 _BY_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?\s*(?:[=<>!~;]|\Z)")
 
@@ -133,7 +135,9 @@ def _pipfile_line(name: str, entry: Mapping[str, Any]) -> str:
     for system in ("git", "hg", "svn", "bzr"):
         if system in entry:
             folder = f"#subdirectory={entry['subdirectory']}" if entry.get("subdirectory") else ""
-            return f"{name}{extras} @ {system}+{entry[system]}@{entry['ref']}{folder}{marker}"
+            url = entry[system].removeprefix(f"{system}+")
+            url = _SCP.sub(r"ssh://\1/", url) if system == "git" else url
+            return f"{name}{extras} @ {system}+{url}@{entry['ref']}{folder}{marker}"
     if "path" in entry:
         return f"{entry['path']}{extras}{marker}"
     hashes = "".join(f" --hash={each}" for each in entry.get("hashes", []))

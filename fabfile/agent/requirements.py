@@ -5,11 +5,10 @@ from __future__ import annotations
 import codecs
 import os
 import re
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 
 from ..resources.base import ResourceError
-from . import filesystem, source_file
+from . import beside, filesystem, source_file
 
 # Each lock with the file that it was made from, which lies beside it.
 LOCKS = {
@@ -24,7 +23,6 @@ ORDER = (*LOCKS, "requirements.txt", PYPROJECT)
 
 Reader = Callable[[str], "bytes | None"]
 
-_INCLUDES = ("--requirement", "--constraint")
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 # UTF-32 first: its mark begins with that of UTF-16.
 _MARKS = (
@@ -35,18 +33,15 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _CODING = re.compile(rb"\A(?:[^\n]*\n)?#[^\n]*coding[:=]\s*([-\w.]+)")
-_FOLDER = re.compile(
-    r"""(?:(?:-e|--editable)[\s=]*)?["']?(?:[\w.-]+(?:\[[^\]]*\])?\s*@\s*)?(?:file:(?://)?)?"""
-    r"""((?:[./]|[\w.-]+/)[^\[;"']*)"""
-)
-_LOCAL_LINE = r"(?:-e|--editable|\.|/|[\w.-]+/|(?:\S+\s*@\s*)?file:)"
+# A package of one version.
+_PINNED = re.compile(r"([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*===?[^*,;]+(?:;|\s|\Z)")
 # How each kind of file says that a requirement is a folder or file beside it; the project itself is none.
 _LOCAL = {
     "uv.lock": r'^source = \{ (?:editable|directory|path) = "(?!\.")',
     "poetry.lock": r'^type = "(?:directory|file)"',
     "pdm.lock": r'^path = "',
     "Pipfile.lock": r'^\s*"(?:path|file)": "(?!https?:)',
-    PYPROJECT: r"@\s*file:|\{[^{}\n]*\b(?:path|workspace)\s*=|^\s*\[tool\.uv\.sources\.",
+    PYPROJECT: r"@\s*(?:file:|[./])|[\"'][\w.-]+(?:\[[^\]]*\])?\s+@\s*(?!\w[\w+]*://)|\{[^{}\n]*\b(?:path|workspace)\s*=|^\s*\[tool\.uv\.sources\.",
 }
 
 
@@ -102,27 +97,12 @@ def included(path: str, content: bytes) -> Iterator[str]:
 
     :raises ResourceError: it cannot be told which.
     """
+    name = os.path.basename(path)
     for line in lines(path, content):
-        words = line.split(" ")
-        options = [at for at, word in enumerate(words) if word.startswith("-")]
-        if not options:
-            continue
-        try:
-            left = iter(shlex.split(" ".join(words[options[0] :])))
-        except ValueError as error:
-            raise ResourceError(
-                f"{os.path.basename(path)}: {error} in {line!r}; expected options as pip has them"
-            ) from None
-        for word in left:
-            name, equals, value = word.partition("=")
-            if len(name) > 2 and any(option.startswith(name) for option in _INCLUDES):
-                found = value if equals else next(left, "")
-            elif word[:2] in ("-r", "-c"):
-                found = word[2:].removeprefix("=") or next(left, "")
-            else:
-                continue
+        for values in beside.values(beside.split(name, line)[1], "--requirement", "--constraint"):
+            found = values[0] if values else ""
             if re.match(r"file:|.*\$\{", found, re.IGNORECASE):
-                raise ResourceError(f"{os.path.basename(path)}: found {line!r}, expected the path of a file beside it")
+                raise ResourceError(f"{name}: found {line!r}, expected the path of a file beside it")
             if "://" not in found:
                 yield found
 
@@ -179,18 +159,34 @@ def has_local(paths: Sequence[str], read: Reader = filesystem.read) -> bool:
     return any(is_local(path, content) for path, content in parts(paths, read))
 
 
-def folders(paths: Sequence[str], read: Reader) -> Iterator[str]:
-    """The folders of the code that requirement files ask for."""
+def folders(paths: Sequence[str], read: Reader) -> Iterator[tuple[str, str]]:
+    """The folders and files of the code that requirement files ask for, each with the line that does.
+
+    :raises ResourceError: it cannot be told which.
+    """
     for top in filter(is_list, paths):
         for path, content in parts([top], read):
-            # As pip has it, they are relative to where it runs.
-            found = (_FOLDER.match(line) for line in lines(path, content))
-            yield from (os.path.join(os.path.dirname(top), match[1].strip()) for match in found if match)
+            for line in lines(path, content):
+                # As pip has it, they are relative to where it runs.
+                if found := beside.path(os.path.basename(path), line, os.path.dirname(top)):
+                    yield found, f"{os.path.basename(path)}: found {line!r}"
+
+
+def pinned(paths: Sequence[str], read: Reader) -> frozenset[str]:
+    """The packages of which requirement files say the one version."""
+    texts = [lines(path, content) for path, content in parts([*filter(is_list, paths)], read)]
+    return frozenset(canonical(found[1]) for text in texts for line in text if (found := _PINNED.match(line)))
+
+
+def canonical(name: str) -> str:
+    """The one way to write a package's name."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def is_local(path: str, content: bytes) -> bool:
     """Whether a file asks for what lies beside it."""
-    pattern = _LOCAL.get(os.path.basename(path))
-    if pattern is None:
-        return any(re.match(_LOCAL_LINE, line) for line in lines(path, content))
-    return bool(re.search(pattern, content.decode("utf-8", "replace"), re.MULTILINE))
+    name = os.path.basename(path)
+    if is_list(path):
+        # What is editable counts wherever it is from.
+        return any(re.match("-e|--ed", line) or beside.path(name, line, "/") for line in lines(path, content))
+    return name in _LOCAL and bool(re.search(_LOCAL[name], content.decode("utf-8", "replace"), re.MULTILINE))

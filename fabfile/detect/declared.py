@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..agent.requirements import chosen, is_list
+from ..agent.requirements import PYPROJECT, chosen, is_list
+from ..errors import SourceError
 from ..resources.base import ResourceError
+from ..workspace import require_whole
 from .model import Finding
 from .tree import Tree
 
@@ -75,15 +77,28 @@ def declared(tree: Tree, folder: str = "") -> Declared:
         next((found for path, table in tables.items() if (found := _toml_name(path, table))), _setup_name(tree)),
         packages,
         Finding(requirements, "it is there") if requirements else None,
-        tuple(remarks),
+        (*remarks, *filter(None, [_lacks(tree, requirements)])),
     )
 
 
 def _requirement_files(tree: Tree, place: str) -> Iterator[str]:
     """The files of a folder that say what is installed, the one that a deploy would choose first."""
     with contextlib.suppress(ResourceError):
-        yield from (place + name for name in chosen(str(tree.root / place)))
+        for name in chosen(str(tree.root / place)):
+            # A part of a uv workspace: what is locked for it is above.
+            if not (place and tree.has("uv.lock") and name == PYPROJECT and _lacks(tree, place + name)):
+                yield place + name
     yield from (place + name for name in _REQUIREMENTS if tree.has(place + name))
+
+
+def _lacks(tree: Tree, requirements: str | None) -> str:
+    """What is to be told of a file that a uv workspace above it has more to say of; empty when there is nothing."""
+    try:
+        if requirements is not None and requirements.rpartition("/")[2] == PYPROJECT:
+            require_whole((tree.root / requirements).parent, [PYPROJECT])
+    except SourceError as error:
+        return str(error)
+    return ""
 
 
 def services(says: Declared) -> tuple[Finding, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostsmith.agent import locks, origins, requirements, source_file, system, venv
+from hostsmith.agent import beside, locks, origins, requirements, source_file, system, venv
 from hostsmith.resources import ResourceError
 
 LOCKS = Path(__file__).parent.parent / "locks"
@@ -230,6 +230,10 @@ class TestPipfileLock:
                 {"git": "https://example.org/x.git", "ref": "abc", "subdirectory": "py"},
                 "x @ git+https://example.org/x.git@abc#subdirectory=py",
             ),
+            ({"git": "git@example.org:a/x.git", "ref": "abc"}, "x @ git+ssh://git@example.org/a/x.git@abc"),
+            ({"git": "example.org:/a/x.git", "ref": "abc"}, "x @ git+ssh://example.org/a/x.git@abc"),
+            ({"git": "git+ssh://git@example.org/x.git", "ref": "abc"}, "x @ git+ssh://git@example.org/x.git@abc"),
+            ({"git": "ssh://git@example.org:22/x.git", "ref": "abc"}, "x @ git+ssh://git@example.org:22/x.git@abc"),
             ({"hg": "https://example.org/x", "ref": "abc"}, "x @ hg+https://example.org/x@abc"),
             ({"path": "./x", "editable": True}, "./x"),
             (
@@ -336,23 +340,126 @@ class TestOrigins:
             "[tool.poetry.dependencies]\nours = [{ version = '1' }, { path = '../ours' }]\n",
             "[[tool.pdm.source]]\nurl = 'https://index.example.org/simple'\n",
             "[tool.pdm.resolution.overrides]\nours = 'https://example.org/ours.whl'\n",
-            "[tool.rye.sources]\nours = 1\n",
+            "[[tool.poetry.source]]\nname = 'pypi'\nurl = 'https://index.example.org/simple'\n",
+            "[[tool.rye.sources]]\nname = 'ours'\nurl = 'https://index.example.org/simple'\n",
             "[tool.pip-tools]\nindex-url = 'https://index.example.org/simple'\n",
+            "[tool.pip-tools.compile]\nextra_index_url = ['https://index.example.org/simple']\n",
+            "[tool.pip-tools]\npip-args = '--index-url https://index.example.org/simple'\n",
+            "[tool.pixi.pypi-dependencies]\nours = { git = 'https://example.org/ours.git' }\n",
+            "[tool.pixi.pypi-options]\nextra-index-urls = ['https://index.example.org/simple']\n",
         ],
     )
     def test_tables_that_neither_reads_are_refused_with_what_to_do(self, place: Path, table: str) -> None:
-        with pytest.raises(ResourceError, match=r"pyproject\.toml: found \[.*read by its tool alone.*Commit the lock"):
+        with pytest.raises(
+            ResourceError, match=r"pyproject\.toml: found \[.*by its tool alone.*Commit .*(lock|name it)"
+        ):
             self.document(place, table).require_no_others()
 
     def test_tables_that_say_nothing_of_it_are_nobodys_business(self, place: Path) -> None:
         text = (
             "[tool.uv]\npackage = false\ndev-dependencies = ['six']\n[[tool.uv.index]]\nname = 'x'\nurl = 'https://x'\n"
-            "explicit = true\n[tool.poetry.dependencies]\npython = '^3.10'\nflask = { version = '3', extras = ['a'] }\n"
-            "[tool.pdm]\ndistribution = false\n[tool.ruff]\nline-length = 100\n"
+            "explicit = true\n[tool.poetry.dependencies]\npython = '^3.10'\nflask = { source = 'PyPI' }\n"
+            "[tool.pdm]\ndistribution = false\n[tool.ruff]\nline-length = 100\n[tool.uv.pip]\ngenerate-hashes = true\n"
+            "[tool.poetry]\nname = 'a'\n[[tool.poetry.source]]\nname = 'PyPI'\npriority = 'primary'\n"
+            "[[tool.poetry.source]]\nname = 'ours'\nurl = 'https://x'\npriority = 'explicit'\n"
+            "[[tool.pdm.source]]\nname = 'pypi'\nurl = 'https://pypi.org/simple'\n[tool.pdm.version]\nsource = 'scm'\n"
+            "[tool.rye]\nmanaged = true\ndev-dependencies = ['six']\n[tool.hatch.version]\npath = 'a.py'\n"
+            "[tool.pip-tools]\nstrip-extras = true\npip-args = '--only-binary :all:'\n"
+            "[tool.pixi.pypi-dependencies]\na = { path = '.', editable = true }\nflask = '*'\n"
+            "[tool.pixi.pypi-options]\nno-build = true\n"
         )
         document = self.document(place, text)
         document.require_no_others()
         document.require_nothing_of_uv()
+        assert not document.has_index()
+
+    @pytest.mark.parametrize("key", ["override-dependencies", "constraint-dependencies"])
+    def test_versions_that_a_list_beside_has_already_said_are_not_missed(self, place: Path, key: str) -> None:
+        document = self.document(place, f"[tool.uv]\n{key} = ['My.Six<2']\n")
+        document.require_nothing_beside_sources({"my-six"})
+        document.require_no_sources()
+        elsewhere = self.document(place, f"[tool.uv]\n{key} = ['my-six @ https://example.org/six.whl']\n")
+        for one, pinned in ((document, {"flask"}), (elsewhere, {"my-six"})):
+            with pytest.raises(ResourceError, match=rf"found \[tool\.uv\] {key}"):
+                one.require_nothing_beside_sources(pinned)
+
+
+class TestBeside:
+    """What a line asks for that lies beside its file, as pip and uv find it."""
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            *(
+                "-e lib",
+                "-elib",
+                "-e=lib",
+                "--editable lib",
+                "--editable=lib",
+                "--edit lib",
+                "-e 'lib'",
+                "--pre -e lib",
+            ),
+            *("-e ./lib#egg=libx", "-e lib[x]", "-e lib ; python_version > '3'", "-e libx @ file:lib", "-e ./lib/"),
+            *("libx @ file:lib", "lib [x]@ file:./lib", "libx[x]@file:./lib", "libx @ lib", "libx@./lib", "./lib[x]"),
+            *("file:lib", "file://lib", "FILE:lib", "file:l%69b", "file:///app/lib", "file://localhost/app/lib"),
+            *(
+                "./lib",
+                "lib/",
+                "other/../lib",
+                "./lib ; python_version > '3'",
+                "./lib; os_name == 'posix'",
+                "./lib;os_name == 'nt'",
+                "./lib -e x",
+            ),
+            *("-e ${PROJECT_ROOT}/lib", "libx @ file:///${PROJECT_ROOT}/lib", "./lib --hash=sha256:a", "/app/lib"),
+        ],
+    )
+    def test_a_folder_in_all_the_ways_in_which_they_read_it(self, line: str) -> None:
+        assert beside.path("requirements.txt", line, "/app") == "/app/lib"
+        assert requirements.is_local("/app/requirements.txt", line.encode())
+
+    def test_an_archive_is_one_also_by_its_name_alone(self) -> None:
+        for name in ("libx-1.0.tar.gz", "libx-1.0-py3-none-any.whl"):
+            assert beside.path("requirements.txt", name, "/app") == f"/app/{name}"
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            *(
+                "six",
+                "six==1.17.0 --hash=sha256:a",
+                "six[a,b] >= 1 ; os_name == 'nt'",
+                "six;os_name=='nt'",
+                "six (>=1)",
+            ),
+            *(
+                "six @ https://example.org/six.whl",
+                "six@git+ssh://git@example.org/six.git@v1#egg=six",
+                "--pre",
+                "lib.x",
+            ),
+            *(
+                "-e git+https://example.org/six.git@v1#egg=six",
+                "git+https://${TOKEN}@example.org/six.git",
+                "-r lib/a.txt",
+            ),
+            *("https://example.org/six.whl ; os_name == 'nt'", "-i https://example.org/simple", "--find-links ./lib"),
+        ],
+    )
+    def test_what_is_from_elsewhere_is_not(self, line: str) -> None:
+        assert beside.path("requirements.txt", line, "/app") is None
+
+    @pytest.mark.parametrize("line", ["six lib", "-e ${LIB}/x", "libx @ file:", "${LIB}/x", "-e 'lib"])
+    def test_what_is_not_understood_is_refused(self, line: str) -> None:
+        with pytest.raises(ResourceError, match=r"requirements\.txt: .*expected "):
+            beside.path("requirements.txt", line, "/app")
+
+    def test_the_packages_of_one_version(self, place: Path) -> None:
+        text = "My_Six==1.0 \\\n --hash=sha256:a\nflask[a]===3 ; os_name == 'nt'\nwerkzeug==3.*\nclick>=8\n-e .\n"
+        file = code(place, requirements_txt=text) + "/requirements.txt"
+        found = requirements.pinned([file], functools.partial(source_file.read, str(place)))
+        assert found == {"my-six", "flask"}
 
 
 class TestProject:
