@@ -9,10 +9,6 @@ from ..resources.secret import Secret
 from .base import Access, Argv, Restore, Service, as_own_role
 from .registry import register
 
-_OTHERS = """\
-SELECT (SELECT COUNT(*) FROM information_schema.views WHERE table_schema IN (@now, @fresh))
-+ (SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema IN (@now, @fresh))
-"""
 _MOVES = """\
 SET SESSION group_concat_max_len = 100000000;
 SELECT COALESCE(CONCAT('RENAME TABLE ', GROUP_CONCAT(
@@ -22,8 +18,24 @@ SELECT COALESCE(CONCAT('RENAME TABLE ', GROUP_CONCAT(
 FROM information_schema.tables WHERE table_schema IN (@now, @fresh) AND table_type <> 'VIEW';
 EXECUTE IMMEDIATE @moves
 """
-# Connected as the app's own user: where an app beside it comes from. Its own start file is not read.
-_CLIENT = "--no-defaults --host=127.0.0.1 --port=3306 --skip-ssl"
+# What does not move with tables, or holds them. Routines whose text is hidden could not be put back: they come last.
+_DROPS = """\
+SELECT CONCAT('DROP ', kind, ' IF EXISTS `', REPLACE(name, '`', '``'), '`;') FROM (
+  SELECT 'VIEW' AS kind, table_name AS name, 0 AS hidden FROM information_schema.views WHERE table_schema = DATABASE()
+  UNION ALL SELECT 'TRIGGER', trigger_name, 0 FROM information_schema.triggers WHERE trigger_schema = DATABASE()
+  UNION ALL SELECT 'EVENT', event_name, 0 FROM information_schema.events WHERE event_schema = DATABASE()
+  UNION ALL SELECT routine_type, routine_name, routine_definition IS NULL FROM information_schema.routines
+  WHERE routine_schema = DATABASE()
+) AS found WHERE hidden = @hidden
+"""
+_VIEWS = "SELECT table_name FROM information_schema.views WHERE table_schema = DATABASE()"
+_UNREADABLE = """\
+SELECT CONCAT(LOWER(routine_type), ' ', routine_name, ' (', definer, ')') FROM information_schema.routines
+WHERE routine_schema = DATABASE() AND routine_definition IS NULL
+"""
+# Connected as the app's own user: where an app beside it comes from. Its own start file is not read, and so no limit of
+# it either: the server's counts.
+_CLIENT = "--no-defaults --host=127.0.0.1 --port=3306 --skip-ssl --max-allowed-packet=1G"
 # Rooms beside what the app uses, which its user may fill: `$1` is the user, `$2` the comment by which they are known as
 # ours, and the rest their names.
 _ROOMS = """\
@@ -59,21 +71,59 @@ remove() {{
 }}
 what=remove; each "$@"
 """
-# No commands of the client's own. Whoever defined a routine or an event may have come from another address, which the
-# app's user may not name: they are the user's own.
-_LOAD = rf"""sed -E '/^(CREATE|\/\*!50(003|106) CREATE\*\/|\/\*!50013) /s/ DEFINER=`[^`]*`@`[^`]*`//' |
-mariadb {_CLIENT} --user="$1" --batch --binary-mode --local-infile=0 "$2"
-"""
-# All tables change places in one statement, but for such as do not go with them.
-_SWAP = f"""\
+# `$1` is the app's user.
+_AS_USER = f"""\
 set -e
-ask() {{ mariadb {_CLIENT} --user="$user" -N -e "SET @now = '$now', @fresh = '$fresh', @old = '$old'; $1"; }}
-user=$1 now=$2 fresh=$3 old=$4
-if [ "$(ask "$5")" != 0 ]; then
-  echo "found views or triggers, which cannot change places with tables; load the dump by hand" >&2
+login="{_CLIENT} --user=$1"
+"""
+_DUMP = rf"""{_AS_USER}
+unreadable=$(mariadb $login -N --raw -e "{_UNREADABLE}" "$2")
+if [ -n "$unreadable" ]; then
+  echo "MariaDB hides the text of routines from the app's user $1@127.0.0.1 if others defined them; define them again \
+as it, or drop them:" $unreadable >&2
   exit 1
 fi
-ask "$6"
+exec mariadb-dump $login --single-transaction --routines --triggers --events "$2"
+"""
+# The text of what does not move with tables; none that names its database could move.
+_CODE = rf"""{_AS_USER}
+dump="mariadb-dump $login --no-data --skip-lock-tables --skip-triggers"
+code() {{
+  $dump --no-create-info --routines --events --triggers $2 "$1"
+  views=$(mariadb $login -N --raw -e "{_VIEWS}" "$1")
+  printf %s "$views" | tr '\n' '\0' | xargs -0 -r $dump $2 -- "$1"
+}}
+fresh_code() {{
+  code=$(code "$fresh")
+  if printf %s "$code" | grep -F "\`$fresh\`" >&2; then
+    echo "views, triggers, routines or events of the dump name its database, and cannot be moved to another" >&2
+    exit 1
+  fi
+}}
+# Whoever defined something may have come from another address, which the app's user may not name: it is the user's own.
+own() {{ sed -E '/^(CREATE|\/\*!50(003|106) CREATE\*\/|\/\*!50013) /s/ DEFINER=`[^`]*`@`[^`]*`//'; }}
+# No commands of the client's own.
+load() {{ mariadb $login --batch --binary-mode --local-infile=0 $2 "$1"; }}
+"""
+_LOAD = f"""{_CODE}
+fresh=$2
+own | load "$fresh"
+fresh_code
+"""
+# All tables change places in one statement. What does not go with them is dropped before, since it would hold them, and
+# made anew after; should that fail, everything goes back.
+_SWAP = f"""{_CODE}
+now=$2 fresh=$3 old=$4 drops=$5 moves=$6
+drop() {{ mariadb $login -N --raw -e "SET @hidden = $2; $drops" "$1" | load "$1"; }}
+move() {{ mariadb $login -N -e "SET @now = '$now', @fresh = '$1', @old = '$2'; $moves"; }}
+put_back() {{ printf '%s\\n' "$before" | own | load "$now" --force; exit 1; }}
+fresh_code
+before=$(code "$now" --force || true)
+drop "$fresh" 0
+drop "$now" 0 || put_back
+move "$fresh" "$old" || put_back
+printf '%s\\n' "$code" | load "$now" || {{ drop "$now" 0; move "$old" "$fresh"; put_back; }}
+drop "$now" 1
 """
 
 
@@ -127,8 +177,7 @@ class Mysql(Service):
         }
 
     def backup(self) -> Argv:
-        what = ["--single-transaction", "--routines", "--triggers", "--events", self.database]
-        return self._as_app("mariadb-dump", *_CLIENT.split(), f"--user={self.database}", *what)
+        return self._as_app("sh", "-c", _DUMP, "dump", self.database, self.database)
 
     def restore(self) -> Restore:
         now, fresh, old = self.database, self._fresh, f"{self.database}-replaced"
@@ -137,7 +186,7 @@ class Mysql(Service):
         return Restore(
             prepare=[["sh", "-c", _PREPARE, "prepare", *rooms]],
             load=self._as_app("sh", "-c", _LOAD, "load", now, fresh),
-            swap=[self._as_app("sh", "-c", _SWAP, "swap", now, now, fresh, old, _OTHERS, _MOVES), remove],
+            swap=[self._as_app("sh", "-c", _SWAP, "swap", now, now, fresh, old, _DROPS, _MOVES), remove],
             abandon=[remove],
         )
 

@@ -26,7 +26,7 @@ from .registry import register
 _EXTENSION = "the name of an extension, such as postgis"
 _PSQL = ["runuser", "-u", "postgres", "--", "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1"]
 # From a file without a name, since the list of what is in it is read first. What extensions brought stays theirs: their
-# comments, and the data of their own tables. Neither owners nor rights: the role can give none to others.
+# comments, schemas, and the data of their own tables. Neither owners nor rights: the role can give none to others.
 _LOAD = """\
 set -e
 file=$(mktemp -p /var/tmp) && exec 3<>"$file" && rm "$file" && cat >&3
@@ -35,10 +35,51 @@ list=$(pg_restore --list /dev/fd/3)
 printf '%s\\n' "$list" | grep -vF -- "$theirs" | pg_restore --exit-on-error --no-owner --no-privileges \\
   --use-list=/dev/stdin --dbname="$1" /dev/fd/3
 """
+# Asked of a database that has nothing else yet.
 _OF_EXTENSIONS = """\
-SELECT ' TABLE DATA ' || nspname || ' ' || relname || ' ' FROM pg_extension CROSS JOIN unnest(extconfig) AS theirs (id)
+SELECT ' SCHEMA - ' || nspname || ' ' FROM pg_namespace
+WHERE nspname !~ '^pg_' AND nspname NOT IN ('public', 'information_schema')
+UNION ALL SELECT ' TABLE DATA ' || nspname || ' ' || relname || ' '
+FROM pg_extension CROSS JOIN unnest(extconfig) AS theirs (id)
 JOIN pg_class ON pg_class.oid = theirs.id JOIN pg_namespace ON pg_namespace.oid = relnamespace
 UNION ALL SELECT ' COMMENT - EXTENSION '
+"""
+# Statements that make a database's extensions in another one, those that others need first. An app's own are in its
+# dump, but for the names given.
+_EXTENSIONS = """\
+SELECT CASE WHEN nspname ~ '^pg_' THEN '' ELSE
+  format('CREATE SCHEMA IF NOT EXISTS %I AUTHORIZATION %I;', nspname, pg_get_userbyid(datdba)) END,
+  format('CREATE EXTENSION IF NOT EXISTS %I SCHEMA %I CASCADE;', extname, nspname)
+FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace JOIN pg_database ON datname = current_database()
+WHERE extname <> 'plpgsql' AND (extowner <> datdba OR extname = ANY (string_to_array(:'names', ' ')))
+ORDER BY pg_extension.oid
+"""
+_MAKE_EXTENSIONS = """\
+now=$1 fresh=$2 names=$3 query=$4; shift 4
+path="options='-csearch_path=pg_catalog -cclient_min_messages=warning'"
+made=$(printf '%s\n' "$query" | "$@" -At -F ' ' -v names="$names" -d "dbname=$now $path") &&
+printf '%s\n' "$made" | "$@" -d "dbname=$fresh $path"
+"""
+# What the server keeps of a database beside what is in it, carried over as it is.
+_CARRY = """\
+DO $do$ DECLARE
+  now pg_database := (SELECT each FROM pg_database AS each WHERE datname = '{now}');
+  fresh pg_database := (SELECT each FROM pg_database AS each WHERE datname = '{fresh}');
+  command text;
+BEGIN
+  INSERT INTO pg_db_role_setting SELECT fresh.oid, setrole, setconfig FROM pg_db_role_setting
+  WHERE setdatabase = now.oid;
+  FOR command IN
+    SELECT format('GRANT %s ON DATABASE %I TO %s', privilege_type, fresh.datname,
+      CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END
+      || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+    FROM aclexplode(coalesce(now.datacl, acldefault('d', now.datdba)))
+    UNION ALL SELECT format('ALTER DATABASE %I CONNECTION LIMIT %s', fresh.datname, now.datconnlimit)
+    UNION ALL SELECT format('COMMENT ON DATABASE %I IS %L', fresh.datname, shobj_description(now.oid, 'pg_database'))
+  LOOP
+    EXECUTE command;
+  END LOOP;
+END $do$
 """
 
 
@@ -110,22 +151,27 @@ class Postgres(Service):
         # Nobody but the superuser comes in before the extensions are there, and so finds nothing that an app has left.
         shut = f"CREATE DATABASE {fresh} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8' ALLOW_CONNECTIONS false"
         make = [shut, f"REVOKE ALL ON DATABASE {fresh} FROM PUBLIC", f"ALTER DATABASE {fresh} ALLOW_CONNECTIONS true"]
-        extensions = [f'CREATE EXTENSION "{name}" CASCADE' for name in self.options.extensions]
+        names = [self.database, self._fresh, " ".join(self.options.extensions)]
+        extensions = ["SET search_path = public"]
+        extensions += [f'CREATE EXTENSION IF NOT EXISTS "{name}" CASCADE' for name in self.options.extensions]
         # A name of letters, digits and _ alone.
         theirs = f"datname = '{self.database}'"
         end = f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {theirs}"  # noqa: S608
         rename = f"ALTER DATABASE {now} RENAME TO {old}; ALTER DATABASE {fresh} RENAME TO {now};"
         # Nobody may come back between the end of their connections and the rename, or it would be refused.
-        swap = [f"ALTER DATABASE {now} ALLOW_CONNECTIONS false", end, f"BEGIN; {rename} COMMIT", drop[1]]
+        carry = _CARRY.format(now=self.database, fresh=self._fresh)
+        come = f"ALTER DATABASE {now} ALLOW_CONNECTIONS"
+        swap = [f"{come} false", end, f"BEGIN; {carry}; {rename} COMMIT", drop[1]]
         return Restore(
             prepare=[
-                _sql(self._only_ours, *drop, *make),
-                *([_sql("SET search_path = public", *extensions, database=self._fresh)] if extensions else []),
+                _sql(self._only_ours, f"{come} true", *drop, *make),
+                ["sh", "-c", _MAKE_EXTENSIONS, "extensions", *names, _EXTENSIONS, *_PSQL],
+                _sql(*extensions, database=self._fresh),
                 _sql(f"ALTER DATABASE {fresh} OWNER TO {now}"),
             ],
             load=self._as_app("sh", "-c", _LOAD, "load", self._fresh, _OF_EXTENSIONS),
             swap=[_sql(*swap)],
-            abandon=[_sql(f"ALTER DATABASE {now} ALLOW_CONNECTIONS true", self._only_ours, drop[0])],
+            abandon=[_sql(f"{come} true", self._only_ours, drop[0])],
         )
 
     @property

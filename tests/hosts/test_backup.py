@@ -103,6 +103,48 @@ def test_a_restore_puts_back_rows_files_and_variables_and_the_app_serves(project
     assert project.vps.run("ls /srv/hello | grep shared") == "shared\n"
 
 
+_OF_THE_DATABASE = """
+create role reader login;
+create schema "of extensions";
+create extension citext schema "of extensions";
+create extension btree_gist;
+grant usage on schema "of extensions" to hello;
+grant connect on database hello to reader with grant option;
+alter database hello set timezone = 'Europe/Berlin';
+alter database hello set search_path = "$user", public, "of extensions";
+alter role hello in database hello set statement_timeout = '7s';
+alter database hello connection limit 77;
+comment on database hello is 'it''s the shop';
+"""
+_KEPT = """
+select datacl, datconnlimit, shobj_description(oid, 'pg_database') from pg_database where datname = 'hello';
+select setrole::regrole, setconfig from pg_db_role_setting order by 1;
+select extname, nspname from pg_extension join pg_namespace on pg_namespace.oid = extnamespace order by 1;
+"""
+
+
+def test_what_postgresql_keeps_of_a_database_survives_a_restore_and_a_clear(project: Project) -> None:
+    def by_superuser(sql: str) -> str:
+        return project.vps.run("cd / && runuser -u postgres -- psql -XqAt -v ON_ERROR_STOP=1 hello", stdin=sql)
+
+    archive = _backup(project)
+    by_superuser(_OF_THE_DATABASE)
+    project.fab("run", "--", _sql("create table words (x citext); insert into words values ('A')"))
+    before, rows = by_superuser(_KEPT), _data(project)
+    assert "7s" in before
+    full = _backup(project)
+    project.fab("restore", str(full), "--yes")
+    assert by_superuser(_KEPT) == before
+    assert project.fab("run", "--", _sql("select x from words where x = 'a'; show timezone")).stdout.split() == [
+        "A",
+        "Europe/Berlin",
+    ]
+    project.fab("services.clear", "postgres", "--yes")
+    assert by_superuser(_KEPT) == before
+    project.fab("restore", str(archive), "--yes")
+    assert (by_superuser(_KEPT), _data(project)) == (before, rows)
+
+
 def test_a_new_host_has_it_all_after_provision_deploy_and_an_encrypted_archive(
     project: Project, boot: Callable[..., Vps], tmp_path: Path, image: str
 ) -> None:
