@@ -80,7 +80,7 @@ def test_nothing_changes_without_the_hosts_lock(apps: Apps, gate: Callable[[], G
     before = apps.vps.run(there)
     resolve = {"app": SHOP, "url": "https://127.0.0.1:9/x", "revision": "HEAD", "timeout": 1}
     for session in (first, second):
-        for frame in (CREATES, {"op": "confirm"}, {"op": "put_back"}):
+        for frame in (CREATES, {"op": "confirm"}):
             answer = session.done(frame)
             assert (answer["ok"], "needs the lock" in answer.get("error", "")) == (False, True), (frame, answer)
         assert "needs the lock" in session.ask("resolve", **resolve)["error"]
