@@ -84,6 +84,6 @@ def test_what_goes_live_is_on_the_disk_before_it_is_said_to_be_whole(project: Pr
     def last(what: str, before: int | None = None) -> int:
         return max(place for place, call in enumerate(calls[:before]) if what in call)
 
-    whole, live = last(".hostsmith-complete"), last('/current"')
+    whole, live = last(".hostsmith-complete"), last('"current"')
     assert last("/bin/uv", whole) < last("syncfs", whole) < whole
     assert max(last("read-tree", live), last("gunicorn.conf.py", live)) < last("syncfs", live) < live

@@ -108,7 +108,8 @@ class Site:
         """Ask by HTTP, and call the host by any name."""
         with contextlib.closing(http.client.HTTPConnection(self.vps.address, timeout=30)) as connection:
             connection.request("GET", "/", headers={"Host": name})
-            return connection.getresponse().status
+            with connection.getresponse() as response:
+                return response.status
 
     def visit(self) -> tuple[int, str]:
         """Come by HTTP, and go where one is led."""
@@ -353,7 +354,7 @@ def test_behind_a_balancer_it_is_the_balancer_that_has_the_certificate(balanced:
     for name in (f"www.{BALANCED}.", f"{BALANCED.upper()}:80"):
         assert balanced.status_as(name) == 301
     for name in ("evil.example", f"evil.{BALANCED}", f"{BALANCED}.evil.example", f"{BALANCED}@evil.example"):
-        assert balanced.status_as(name) == 404, "nobody is sent to a name that is not the site's"
+        assert balanced.status_as(name) in (400, 404), "nobody is sent to a name that is not the site's"
     assert "protocol version" in balanced.shake_hands("-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0")
     assert "ALPN protocol: h2" in balanced.shake_hands("-alpn", "h2,http/1.1")
     with Load(BALANCED, connections=8, visit=visit) as load:
