@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from . import errors, recipes, resources
 from ._version import __version__
-from .adoption import adopt_running_program
+from .fab.adoption import adopt_running_program
 
 if TYPE_CHECKING:
-    from .collection import ns
     from .converging import converge
+    from .fab.own import task
+    from .inventory.roles import hosts_for, role
+    from .rendering.template import Template
     from .report import Report, Result
     from .resources import (
         Absent,
@@ -41,18 +43,17 @@ if TYPE_CHECKING:
         Validated,
         Virtualenv,
     )
-    from .roles import hosts_for, role
     from .settings import load
     from .side_by_side import converge_all
     from .tasks.backup import backup
     from .tasks.backups import backups
+    from .tasks.collection import ns
     from .tasks.deploy import deploy
     from .tasks.doctor import doctor
     from .tasks.hosts import hosts
     from .tasks.init import init
     from .tasks.logs import logs
     from .tasks.manage import manage
-    from .tasks.own import task
     from .tasks.pending import pending
     from .tasks.plan import plan
     from .tasks.provision import provision
@@ -67,7 +68,6 @@ if TYPE_CHECKING:
     from .tasks.shell import shell
     from .tasks.status import status
     from .tasks.unlock import unlock
-    from .templating import Template
 
 __all__ = [
     "Absent",
@@ -129,15 +129,15 @@ __all__ = [
 
 # Where those are that are no tasks; a task is in the module of its own name.
 _MODULES = {
-    "collection": ["ns"],
+    "tasks.collection": ["ns"],
     "converging": ["converge"],
     "report": ["Report", "Result"],
     "resources": resources.__all__,
-    "roles": ["hosts_for", "role"],
+    "inventory.roles": ["hosts_for", "role"],
     "settings": ["load"],
     "side_by_side": ["converge_all"],
-    "tasks.own": ["task"],
-    "templating": ["Template"],
+    "fab.own": ["task"],
+    "rendering.template": ["Template"],
 }
 
 # `fab` imports the fabfile, and so us.

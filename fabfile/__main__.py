@@ -9,7 +9,7 @@ from invoke.collection import Collection
 from invoke.program import Program
 
 from ._version import __version__
-from .collection import ns
+from .tasks.collection import ns
 from .tasks.init import init
 
 _PROGRAM = "hostsmith"

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from .connection.session import Event, Session
 from .console import Console
 from .errors import ConvergeError, UsageError
-from .rendering import rendered
+from .rendering.rendered import rendered
 from .report import Report
 from .settings.fabric_config import project_folder
 
 if TYPE_CHECKING:
     from fabric import Connection
 
-    from .resources.base import Resource
+    from .contract.base import Resource
 
 LOCK_TIMEOUT = 30.0
 

@@ -6,18 +6,18 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from .console import Console
-from .fleet import Fleet, Member
-from .outcome import told
+from .fleet.fleet import Fleet, Member
+from .fleet.summary import told
+from .inventory.targets import Limits, targets
 from .report import Report
 from .settings import load
-from .targets import Limits, targets
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
-    from .resources.base import Resource
+    from .contract.base import Resource
+    from .inventory.targets import Target
     from .settings import Settings
-    from .targets import Target
 
 
 def converge_all(

@@ -7,7 +7,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from hostsmith.host import Host
+from hostsmith.openssh.host import Host
 from hostsmith.sandbox import lookup
 
 

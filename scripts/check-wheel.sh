@@ -20,7 +20,7 @@ from pathlib import Path
 
 import hostsmith
 from hostsmith.connection.pack import agent_zip
-from hostsmith.templating import BUNDLED
+from hostsmith.rendering.template import BUNDLED
 
 assert "site-packages" in hostsmith.__file__, hostsmith.__file__
 assert (BUNDLED / "nginx" / "site.conf.j2").is_file(), BUNDLED

@@ -11,11 +11,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from ..resources.base import ResourceError
-from ..resources.firewall import is_loaded
-from . import apt, filesystem, ports, system, systemd
-from .container import container
-from .login import login
+from ..contract.base import ResourceError
+from ..hostkit.linux import filesystem, ports, system, systemd
+from ..hostkit.linux.container import container
+from ..hostkit.linux.login import login
+from ..hostkit.programs import apt
+from ..resources.hardening.firewall import is_loaded
 
 # A release of Debian or Ubuntu that is older, or of something else, is not what the tests run on.
 _SUPPORTED = {"debian": ("12", "13"), "ubuntu": ("22.04", "24.04", "26.04")}

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from ..resources.base import Change, Resource, ResourceError
+from ..contract import events
+from ..contract.base import Change, Resource, ResourceError
+from ..contract.undo import Undo
+from ..hostkit.linux import space
+from ..hostkit.linux.system import Interrupted
 from ..resources.validated import Validated
-from . import events, space
 from .held import Held
 from .journal import Journal
 from .owed import Owed
-from .system import Interrupted
-from .undo import Undo
 
 
 class FailedError(Exception):

@@ -14,9 +14,9 @@ import sys
 import zipfile
 from typing import BinaryIO, NoReturn
 
-from .allowed import Allowed
-from .controller import REFUSED
-from .fingerprint import fingerprint
+from ..contract.controller import REFUSED
+from ..contract.fingerprint import fingerprint
+from .deployers.rules import Allowed
 from .main import main as serve
 
 _LONGEST_LINE = 4096

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from ..resources.base import Change, Handler, Resource
-from . import events
+from ..contract import events
+from ..contract.base import Change, Handler, Resource
+from ..contract.undo import Undo
 from .journal import Journal
-from .undo import Undo
 
 
 class Held:

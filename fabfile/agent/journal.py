@@ -13,8 +13,9 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from ..resources.base import PutBack, ResourceError
-from . import events, filesystem, system, wire
+from ..contract import events, wire
+from ..contract.base import PutBack, ResourceError
+from ..hostkit.linux import filesystem, system
 
 PATH = "/etc/tmpfiles.d/hostsmith.conf"
 _TITLE = "# Written by hostsmith: what was there before the changes of a run that has not ended yet, or was cut off.\n"

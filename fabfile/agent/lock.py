@@ -13,8 +13,8 @@ import signal
 import time
 from typing import Any
 
-from ..resources.base import ResourceError
-from . import events
+from ..contract import events
+from ..contract.base import ResourceError
 
 PATH = "/run/hostsmith.lock"
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, BinaryIO
 
-from . import events
-from .layout import Layout
+from ..contract import events
+from ..hostkit.app.layout import Layout
 
 # What the logs of the web server are called, beside those of the app's processes.
 NGINX = "nginx"

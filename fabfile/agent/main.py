@@ -14,15 +14,18 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ..resources.base import ResourceError
-from . import engine, events, journal, lock, passwords, system, variables, wire
-from .controller import Controller
+from ..contract import events, wire
+from ..contract.base import ResourceError
+from ..contract.controller import Controller
+from ..hostkit.app import passwords, variables
+from ..hostkit.linux import system
+from . import engine, journal, lock
 from .held import Held
 from .journal import Journal
 from .owed import FOLDER, Owed
 
 if TYPE_CHECKING:
-    from . import pipes
+    from ..hostkit.linux import pipes
 
 _HANGUP = signal.SIGHUP
 # A query that changes something: the app's repository.
@@ -212,7 +215,7 @@ class _Run:
         return {"ok": True, "answer": getattr(queries, query)(**arguments)}
 
     def _begin_load(self, argv: list[str]) -> dict[str, Any]:
-        from . import pipes
+        from ..hostkit.linux import pipes
 
         self._require_lock()
         self._stop_load()
@@ -261,7 +264,7 @@ def _follow(app: str, names: list[str], marks: dict[str, int]) -> dict[str, Any]
 
 
 def _dump(argv: list[str]) -> dict[str, Any]:
-    from . import pipes
+    from ..hostkit.linux import pipes
 
     def send(piece: bytes) -> None:
         events.emit("data", data=base64.b64encode(piece).decode())

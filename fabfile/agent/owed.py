@@ -10,8 +10,9 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from ..resources.base import Handler, ResourceError
-from . import filesystem, wire
+from ..contract import wire
+from ..contract.base import Handler, ResourceError
+from ..hostkit.linux import filesystem
 
 FOLDER = "/var/lib/hostsmith"
 

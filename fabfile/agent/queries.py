@@ -7,31 +7,19 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from ..resources import singletons
-from ..resources.base import ResourceError
-from . import (
-    doctor,
-    filesystem,
-    haproxy,
-    lock,
-    logs,
-    maintenance,
-    migrations,
-    passwords,
-    redact,
-    running,
-    stored,
-    supervisord,
-    system,
-    systemd,
-    variables,
-    wire,
-)
-from .git import Repository
-from .history import between
+from ..contract import redact, wire
+from ..contract.base import ResourceError
+from ..hostkit.app import maintenance, migrations, passwords, stored, variables
+from ..hostkit.app.layout import Layout
+from ..hostkit.linux import filesystem, system, systemd
+from ..hostkit.programs import haproxy
+from ..hostkit.programs.git import Repository
+from ..hostkit.programs.history import between
+from ..hostkit.supervisor import running, supervisord
+from ..hostkit.supervisor.supervisor_config import programs
+from ..resources.release import singletons
+from . import doctor, lock, logs
 from .journal import Journal
-from .layout import Layout
-from .supervisor_config import programs
 
 # Seconds that a check may take.
 _PATIENCE = 30

@@ -9,9 +9,11 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ..resources.base import ResourceError
-from . import filesystem, pipes, queries, stored
-from .archive import Writer, file_name, header
+from ..contract.base import ResourceError
+from ..hostkit.app import stored
+from ..hostkit.app.archive import Writer, file_name, header
+from ..hostkit.linux import filesystem, pipes
+from . import queries
 
 
 def main(path: str) -> None:

@@ -8,9 +8,10 @@ import selectors
 import subprocess
 from collections.abc import Sequence
 
-from ..resources.base import ResourceError
-from . import events, redact, system
-from .layout import Layout
+from ..contract import events, redact
+from ..contract.base import ResourceError
+from ..hostkit.app.layout import Layout
+from ..hostkit.linux import system
 
 _CHUNK = 65536
 # Seconds for which a command that has ended is still listened to: something that it left behind may go on for ever.

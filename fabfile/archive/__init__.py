@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..lazily import modules
+from .._lazy import modules
 
 if TYPE_CHECKING:
-    from . import making, parts, places, reading, restoring
+    from . import making, places, reading, restoring
 
-__all__ = ["making", "parts", "places", "reading", "restoring"]
+__all__ = ["making", "places", "reading", "restoring"]
 
 if not TYPE_CHECKING:
     __getattr__ = modules(__name__, __all__)

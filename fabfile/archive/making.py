@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
-from ..agent.archive import ENCRYPTED, ArchiveError, Writer, file_name, header
-from ..agent.pipes import packed
 from ..errors import BackupError
-from .parts import ENVIRONMENT, Part
+from ..hostkit.app.archive import ENCRYPTED, ArchiveError, Writer, file_name, header
+from ..hostkit.linux.pipes import packed
+from ..inventory.parts import ENVIRONMENT, Part
 from .sealed import Sealer, bound_to
 
 if TYPE_CHECKING:
     from ..environment.secret_file import Key
-    from ..fleet import Member
+    from ..fleet.fleet import Member
 
 
 def made(app: str, folder: Path, places: Sequence[tuple[Part, Member]], main: Member, key: Key | None) -> Path:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..agent.archive import Archive, ArchiveError, file_name
-from ..agent.strict_json import read_json
 from ..connection.answers import is_kept
+from ..contract.strict_json import read_json
 from ..environment.secret_key import find_key, has_key
 from ..errors import BackupError
-from .parts import ENVIRONMENT, Part
+from ..hostkit.app.archive import Archive, ArchiveError, file_name
+from ..inventory.parts import ENVIRONMENT, Part
 from .sealed import bound_to, opened
 
 if TYPE_CHECKING:

@@ -7,25 +7,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..agent.layout import Layout, Record
-from ..agent.variables import Variable, Variables
 from ..connection.requests import whoami
+from ..contract.secret import Secret
+from ..deployment.deployment import Underway
+from ..deployment.releases import new_record
+from ..deployment.source import Source
 from ..environment import variables
 from ..environment.variables import Kept, Wanted
 from ..errors import FleetError, ReleaseError
-from ..fleet import Member
+from ..fleet.fleet import Member
+from ..hostkit.app.layout import Layout, Record
+from ..hostkit.app.variables import Variable, Variables
+from ..inventory.parts import FILES, Part, fresh_files
 from ..recipes.release import live, reconfigured, singletons
-from ..release import new_record
 from ..resources import Command, Resource
-from ..resources.restored import Exchanged, Paused
-from ..resources.secret import Secret
-from ..source import Source
-from ..underway import Underway
-from .parts import FILES, Part, fresh_files
+from ..resources.release.restored import Exchanged, Paused
 from .reading import Readable
 
 if TYPE_CHECKING:
-    from ..fleet import Fleet
+    from ..fleet.fleet import Fleet
     from ..services import Argv, Restore
 
 Place = tuple[Part, Member]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ..agent.checks import Check, anything, exactly, mapping, optional, record, text
+from ..contract.checks import Check, anything, exactly, mapping, optional, record, text
 from ..errors import AgentError
 
 _STAMP = "%Y%m%d-%H%M%S"

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import paramiko.agent
 
-from ..agent import events, redact
-from ..agent.controller import BEAT, PATIENCE, REFUSED
-from ..agent.events import RECORD_SEPARATOR
+from ..contract import events, redact
+from ..contract.controller import BEAT, PATIENCE, REFUSED
+from ..contract.events import RECORD_SEPARATOR
 from ..errors import AgentError, ConnectError, LostError
 from ..printable import cut
 from . import pack

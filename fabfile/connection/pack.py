@@ -13,14 +13,14 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ..agent.fingerprint import fingerprint
-from ..agent.wire import CANONICAL
+from ..contract.base import Handler, Resource
+from ..contract.fingerprint import fingerprint
+from ..contract.wire import CANONICAL
 from ..errors import UsageError
-from ..resources.base import Handler, Resource
 from ..resources.validated import Validated
 
 _HERE = Path(__file__).parent.parent
-_TRAVELLING = ("agent", "resources")
+_TRAVELLING = ("contract", "hostkit", "resources", "agent")
 
 # The exit statuses by which the start of the agent tells the shell around it, and us, what is missing.
 NO_PYTHON, OLD_PYTHON = 95, 96
@@ -160,8 +160,9 @@ def _files() -> list[tuple[str, bytes]]:
     """The agent and the resources: paths and contents, as text files are on Linux."""
     found = [(f"{CANONICAL}/__init__.py", b"")]
     for package in _TRAVELLING:
-        for path in sorted((_HERE / package).glob("*.py")):
-            found.append((f"{CANONICAL}/{package}/{path.name}", path.read_bytes().replace(b"\r\n", b"\n")))
+        for path in sorted((_HERE / package).rglob("*.py")):
+            name = path.relative_to(_HERE).as_posix()
+            found.append((f"{CANONICAL}/{name}", path.read_bytes().replace(b"\r\n", b"\n")))
     return found
 
 

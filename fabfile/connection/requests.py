@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ..agent import wire
+from ..contract import wire
 from ..errors import AgentError, InterruptedRunError, LockedError, UsageError
 from . import answers, pack
 
 if TYPE_CHECKING:
-    from ..resources.base import Resource
+    from ..contract.base import Resource
 
 T = TypeVar("T")
 Event = dict[str, Any]

@@ -16,7 +16,7 @@ from .requests import Request
 if TYPE_CHECKING:
     from fabric import Connection
 
-    from ..resources.base import Resource
+    from ..contract.base import Resource
 
 T = TypeVar("T")
 # What ends which: the lock, and changes that are held.

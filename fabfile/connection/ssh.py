@@ -19,10 +19,11 @@ import paramiko
 from fabric import Connection
 
 from ..errors import ConnectError
-from ..host import bracketed
+from ..openssh import client, host_keys
+from ..openssh.host import bracketed
+from ..openssh.host_keys import HostKeys, Rules
 from ..settings.fabric_config import project_folder
-from . import host_keys, openssh, transport
-from .host_keys import HostKeys, Rules
+from . import transport
 
 # Seconds. A host that is down should cost seconds; Fabric alone would wait as long as TCP does.
 CONNECT_TIMEOUT = 10
@@ -122,7 +123,7 @@ def secure(c: Connection) -> None:
 def _rules_of_ssh(c: Connection) -> Rules:
     """How ssh judges the key of a connection's host, by the name by which it goes there."""
     _refuse_half_read(c)
-    options = openssh.options(c)
+    options = client.options(c)
     if c.host == c.ssh_config.get("hostname", c.original_host):
         # paramiko does not read all by which ssh finds the name.
         c.host = options.get("hostname", c.host)
@@ -134,7 +135,7 @@ def _refuse_half_read(c: Connection) -> None:
 
     :raises ConnectError: it has left out something that only ssh reads, and nobody has said it otherwise.
     """
-    read, whole = c.ssh_config, openssh.whole(c.config, c.original_host, c.ssh_config)
+    read, whole = c.ssh_config, client.whole(c.config, c.original_host, c.ssh_config)
     if whole == read:
         return
     is_default = {

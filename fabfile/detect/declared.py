@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..agent.requirements import PYPROJECT, chosen, is_list
+from ..contract.base import ResourceError
 from ..errors import SourceError
-from ..resources.base import ResourceError
-from ..workspace import require_whole
+from ..hostkit.build.requirements import PYPROJECT, chosen, is_list
 from .model import Finding
 from .tree import Tree
+from .workspace import require_whole
 
 if sys.version_info >= (3, 11):
     import tomllib

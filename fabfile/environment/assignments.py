@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..agent.variables import VARIABLE_NAME
+from ..contract.secret import Secret
 from ..errors import UsageError
-from ..resources.secret import Secret
+from ..hostkit.app.variables import VARIABLE_NAME
 
 _WAYS = "KEY=value, KEY=- for standard input, KEY=@file, or KEY alone to be asked for it"
 

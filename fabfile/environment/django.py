@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..agent.layout import Layout
+from ..hostkit.app.layout import Layout
 
 if TYPE_CHECKING:
     from ..settings import Settings

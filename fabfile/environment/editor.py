@@ -16,9 +16,9 @@ from typing import Any
 
 from invoke.util import yaml  # type: ignore[attr-defined]
 
-from ..agent.variables import VARIABLE_NAME
+from ..contract.secret import Secret
 from ..errors import UsageError
-from ..resources.secret import Secret
+from ..hostkit.app.variables import VARIABLE_NAME
 
 _NAME = "secrets.yaml"
 

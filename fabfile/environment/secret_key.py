@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..contract.secret import Secret
 from ..errors import SecretsError
-from ..resources.secret import Secret
 from ..settings.origins import FromCommand
 from .secret_file import NAME, Key, SecretFile
 

@@ -15,11 +15,11 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ..agent.layout import Record
-from ..agent.variables import Variable, Variables
 from ..connection import requests
 from ..connection.requests import Event, Request
-from ..resources.secret import Secret
+from ..contract.secret import Secret
+from ..hostkit.app.layout import Record
+from ..hostkit.app.variables import Variable, Variables
 from ..settings.origins import FromCommand, Generated
 from . import django
 from .secret_file import NAME

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..agent import filesystem
+from ..contract.base import ResourceError
 from ..errors import SettingsError
-from ..resources.base import ResourceError
+from ..hostkit.linux import filesystem
 
 NAME = ".hostsmith"
 

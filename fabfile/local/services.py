@@ -16,10 +16,10 @@ from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
 from typing import TYPE_CHECKING, ClassVar
 
-from ..agent import filesystem
+from ..contract.secret import Secret
 from ..environment.variables import make_up
 from ..errors import UsageError
-from ..resources.secret import Secret
+from ..hostkit.linux import filesystem
 from ..services import Access, known
 from .folder import folder, keep, kept
 from .processes import Command, Process

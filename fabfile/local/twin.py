@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from invoke.exceptions import Exit
 
+from ..contract.secret import Secret
 from ..errors import UsageError
 from ..recipes.servers import is_gunicorn
-from ..resources.secret import Secret
 from .folder import folder
 from .front import ADDRESS, Front
 from .processes import Command, Process, first_end, stop_all

@@ -7,10 +7,10 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..agent.layout import Layout
-from ..agent.variables import VARIABLE_NAME
 from ..environment.variables import given, make_up
 from ..errors import SettingsError
+from ..hostkit.app.layout import Layout
+from ..hostkit.app.variables import VARIABLE_NAME
 from ..settings.tls import Tls
 from .folder import folder, keep, kept
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from fabric import Connection
 
-from ..connection import openssh
 from ..connection.ssh import openssh_options
 from ..errors import PatchworkError
+from ..openssh import client
 
 # Settings of an ssh_config that say who the host is; Fabric may have them from a file that ssh does not look at.
 _FROM_SSH_CONFIG = ("UserKnownHostsFile", "GlobalKnownHostsFile", "HostKeyAlias", "IdentitiesOnly")
@@ -41,7 +41,7 @@ def ssh_options(c: Connection, strict_host_keys: bool) -> list[str]:
 
 def _checking(c: Connection) -> str:
     """How strictly the host's key is checked: as the ssh_config says, also where only ssh can read that."""
-    found = c.ssh_config.get("stricthostkeychecking") or openssh.options(c).get("stricthostkeychecking", "ask")
+    found = c.ssh_config.get("stricthostkeychecking") or client.options(c).get("stricthostkeychecking", "ask")
     # As `ssh -G` prints them. Nobody is asked, unless the ssh_config says so: a new host's key is remembered.
     return {"true": "yes", "false": "no"}.get(found, found if "stricthostkeychecking" in c.ssh_config else "accept-new")
 

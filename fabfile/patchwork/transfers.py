@@ -15,7 +15,7 @@ from fabric import Connection
 from invoke.runners import Result
 
 from ..errors import HostKeyError, PatchworkError
-from ..host import bracketed
+from ..openssh.host import bracketed
 from .ssh_options import ssh_options
 from .util import quote_path, said
 

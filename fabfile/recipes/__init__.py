@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import TYPE_CHECKING
 
-from ..lazily import modules
+from .._lazy import modules
 
 if TYPE_CHECKING:
     from ..resources import Resource
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
         nginx,
         python,
         release,
-        roles,
         servers,
         services,
         static,
@@ -44,7 +43,6 @@ __all__ = [
     "provision",
     "python",
     "release",
-    "roles",
     "servers",
     "services",
     "static",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ..agent.layout import Layout
+from ..hostkit.app.layout import Layout
+from ..rendering.template import Template
 from ..resources import Directory, Resource
 from ..resources.deploy_key import DeployKey
 from ..resources.own_user import OwnUser
-from ..templating import Template
 from .static import uploads
 
 if TYPE_CHECKING:

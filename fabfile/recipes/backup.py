@@ -7,14 +7,13 @@ import os
 from collections.abc import Container
 from typing import TYPE_CHECKING
 
-from .. import archive
 from .._version import __version__
-from ..agent import stored
 from ..connection import pack
+from ..hostkit.app import stored
+from ..rendering.template import Template
 from ..resources import Absent, Directory, File, Resource, Restart, Service
-from ..resources.backed_up import BackedUp
-from ..resources.backed_up import plan as plan_of
-from ..templating import Template
+from ..resources.release.backed_up import BackedUp
+from ..resources.release.backed_up import plan as plan_of
 from .deployers import installed_agent
 
 if TYPE_CHECKING:
@@ -35,7 +34,9 @@ def backups(settings: Settings, roles: Container[str]) -> list[Resource]:
     """What makes them, on a host that has a part of the app's data; nothing when the settings do not ask for any."""
     if not settings.backup.is_on_host:
         return []
-    parts, environment = archive.parts.parts_on(settings, roles)
+    from ..inventory.parts import parts_on
+
+    parts, environment = parts_on(settings, roles)
     if not (parts or environment):
         return []
     plan, unit = plan_of(settings.app), stored.unit(settings.app)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..agent import certbot
-from ..host import bracketed
+from ..hostkit.programs import certbot
+from ..inventory.roles import hosts_for
+from ..openssh.host import bracketed
+from ..rendering.template import Template
 from ..resources import Directory, Package, Resource, Service, Symlink, Validated
-from ..resources.balancer import CONFIGURATION, BalancerOf, ReloadHaproxy
-from ..resources.certificate import CHALLENGES
-from ..resources.drained import Drained
-from ..roles import hosts_for
-from ..templating import Template
+from ..resources.front.balancer import CONFIGURATION, BalancerOf, ReloadHaproxy
+from ..resources.front.certificate import CHALLENGES
+from ..resources.release.drained import Drained
 from . import tls
 
 if TYPE_CHECKING:
-    from ..host import Host
+    from ..openssh.host import Host
     from ..settings import Settings
 
 _HTTP_PORT = 80

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import SettingsError
+from ..inventory.processes import processes
+from ..inventory.roles import ALL_ROLES, is_role_name
+from ..rendering.template import Template
 from ..resources import Absent, Directory, File, Package, Resource, Restart, Service, Validated
-from ..resources.clock import TimeSync
-from ..resources.firewall import APPS, RULES, UNIT, Firewall, FirewallLoaded, LoadFirewall
-from ..resources.port import GUARDS
-from ..resources.sshd import RootLogin, Sshd, SshPorts
-from ..resources.swap import Swap
-from ..resources.sysctl import Sysctl
-from ..roles import ALL_ROLES, is_role_name
-from ..templating import Template
+from ..resources.hardening.clock import TimeSync
+from ..resources.hardening.firewall import APPS, RULES, UNIT, Firewall, FirewallLoaded, LoadFirewall
+from ..resources.hardening.sshd import RootLogin, Sshd, SshPorts
+from ..resources.hardening.swap import Swap
+from ..resources.hardening.sysctl import Sysctl
+from ..resources.services.port import GUARDS
 from .nginx import balancers
-from .roles import processes
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -229,7 +229,7 @@ def service_rules(settings: Settings, roles: Container[str]) -> Iterator[Rule]:
     """What the services that the app asks for let in: its hosts, unless the app runs beside them."""
     if not settings.services:
         return
-    from ..services.placement import services_on
+    from ..inventory.placement import services_on
 
     of_roles = [port for role, port in _SERVICE_PORTS.items() if roles is not ALL_ROLES and role in roles]
     for service in services_on(settings, roles):

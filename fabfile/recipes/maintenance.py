@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from ..resources.maintenance import Maintenance, NoMaintenance
-from ..templating import render
+from ..rendering.template import render
+from ..resources.release.maintenance import Maintenance, NoMaintenance
 
 if TYPE_CHECKING:
     from ..settings import Settings

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ..agent.assets import HASHED
-from ..agent.layout import Layout
+from ..hostkit.app.assets import HASHED
+from ..hostkit.app.layout import Layout
+from ..rendering.template import Template
 from ..resources import Absent, Directory, Package, Resource, Service, Symlink, Validated
-from ..resources.certificate import CHALLENGES, SelfSigned
-from ..resources.nginx import ReloadNginx
-from ..templating import Template
+from ..resources.front.certificate import CHALLENGES, SelfSigned
+from ..resources.front.nginx import ReloadNginx
 from . import servers, static, tls
 from .forwarding import HEADERS
 

@@ -7,21 +7,21 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from .. import recipes
-from ..agent.certbot import FOLDER as CERTBOT
-from ..agent.layout import Layout
 from ..errors import SettingsError
+from ..hostkit.app.layout import Layout
+from ..hostkit.programs.certbot import FOLDER as CERTBOT
+from ..inventory.processes import balances, processes
+from ..rendering.template import Template
 from ..resources import Directory, File, Package, Resource, Symlink, Validated
 from ..resources.claimed import Claimed
-from ..resources.kept import KeptFile
 from ..resources.own_user import OwnUser
-from ..templating import Template
+from ..resources.services.kept import KeptFile
 from .app import app
 from .backup import backups
 from .deployers import deployers
 from .hardening import hardening
 from .nginx import nginx
 from .python import python
-from .roles import balances, processes
 from .services import services
 from .supervisor import supervisor
 from .system import system

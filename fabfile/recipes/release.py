@@ -8,22 +8,22 @@ from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..agent import cron
-from ..agent.health import HTTPS_PORT, HealthCheck
-from ..agent.layout import SINGLETONS_CONF, Layout, Record
 from ..errors import SettingsError
+from ..hostkit.app import cron
+from ..hostkit.app.health import HTTPS_PORT, HealthCheck
+from ..hostkit.app.layout import SINGLETONS_CONF, Layout, Record
+from ..inventory.processes import cron_entries, processes
+from ..rendering.template import Template
 from ..resources import Directory, File, Resource, Validated
-from ..resources.django import DeployCheck
-from ..resources.environment import Environment, GeneratedValues
-from ..resources.live import Live
-from ..resources.release import Pruned, ReleaseCode, ReleaseCopy, ReleaseRecord, ReleaseVenv
-from ..resources.release_command import ReleaseCommand
-from ..resources.scaled import Scaled
-from ..resources.settled import Settled
-from ..resources.singletons import Singletons, SingletonsEnded
-from ..templating import Template
+from ..resources.release.django import DeployCheck
+from ..resources.release.environment import Environment, GeneratedValues
+from ..resources.release.live import Live
+from ..resources.release.release import Pruned, ReleaseCode, ReleaseCopy, ReleaseRecord, ReleaseVenv
+from ..resources.release.release_command import ReleaseCommand
+from ..resources.release.scaled import Scaled
+from ..resources.release.settled import Settled
+from ..resources.release.singletons import Singletons, SingletonsEnded
 from . import servers
-from .roles import cron_entries, processes
 from .static import static
 
 if TYPE_CHECKING:

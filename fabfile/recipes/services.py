@@ -6,8 +6,8 @@ from collections.abc import Container
 from typing import TYPE_CHECKING
 
 from ..resources import Resource
-from ..resources.firewall import Guarded
-from ..resources.kept import Password
+from ..resources.hardening.firewall import Guarded
+from ..resources.services.kept import Password
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -21,7 +21,7 @@ def services(settings: Settings, roles: Container[str]) -> list[Resource]:
     if not settings.services:
         return []
     # Not loaded for all who ask for none: it takes the schema with it.
-    from ..services.placement import guards, services_on
+    from ..inventory.placement import guards, services_on
 
     found: list[Resource] = [*guards(settings, roles)]
     for service in services_on(settings, roles):
@@ -38,6 +38,6 @@ def names_on(settings: Settings, roles: Container[str]) -> list[str]:
     """
     if not settings.services:
         return []
-    from ..services import placement
+    from ..inventory import placement
 
     return [each.name for each in placement.services(settings) if placement.runs_on(settings, each, roles)]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..agent.layout import Layout
+from ..hostkit.app.layout import Layout
 from ..resources import Resource
-from ..resources.assets import Assets
-from ..resources.django import Collected
+from ..resources.release.assets import Assets
+from ..resources.release.django import Collected
 
 if TYPE_CHECKING:
     from ..settings import Settings

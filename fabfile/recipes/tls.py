@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..agent import certbot
-from ..certificates import OwnCertificate
+from ..contract.base import Handler
+from ..hostkit.programs import certbot
+from ..rendering.certificate import OwnCertificate
+from ..rendering.template import LocalFile, Template
 from ..resources import Command, Directory, Package, Resource, Service, Validated
-from ..resources.base import Handler
-from ..resources.certificate import Certificate, SelfSigned
-from ..templating import LocalFile, Template
+from ..resources.front.certificate import Certificate, SelfSigned
 
 if TYPE_CHECKING:
     from ..settings import Settings

@@ -9,11 +9,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..contract.base import Change as Change
+    from ..contract.base import Handler as Handler
+    from ..contract.base import Resource as Resource
+    from ..contract.base import ResourceError as ResourceError
+    from ..contract.secret import Secret as Secret
     from .absent import Absent as Absent
-    from .base import Change as Change
-    from .base import Handler as Handler
-    from .base import Resource as Resource
-    from .base import ResourceError as ResourceError
     from .command import Command as Command
     from .directory import Directory as Directory
     from .file import File as File
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from .handlers import Restart as Restart
     from .package import Package as Package
     from .program import Program as Program
-    from .secret import Secret as Secret
     from .service import Service as Service
     from .symlink import Symlink as Symlink
     from .user import User as User
@@ -31,26 +31,26 @@ if TYPE_CHECKING:
     from .virtualenv import Virtualenv as Virtualenv
 
 _MODULE_OF = {
-    "Absent": "absent",
-    "Change": "base",
-    "Command": "command",
-    "Directory": "directory",
-    "File": "file",
-    "GitCheckout": "git",
-    "Group": "group",
-    "Handler": "base",
-    "Package": "package",
-    "Program": "program",
-    "Reload": "handlers",
-    "Resource": "base",
-    "ResourceError": "base",
-    "Restart": "handlers",
-    "Secret": "secret",
-    "Service": "service",
-    "Symlink": "symlink",
-    "User": "user",
-    "Validated": "validated",
-    "Virtualenv": "virtualenv",
+    "Absent": ".absent",
+    "Change": "..contract.base",
+    "Command": ".command",
+    "Directory": ".directory",
+    "File": ".file",
+    "GitCheckout": ".git",
+    "Group": ".group",
+    "Handler": "..contract.base",
+    "Package": ".package",
+    "Program": ".program",
+    "Reload": ".handlers",
+    "Resource": "..contract.base",
+    "ResourceError": "..contract.base",
+    "Restart": ".handlers",
+    "Secret": "..contract.secret",
+    "Service": ".service",
+    "Symlink": ".symlink",
+    "User": ".user",
+    "Validated": ".validated",
+    "Virtualenv": ".virtualenv",
 }
 
 __all__ = sorted(_MODULE_OF)
@@ -59,4 +59,4 @@ __all__ = sorted(_MODULE_OF)
 def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
+    return getattr(importlib.import_module(_MODULE_OF[name], __name__), name)

@@ -6,8 +6,8 @@ import os
 import stat
 from dataclasses import dataclass
 
-from ..agent import filesystem
-from .base import Change, Resource, ResourceError
+from ..contract.base import Change, Resource, ResourceError
+from ..hostkit.linux import filesystem
 from .found import FoundFile, FoundLink, Removed
 
 # A recipe with a wrong variable in a path must not be able to empty a host.

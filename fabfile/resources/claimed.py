@@ -6,8 +6,9 @@ import json
 import os
 from dataclasses import dataclass
 
-from ..agent import filesystem, passwords, system
-from .base import Change, Resource, ResourceError
+from ..contract.base import Change, Resource, ResourceError
+from ..hostkit.app import passwords
+from ..hostkit.linux import filesystem, system
 from .own_user import OwnUser
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from ..agent import system
-from .base import Change, Resource
+from ..contract.base import Change, Resource
+from ..hostkit.linux import system
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from ..agent import filesystem, system
-from ..agent.events import note
-from .base import Change, Resource
+from ..contract.base import Change, Resource
+from ..contract.events import note
+from ..hostkit.linux import filesystem, system
 
 
 @dataclass(frozen=True)

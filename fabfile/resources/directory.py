@@ -8,8 +8,8 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..agent import acl, filesystem, paths, system
-from .base import Change, Resource, ResourceError
+from ..contract.base import Change, Resource, ResourceError
+from ..hostkit.linux import acl, filesystem, paths, system
 from .ownership import differences, set_owner
 
 

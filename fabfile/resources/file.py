@@ -7,10 +7,10 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..agent import filesystem, system
-from .base import Change, Resource, ResourceError
+from ..contract.base import Change, Resource, ResourceError
+from ..contract.secret import Secret
+from ..hostkit.linux import filesystem, system
 from .found import FoundFile, FoundNothing
-from .secret import Secret
 
 _DIFF_LIMIT = 200_000
 

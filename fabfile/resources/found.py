@@ -7,8 +7,8 @@ import os
 import stat
 from dataclasses import dataclass, field
 
-from ..agent import filesystem
-from .base import PutBack, ResourceError
+from ..contract.base import PutBack, ResourceError
+from ..hostkit.linux import filesystem
 
 # systemd-tmpfiles gives up a whole file for a line of more than 1 MB.
 _LONGEST_LINE = 500_000

@@ -6,9 +6,10 @@ import os
 import re
 from dataclasses import dataclass
 
-from ..agent import filesystem, git, system
-from .base import Change, Resource, ResourceError
-from .secret import Secret
+from ..contract.base import Change, Resource, ResourceError
+from ..contract.secret import Secret
+from ..hostkit.linux import filesystem, system
+from ..hostkit.programs import git
 
 
 @dataclass(frozen=True)

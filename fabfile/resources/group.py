@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..agent import system
-from .base import Change, Resource
+from ..contract.base import Change, Resource
+from ..hostkit.linux import system
 
 
 @dataclass(frozen=True)

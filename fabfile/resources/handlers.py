@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..agent import system
-from ..agent.systemd import systemctl
-from .base import Handler
+from ..contract.base import Handler
+from ..hostkit.linux import system
+from ..hostkit.linux.systemd import systemctl
 
 
 @dataclass(frozen=True)

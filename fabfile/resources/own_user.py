@@ -9,8 +9,8 @@ import pwd
 import re
 from dataclasses import dataclass
 
-from ..agent import filesystem, system
-from .base import Change, Resource, ResourceError
+from ..contract.base import Change, Resource, ResourceError
+from ..hostkit.linux import filesystem, system
 
 _NOLOGIN = "/usr/sbin/nologin"
 _SYSTEM_UIDS = range(1, 1000)

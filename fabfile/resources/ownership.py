@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import stat
 
-from ..agent import system
-from .base import ResourceError
+from ..contract.base import ResourceError
+from ..hostkit.linux import system
 
 
 def differences(status: os.stat_result, mode: int | None, owner: str | None, group: str | None) -> list[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..agent import apt
-from .base import Change, Handler, Resource
+from ..contract.base import Change, Handler, Resource
+from ..hostkit.programs import apt
 
 
 @dataclass(frozen=True, init=False)

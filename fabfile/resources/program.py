@@ -6,8 +6,8 @@ import os
 import re
 from dataclasses import dataclass, field
 
-from ..agent import supervisord
-from .base import Change, Resource, ResourceError
+from ..contract.base import Change, Resource, ResourceError
+from ..hostkit.supervisor import supervisord
 from .file import File
 
 _FOLDER = "/etc/supervisor/conf.d"

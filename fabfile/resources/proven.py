@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..agent import proof
-from .base import Change
+from ..contract import proof
+from ..contract.base import Change
 from .validated import Validated
 
 

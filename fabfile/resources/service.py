@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..agent.systemd import properties, systemctl
-from .base import Change, Resource, ResourceError
+from ..contract.base import Change, Resource, ResourceError
+from ..hostkit.linux.systemd import properties, systemctl
 
 _SETTLED = frozenset({"enabled", "enabled-runtime", "static", "alias", "indirect", "generated"})
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..agent import filesystem
-from .base import Change, Resource, ResourceError
+from ..contract.base import Change, Resource, ResourceError
+from ..hostkit.linux import filesystem
 from .found import FoundLink, FoundNothing
 
 

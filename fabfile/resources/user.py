@@ -7,8 +7,8 @@ import grp
 import pwd
 from dataclasses import dataclass
 
-from ..agent import filesystem, system
-from .base import Change, Resource, ResourceError
+from ..contract.base import Change, Resource, ResourceError
+from ..hostkit.linux import filesystem, system
 from .directory import Directory
 from .file import File
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..agent import system
-from ..agent.undo import Undo
-from .base import Change, Handler, PutBack, Resource, ResourceError
+from ..contract.base import Change, Handler, PutBack, Resource, ResourceError
+from ..contract.undo import Undo
+from ..hostkit.linux import system
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from ..agent import filesystem, venv
-from .base import Change, Resource
+from ..contract.base import Change, Resource
+from ..hostkit.build import venv
+from ..hostkit.linux import filesystem
 
 
 @dataclass(frozen=True)

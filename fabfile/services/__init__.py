@@ -5,8 +5,8 @@ A project adds one by writing a `Service` in a module of its own and giving it t
 
 from __future__ import annotations
 
-from ..resources.kept import KeptFile
-from ..resources.port import Port, PortGuard
+from ..resources.services.kept import KeptFile
+from ..resources.services.port import Port, PortGuard
 from ..settings.services import ServiceOptions
 from .base import Access, Argv, Restore, Service
 from .registry import known, register

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ..agent import own_role
-from ..host import bracketed
-from ..resources.base import Resource
-from ..resources.secret import Secret
+from ..contract.base import Resource
+from ..contract.secret import Secret
+from ..hostkit.programs import own_role
+from ..openssh.host import bracketed
 from ..settings.services import ServiceOptions
 
 if TYPE_CHECKING:

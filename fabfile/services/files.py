@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..agent.layout import Layout
+from ..contract.secret import Secret
+from ..hostkit.app.layout import Layout
 from ..resources import Directory, Resource
-from ..resources.secret import Secret
 from ..settings.kinds import UnexpectedError
 from ..settings.services import ServiceOptions
 from .base import Access, Argv, Restore, Service

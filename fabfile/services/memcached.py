@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from ..contract.secret import Secret
 from ..errors import SettingsError
 from ..resources import Package, Resource, Restart
 from ..resources import Service as SystemService
-from ..resources.kept import KeptFile
-from ..resources.port import Port, PortGuard
-from ..resources.secret import Secret
+from ..resources.services.kept import KeptFile
+from ..resources.services.port import Port, PortGuard
 from ..settings import values as kind
 from ..settings.services import ServiceOptions
 from .base import Access, Argv, Restore, Service

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ..contract.secret import Secret
 from ..resources import Absent, File, Package, Resource, Restart
 from ..resources import Service as SystemService
-from ..resources.mariadb import LOCAL, MariadbDatabase, MariadbTuning, mark
-from ..resources.secret import Secret
+from ..resources.services.mariadb import LOCAL, MariadbDatabase, MariadbTuning, mark
 from .base import Access, Argv, Restore, Service, as_own_role
 from .registry import register
 

@@ -7,16 +7,16 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from ..contract.secret import Secret
 from ..resources import Package, Reload, Resource, Restart
 from ..resources import Service as SystemService
-from ..resources.postgres import (
+from ..resources.services.postgres import (
     PostgresClients,
     PostgresDatabase,
     PostgresExtension,
     PostgresListening,
     PostgresTuning,
 )
-from ..resources.secret import Secret
 from ..settings.kinds import ListOf, Text
 from ..settings.services import ServiceOptions
 from ..settings.values import once_each

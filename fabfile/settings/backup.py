@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from ..agent.cron import EXPECTED as SCHEDULE
-from ..agent.cron import Schedule
+from ..hostkit.app.cron import EXPECTED as SCHEDULE
+from ..hostkit.app.cron import Schedule
 from . import values as kind
 from .kinds import Text, UnexpectedError
 from .model import Model

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from ..agent.cron import EXPECTED, Schedule
 from ..errors import SettingsError
+from ..hostkit.app.cron import EXPECTED, Schedule
 from . import values as kind
 from .kinds import MappingOf, Text, UnexpectedError
 from .model import Model

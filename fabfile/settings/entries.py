@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
-from ..host import HOST_FORM, Host, Machine, Machines, machine_as_written
+from ..openssh.host import HOST_FORM, Host, Machine, Machines, machine_as_written
 from . import values as kind
 from .kinds import ListOf, MappingOf, UnexpectedError
 from .model import Model

@@ -27,7 +27,7 @@ from invoke.exceptions import UnknownFileType
 from invoke.util import yaml  # type: ignore[attr-defined]
 
 from ..errors import SettingsError
-from ..host import listed
+from ..openssh.host import listed
 
 if TYPE_CHECKING:
     from fabric.main import Fab
@@ -98,7 +98,7 @@ class ProjectConfig(fabric.Config):  # type: ignore[misc]
 
     @property
     def base_ssh_config(self) -> SSHConfig:
-        from ..connection.openssh import WholeConfig
+        from ..openssh.client import WholeConfig
 
         return WholeConfig(self, self.__dict__["base_ssh_config"])
 

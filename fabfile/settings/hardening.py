@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from ..roles import is_role_name
+from ..inventory.roles import is_role_name
 from . import values as kind
 from .kinds import ListOf, MappingOf, OneOrList, Scalar, Text, UnexpectedError
 from .model import Model

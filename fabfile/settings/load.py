@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from invoke.config import copy_dict
 
 from ..errors import SettingsError
-from ..host import machines_of
+from ..openssh.host import machines_of
 from .fabric_config import layers, project_folder, running_program, shown
 from .procfile import load_procfile
 

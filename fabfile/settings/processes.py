@@ -14,7 +14,7 @@ from .model import Model
 from .procfile import role_of
 
 if TYPE_CHECKING:
-    from ..host import Host, Machine
+    from ..openssh.host import Host, Machine
     from .project import Settings
 
 EXPECTED = "a command such as `python worker.py`, or a mapping such as {command: python worker.py, scale: 2}"

@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import PrivateAttr
 
-from ..agent.requirements import ORDER as REQUIREMENT_FILES
+from ..contract.secret import Secret
 from ..errors import UsageError
-from ..host import Host, Machine, Machines, machine_as_written
+from ..hostkit.build.requirements import ORDER as REQUIREMENT_FILES
+from ..openssh.host import Host, Machine, Machines, machine_as_written
 from ..printable import cut
-from ..resources.secret import Secret
 from ..sandbox import lookup
 from . import values as kind
 from .cron import with_scheduler

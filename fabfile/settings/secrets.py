@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator
 
-from ..resources.secret import Secret
+from ..contract.secret import Secret
 from .kinds import Scalar, UnexpectedError
 from .origins import FromCommand, Generated
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from pydantic import AfterValidator
 
-from ..resources.secret import Secret
+from ..contract.secret import Secret
 from . import values as kind
 from .kinds import UnexpectedError
 

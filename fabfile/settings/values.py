@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator
 
-from ..host import HOST_FORM, Host, expand, read_host
+from ..openssh.host import HOST_FORM, Host, expand, read_host
 from .kinds import Number, Scalar, Text, UnexpectedError
 from .procfile import NO_COMMAND, PROCESS_NAME
 from .reserved import is_reserved

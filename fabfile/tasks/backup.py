@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from .. import archive
 from ..console import Console, print_json
 from ..environment.secret_key import find_key
-from ..fleet import Fleet
+from ..fab.task import task
+from ..fleet.fleet import Fleet
+from ..inventory import parts
+from ..inventory.targets import Limits, targets, with_app
 from ..settings import load
-from ..targets import Limits, targets, with_app
-from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context
@@ -40,8 +41,8 @@ def backup(
     key = find_key(settings) if encrypt else None
     console = Console(quiet=json)
     hosts = with_app(targets(c, settings, Limits(role, host, exclude)))
-    main, wanted = archive.places.main_host(hosts), archive.parts.parts(settings)
-    chosen = [main, *archive.places.beside(c, settings, [main], wanted)]
+    main, wanted = parts.main_host(hosts), parts.parts(settings)
+    chosen = [main, *parts.beside(c, settings, [main], wanted)]
     with Fleet(chosen, console, settings.concurrency, f"backup {settings.app}") as fleet:
         fleet.connect()
         fleet.check()

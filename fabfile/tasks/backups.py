@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from .. import archive, recipes
 from ..console import Console, print_json
 from ..errors import BackupError, UsageError
-from ..fleet import Fleet, Member
+from ..fab.task import task
+from ..fleet.fleet import Fleet, Member
+from ..inventory import parts
+from ..inventory.targets import Limits, targets
 from ..settings import load
-from ..targets import Limits, targets
-from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context
@@ -25,7 +26,7 @@ def backups(
     chosen = [
         target
         for target in targets(c, settings, Limits(role, host, exclude))
-        if any(archive.parts.parts_on(settings, target.roles))
+        if any(parts.parts_on(settings, target.roles))
     ]
     if not chosen:
         raise UsageError("found no host that has data of the app, expected one or more; see `fab hosts`")

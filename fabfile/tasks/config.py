@@ -11,16 +11,16 @@ from invoke.collection import Collection
 
 from .. import environment, views
 from ..console import Console, print_json
+from ..contract.secret import Secret
+from ..deployment.redeploy import Live, SameCode
 from ..errors import UsageError
-from ..fleet import Fleet, Member
+from ..fab import words
+from ..fab.task import task
+from ..fleet.fleet import Fleet, Member
+from ..inventory.targets import Limits, targets, with_app
 from ..printable import printable
 from ..report import Report
-from ..resources.secret import Secret
-from ..same_code import Live, SameCode
 from ..settings import load
-from ..targets import Limits, targets, with_app
-from . import words
-from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context

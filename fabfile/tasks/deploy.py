@@ -9,29 +9,29 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .. import environment, recipes
-from ..agent import wire
-from ..agent.layout import Record
 from ..connection import requests
 from ..connection.requests import whoami
 from ..console import Console
+from ..contract import wire
+from ..contract.secret import Secret
+from ..deployment.deployment import Underway, back_up, release_variables, underway
+from ..deployment.releases import new_record
+from ..deployment.source import LocalSource, Source
 from ..errors import ReleaseError, UsageError
-from ..fleet import Member
-from ..outcome import told
-from ..release import new_record
+from ..fab.task import task
+from ..fleet.fleet import Member
+from ..fleet.summary import told
+from ..hostkit.app.layout import Record
+from ..inventory.targets import Limits, targets, with_app
 from ..report import Report
-from ..resources.secret import Secret
 from ..settings import load
-from ..source import LocalSource, Source
-from ..targets import Limits, targets, with_app
-from ..underway import Underway, back_up, release_variables, underway
-from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
+    from ..contract.base import Resource
     from ..environment.variables import Given
-    from ..resources.base import Resource
-    from ..resources.release import ReleaseCode
+    from ..resources.release.release import ReleaseCode
     from ..settings import Settings
 
 
@@ -112,7 +112,7 @@ class _Origin:
 
         :param known: ids of the commits and trees that the host has.
         """
-        from ..resources.release import ReleaseCode
+        from ..resources.release.release import ReleaseCode
 
         pack = self.local.pack(known) if self.local is not None else b""
         return ReleaseCode(settings.app, release_id, source.name, self.url, pack, settings.build_timeout)
@@ -125,7 +125,7 @@ def _origin(settings: Settings, revision: str, dirty: bool) -> Iterator[_Origin]
             raise UsageError("--dirty is for a local folder as `source`; a URL has only what is committed")
         yield _Origin(revision, url=settings.source_url)
         return
-    from ..workspace import require_whole
+    from ..detect.workspace import require_whole
 
     require_whole(settings.source_folder, settings.requirements)
     with LocalSource(settings.source_folder, revision, dirty) as local:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .. import views
-from ..addresses import with_addresses
 from ..console import Console, print_json
 from ..errors import HostsmithError, UsageError
-from ..fleet import Fleet
+from ..fab.task import task
+from ..fleet.fleet import Fleet
+from ..inventory.addresses import with_addresses
+from ..inventory.targets import Limits, targets
 from ..settings import load
-from ..targets import Limits, targets
-from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context

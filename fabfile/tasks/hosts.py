@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from .. import recipes
 from ..console import Console, print_json
-from ..recipes.roles import balances, processes
-from ..roles import ALL_ROLES
+from ..fab.task import task
+from ..inventory.processes import balances, processes
+from ..inventory.roles import ALL_ROLES
+from ..inventory.targets import Limits, Target, primary, targets
 from ..settings import load
-from ..targets import Limits, Target, primary, targets
-from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..agent.filesystem import write_atomic
 from ..console import Console, diff_style
+from ..contract.base import ResourceError
 from ..errors import SettingsError, UsageError
-from ..resources.base import ResourceError
+from ..fab.task import task
+from ..hostkit.linux.filesystem import write_atomic
 from ..settings.fabric_config import project_folder
-from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context
@@ -36,8 +36,7 @@ _NOT_DEPLOYED = (".venv", "venv", "env", ".env", "node_modules", "__pycache__", 
 )
 def init(c: Context, app: str | None = None, host: str | None = None, force: bool = False) -> list[str]:
     """Write fabric.yaml, Procfile and fabfile.py for the project that is found in the folder."""
-    from .. import starter
-    from ..detect import detect
+    from ..detect import detect, starter
 
     folder, console = project_folder(c.config), Console()
     project = detect(folder)

@@ -9,11 +9,11 @@ from ..agent.logs import NGINX
 from ..connection.session import Event
 from ..console import Console
 from ..errors import HostsmithError, InterruptedRunError, UsageError
-from ..fleet import Fleet, Member
-from ..recipes.roles import processes
+from ..fab.task import task
+from ..fleet.fleet import Fleet, Member
+from ..inventory.processes import processes
+from ..inventory.targets import Limits, Target, targets
 from ..settings import load
-from ..targets import Limits, Target, targets
-from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context

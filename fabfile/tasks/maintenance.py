@@ -10,17 +10,17 @@ from .. import recipes
 from ..connection.requests import whoami
 from ..console import Console
 from ..errors import FleetError, UsageError
-from ..fleet import Fleet, Member
-from ..outcome import told
+from ..fab.task import task
+from ..fleet.fleet import Fleet, Member
+from ..fleet.summary import told
+from ..inventory.targets import Limits, Target, targets
 from ..report import Report
 from ..settings import load
-from ..targets import Limits, Target, targets
-from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
-    from ..resources.base import Resource
+    from ..contract.base import Resource
     from ..settings import Settings
 
 _HELP = {"json": "Print one JSON document instead of lines."}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..targets import Limits
-from . import remainder
-from .base import task
+from ..fab import remainder
+from ..fab.task import task
+from ..inventory.targets import Limits
 from .run import CommandTask, run_command
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from .. import views
 from ..console import Console, print_json
-from ..fleet import Fleet
+from ..fab.task import task
+from ..fleet.fleet import Fleet
+from ..inventory.targets import Limits, targets
 from ..settings import load
-from ..targets import Limits, targets
-from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context

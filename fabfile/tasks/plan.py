@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .. import environment, views
-from ..addresses import with_addresses
 from ..console import Console, print_json
+from ..deployment import service_variables
 from ..errors import DriftError
-from ..fleet import Fleet
+from ..fab.task import task
+from ..fleet.fleet import Fleet
+from ..inventory.addresses import with_addresses
+from ..inventory.targets import Limits, targets
 from ..settings import load
-from ..targets import Limits, targets
-from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context
@@ -39,7 +40,7 @@ def plan(
     console = Console(quiet=json)
     with Fleet(targets(c, settings, Limits(role, host, exclude)), console, settings.concurrency, None) as fleet:
         pending = views.commits.pending_on(fleet, settings, revision)
-        given = given.over(environment.services.of_services_to_be(c, settings, fleet))
+        given = given.over(service_variables.of_services_to_be(c, settings, fleet))
         plans = fleet.each(lambda member: views.changes.plan_of(member, pending.get(member), given))
     answers = views.listing.documents(fleet, plans)
     if json:

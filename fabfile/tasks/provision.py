@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import recipes
-from ..addresses import with_addresses
 from ..console import Console
 from ..errors import DriftError
+from ..fab.task import task
+from ..inventory.addresses import with_addresses
+from ..inventory.targets import Limits, targets
 from ..report import Report
 from ..settings import load
 from ..side_by_side import work_through
-from ..targets import Limits, targets
-from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context

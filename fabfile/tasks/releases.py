@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .. import migrations, views
-from ..agent.layout import Record
+from .. import views
 from ..console import Console, print_json
-from ..fleet import Fleet, Member
-from ..release import short, state
+from ..deployment import migrations
+from ..deployment.releases import short, state
+from ..fab.task import task
+from ..fleet.fleet import Fleet, Member
+from ..hostkit.app.layout import Record
+from ..inventory.targets import Limits, targets
 from ..settings import load
-from ..targets import Limits, targets
-from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context

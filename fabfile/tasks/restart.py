@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..console import Console
+from ..deployment.deployment import underway
+from ..deployment.redeploy import Live, SameCode
 from ..errors import UsageError
-from ..fleet import Member
-from ..outcome import told
+from ..fab import words as command_line
+from ..fab.task import task
+from ..fleet.fleet import Member
+from ..fleet.summary import told
+from ..inventory.targets import Limits, targets
 from ..report import Report
-from ..same_code import Live, SameCode
 from ..settings import load
-from ..targets import Limits, targets
-from ..underway import underway
-from . import words as command_line
-from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context
@@ -68,7 +68,7 @@ def _in_place(
     if not hosts:
         raise UsageError(f"found no host that runs {process}, expected one or more; see `fab hosts`")
     # It takes with it how supervisor is spoken to.
-    from ..resources.restarted import Restarted
+    from ..resources.release.restarted import Restarted
 
     console = Console(quiet=json)
 

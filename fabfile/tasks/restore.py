@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 from .. import archive
 from ..console import Console
+from ..deployment.deployment import underway
 from ..errors import UsageError
-from ..fleet import Fleet
-from ..outcome import told
+from ..fab import words
+from ..fab.task import task
+from ..fleet.fleet import Fleet
+from ..fleet.summary import told
+from ..inventory import parts
+from ..inventory.targets import Limits, Target, targets, with_app
 from ..printable import printable
 from ..report import Report
 from ..settings import load
-from ..targets import Limits, Target, targets, with_app
-from ..underway import underway
-from . import words
-from .base import task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,13 +48,13 @@ def restore(
     """Put an archive back: verify it, load it beside the app's data, then swap."""
     settings = load(c)
     console = Console(quiet=json)
-    known = archive.parts.parts(settings)
+    known = parts.parts(settings)
     found = archive.reading.readable(_archive(words), settings, known)
     if not unencrypted:
         archive.reading.require_encrypted(found, settings)
     hosts = with_app(targets(c, settings, Limits(role, host, exclude)))
     wanted = [part for part in known if part.name in found.names]
-    others = archive.places.beside(c, settings, hosts, wanted)
+    others = parts.beside(c, settings, hosts, wanted)
     if not yes:
         _ask(found, [*hosts, *others])
     with (
@@ -65,7 +66,7 @@ def restore(
         rest.lock("restore", settings.lock_timeout)
         outcome.reports += rest.reports
         rest.require("a host of a service is away or held by another run; nothing has changed")
-        chosen = archive.places.main_host([member.target for member in run.fleet.members])
+        chosen = parts.main_host([member.target for member in run.fleet.members])
         main = next(member for member in run.fleet.members if member.target is chosen)
         places = archive.places.placed(settings, wanted, [*run.fleet.members, *rest.members], main)
         record = archive.restoring.Restoring(run, rest, found, places).do()

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .. import migrations, recipes
-from ..agent.layout import Record
+from .. import recipes
 from ..connection import requests
 from ..connection.requests import whoami
 from ..console import Console
+from ..deployment import migrations
+from ..deployment.deployment import Underway, underway
+from ..deployment.releases import shared, to_go_back_to
 from ..errors import ReleaseError
-from ..fleet import Member
-from ..outcome import told
-from ..release import shared, to_go_back_to
+from ..fab.task import task
+from ..fleet.fleet import Member
+from ..fleet.summary import told
+from ..hostkit.app.layout import Record
+from ..inventory.targets import Limits, targets, with_app
 from ..report import Report
 from ..settings import load
-from ..targets import Limits, targets, with_app
-from ..underway import Underway, underway
-from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
-    from ..resources.base import Resource
+    from ..contract.base import Resource
 
 
 @task(

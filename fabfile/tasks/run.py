@@ -11,11 +11,11 @@ from invoke.exceptions import Exit
 from ..connection.session import Event
 from ..console import Console
 from ..errors import HostsmithError, InterruptedRunError, UsageError
-from ..fleet import Fleet, Member
+from ..fab import remainder
+from ..fab.task import FleetTask, task
+from ..fleet.fleet import Fleet, Member
+from ..inventory.targets import Limits, Target, primary, targets, with_app
 from ..settings import load
-from ..targets import Limits, Target, primary, targets, with_app
-from . import remainder
-from .base import FleetTask, task
 
 if TYPE_CHECKING:
     from invoke.context import Context

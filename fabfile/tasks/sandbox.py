@@ -11,8 +11,8 @@ from invoke.collection import Collection
 
 from .. import sandbox as sandboxes
 from ..console import Console, print_json
+from ..fab.task import task
 from ..settings.fabric_config import project_folder
-from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context

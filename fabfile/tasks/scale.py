@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .. import recipes
+from ..deployment.redeploy import Live, SameCode
 from ..errors import UsageError
+from ..fab import words as command_line
+from ..fab.task import task
+from ..inventory.targets import Limits
 from ..report import Report
-from ..same_code import Live, SameCode
 from ..settings import load
-from ..targets import Limits
-from . import words as command_line
-from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context

@@ -11,8 +11,8 @@ from ..console import Console
 from ..environment.secret_file import NAME, Key, write_private
 from ..environment.secret_key import VARIABLE, find_key, key_path, secret_file
 from ..errors import SecretsError
+from ..fab.task import task
 from ..settings import load
-from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from .. import recipes
 from ..console import Console
 from ..errors import UsageError
-from ..roles import ALL_ROLES
+from ..fab import words as words_
+from ..fab.task import task
+from ..inventory.roles import ALL_ROLES
 from ..settings import load
-from . import words as words_
-from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context

@@ -10,13 +10,13 @@ from invoke.collection import Collection
 from .. import recipes, resources
 from ..console import Console
 from ..errors import UsageError
-from ..fleet import Fleet
-from ..outcome import told
+from ..fab import words as words_of
+from ..fab.task import task
+from ..fleet.fleet import Fleet
+from ..fleet.summary import told
+from ..inventory.targets import Limits, targets
 from ..report import Report
 from ..settings import load
-from ..targets import Limits, targets
-from . import words as words_of
-from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context
@@ -69,7 +69,7 @@ def _named(settings: Settings, names: Sequence[str]) -> Service:
 
     :raises UsageError: it asks for none of that name.
     """
-    from ..services.placement import services
+    from ..inventory.placement import services
 
     found = {service.name: service for service in services(settings)}
     if len(names) != 1 or names[0] not in found:

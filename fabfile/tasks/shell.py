@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from invoke.exceptions import Exit
 
-from ..agent.layout import Layout
 from ..console import Console
 from ..errors import ReleaseError
-from ..fleet import Fleet
+from ..fab import remainder
+from ..fab.task import task
+from ..fleet.fleet import Fleet
+from ..hostkit.app.layout import Layout
+from ..inventory.targets import Limits
 from ..settings import load
-from ..targets import Limits
-from . import remainder
-from .base import task
 from .run import CommandTask, chosen
 
 if TYPE_CHECKING:

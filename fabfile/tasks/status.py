@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .. import recipes, views
-from ..addresses import with_addresses
-from ..agent import wire
 from ..console import Console, print_json
+from ..contract import wire
 from ..errors import HostsmithError, SettingsError
-from ..fleet import Fleet, Member
-from ..recipes.roles import balances
-from ..roles import ALL_ROLES
+from ..fab.task import task
+from ..fleet.fleet import Fleet, Member
+from ..inventory.addresses import with_addresses
+from ..inventory.processes import balances
+from ..inventory.roles import ALL_ROLES
+from ..inventory.targets import Limits, targets
 from ..settings import load
-from ..targets import Limits, targets
-from .base import task
 
 if TYPE_CHECKING:
     from invoke.context import Context

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..lazily import modules
+from .._lazy import modules
 
 if TYPE_CHECKING:
     from . import changes, commits, doctor, examination, listing, overview

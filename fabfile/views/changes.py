@@ -15,9 +15,9 @@ from .commits import Pending
 from .listing import Line
 
 if TYPE_CHECKING:
+    from ..contract.base import Resource
     from ..environment.variables import Given
-    from ..fleet import Member
-    from ..resources.base import Resource
+    from ..fleet.fleet import Member
 
 _WORDS = {"changed": ("change", "green"), "ran": ("run", "cyan")}
 

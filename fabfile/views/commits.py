@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..agent import wire
-from ..agent.history import Commit, Difference
-from ..release import short
-from ..source import LocalSource
+from ..contract import wire
+from ..deployment.releases import short
+from ..deployment.source import LocalSource
+from ..hostkit.programs.history import Commit, Difference
 from .listing import Line
 
 if TYPE_CHECKING:
-    from ..fleet import Fleet, Member
+    from ..fleet.fleet import Fleet, Member
     from ..settings import Settings
 
 # So many commits are shown of either kind.

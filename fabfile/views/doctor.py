@@ -100,7 +100,7 @@ def _known_hosts() -> Finding:
 
 
 def _source(settings: Settings) -> Finding:
-    from ..source import LocalSource
+    from ..deployment.source import LocalSource
 
     if not settings.source_is_local:
         return finding("source", "ok", f"{settings.revision} of {settings.source}")

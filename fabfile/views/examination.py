@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from .. import recipes
 from ..agent.doctor import Finding, finding
-from ..fleet import Member
-from ..recipes.roles import balances
+from ..fleet.fleet import Member
+from ..inventory.processes import balances
 from . import doctor as report
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def _asked_for(member: Member) -> Iterator[Finding]:
     settings = member.settings
     if not settings.services:
         return
-    from ..services.placement import runs_on
-    from ..services.placement import services as all_of
+    from ..inventory.placement import runs_on
+    from ..inventory.placement import services as all_of
 
     checks = {each.name: each.check() for each in all_of(settings) if runs_on(settings, each, member.target.roles)}
     problems = member.session.ask("check", commands=checks)

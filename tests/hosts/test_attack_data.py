@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hostsmith.agent.archive import Archive, Writer
-from hostsmith.agent.pipes import packed
+from hostsmith.hostkit.app.archive import Archive, Writer
+from hostsmith.hostkit.linux.pipes import packed
 
 from tests.hosts.conftest import Pair, Project, Vps, make_project
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hostsmith.agent import wire
-from hostsmith.agent.health import HealthCheck
-from hostsmith.agent.layout import Record
 from hostsmith.connection import pack
-from hostsmith.resources.release import ReleaseRecord
+from hostsmith.contract import wire
+from hostsmith.hostkit.app.health import HealthCheck
+from hostsmith.hostkit.app.layout import Record
+from hostsmith.resources.release.release import ReleaseRecord
 
 from tests.hosts.two_apps import ADMIN, SHOP, Apps, crafted
 

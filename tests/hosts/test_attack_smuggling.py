@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from hostsmith.recipes import haproxy, nginx
-from hostsmith.rendering import rendered
+from hostsmith.rendering.rendered import rendered
 from hostsmith.resources import File
 from hostsmith.sandbox import Sandbox
 from hostsmith.settings import Settings

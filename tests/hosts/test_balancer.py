@@ -50,7 +50,7 @@ FABFILE = """\
 import json
 
 from hostsmith import Validated, converge, load, ns, recipes, role, task
-from hostsmith.host import Host
+from hostsmith.openssh.host import Host
 from hostsmith.connection.session import Session
 
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from hostsmith.agent.controller import BEAT
 from hostsmith.connection.transport import KEEPALIVE
+from hostsmith.contract.controller import BEAT
 
 from tests.hosts.conftest import Project, Vps, make_project
 from tests.hosts.tracing import traced

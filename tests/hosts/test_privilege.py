@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostsmith.agent import wire
-from hostsmith.agent.layout import Record
 from hostsmith.connection import pack
+from hostsmith.contract import wire
+from hostsmith.hostkit.app.layout import Record
 from hostsmith.resources import Command, File, Package, Reload, Service, User, Validated
-from hostsmith.resources.live import Live
-from hostsmith.resources.release import ReleaseRecord
+from hostsmith.resources.release.live import Live
+from hostsmith.resources.release.release import ReleaseRecord
 
 from tests.hosts.two_apps import ADMIN, SHOP, Apps, crafted
 

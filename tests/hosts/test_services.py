@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hostsmith.inventory import placement
 from hostsmith.sandbox import Sandbox
-from hostsmith.services import placement
 from hostsmith.settings import Settings
 
 from tests.docs import ROOT, blocks

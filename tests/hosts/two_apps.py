@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-from hostsmith.agent import wire
 from hostsmith.connection import pack
+from hostsmith.contract import wire
 
 from tests.hosts.conftest import Project, Vps, make_project
 

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hostsmith.agent import engine, events, wire
+from hostsmith.agent import engine
 from hostsmith.agent.journal import Journal
 from hostsmith.agent.owed import Owed
 from hostsmith.connection import pack
+from hostsmith.contract import events, wire
 from hostsmith.resources import Handler, Resource, Validated
 
 ME = pwd.getpwuid(os.getuid()).pw_name

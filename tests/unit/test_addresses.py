@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from fabric import Config
-from hostsmith.addresses import with_addresses
 from hostsmith.errors import SettingsError, UsageError
-from hostsmith.host import Host
+from hostsmith.inventory.addresses import with_addresses
+from hostsmith.openssh.host import Host
 from hostsmith.settings import Settings
 from paramiko import SSHConfig
 

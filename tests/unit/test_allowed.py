@@ -10,19 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostsmith.agent import main, queries, wire
-from hostsmith.agent.allowed import Allowed
-from hostsmith.agent.checks import anything
-from hostsmith.agent.health import HealthCheck
-from hostsmith.agent.layout import Layout, Record
-from hostsmith.agent.supervisor_config import is_of_release
-from hostsmith.agent.variables import Variable, Variables
+from hostsmith.agent import main, queries
+from hostsmith.agent.deployers.rules import Allowed
+from hostsmith.contract import wire
+from hostsmith.contract.checks import anything
 from hostsmith.environment.variables import Wanted
-from hostsmith.host import Host
+from hostsmith.hostkit.app.health import HealthCheck
+from hostsmith.hostkit.app.layout import Layout, Record
+from hostsmith.hostkit.app.variables import Variable, Variables
+from hostsmith.hostkit.supervisor.supervisor_config import is_of_release
+from hostsmith.inventory.roles import ALL_ROLES
+from hostsmith.openssh.host import Host
 from hostsmith.recipes import release as recipe
 from hostsmith.recipes.haproxy import server_name
-from hostsmith.rendering import rendered
-from hostsmith.resources import (
+from hostsmith.rendering.rendered import rendered
+from hostsmith.resources import (  # fmt: skip
     Absent,
     Command,
     Directory,
@@ -36,21 +38,20 @@ from hostsmith.resources import (
     Symlink,
     User,
     Validated,
-)  # fmt: skip
-from hostsmith.resources.assets import Assets
-from hostsmith.resources.backed_up import BackedUp
-from hostsmith.resources.django import Collected, DeployCheck
-from hostsmith.resources.drained import Drained
-from hostsmith.resources.environment import Environment, GeneratedValues
-from hostsmith.resources.live import Live
-from hostsmith.resources.maintenance import Maintenance, NoMaintenance
-from hostsmith.resources.release import Pruned, ReleaseCode, ReleaseCopy, ReleaseRecord, ReleaseVenv
-from hostsmith.resources.release_command import ReleaseCommand
-from hostsmith.resources.restarted import Restarted
-from hostsmith.resources.scaled import Scaled
-from hostsmith.resources.settled import Settled
-from hostsmith.resources.singletons import Singletons, SingletonsEnded
-from hostsmith.roles import ALL_ROLES
+)
+from hostsmith.resources.release.assets import Assets
+from hostsmith.resources.release.backed_up import BackedUp
+from hostsmith.resources.release.django import Collected, DeployCheck
+from hostsmith.resources.release.drained import Drained
+from hostsmith.resources.release.environment import Environment, GeneratedValues
+from hostsmith.resources.release.live import Live
+from hostsmith.resources.release.maintenance import Maintenance, NoMaintenance
+from hostsmith.resources.release.release import Pruned, ReleaseCode, ReleaseCopy, ReleaseRecord, ReleaseVenv
+from hostsmith.resources.release.release_command import ReleaseCommand
+from hostsmith.resources.release.restarted import Restarted
+from hostsmith.resources.release.scaled import Scaled
+from hostsmith.resources.release.settled import Settled
+from hostsmith.resources.release.singletons import Singletons, SingletonsEnded
 from hostsmith.settings.project import Settings
 
 ID = "20261121-101500-1f3c2ab"
@@ -376,11 +377,11 @@ def test_no_other_class_passes_by_itself(resource: Resource) -> None:
     "data",
     [
         {"$type": "os:system", "fields": {}},
-        {"$type": "hostsmith.resources.release:ReleaseRecord", "fields": {}},
-        {"$type": "hostsmith.agent.layout:Record", "fields": wire.dump(RECORD)["fields"]},
+        {"$type": "hostsmith.resources.release.release:ReleaseRecord", "fields": {}},
+        {"$type": "hostsmith.hostkit.app.layout:Record", "fields": wire.dump(RECORD)["fields"]},
         {"$secret": {"$type": "subprocess:Popen", "fields": {"args": "id"}}},
         {"$tuple": [wire.dump(Package("x"))]},
-        {"$type": ["hostsmith.resources.live:Live"], "fields": {}},
+        {"$type": ["hostsmith.resources.release.live:Live"], "fields": {}},
         "text",
         None,
         [wire.dump(Package("x"))],

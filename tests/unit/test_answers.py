@@ -11,13 +11,13 @@ from typing import Any
 import hostsmith
 import pytest
 from hostsmith.agent import queries
-from hostsmith.agent.events import read
 from hostsmith.connection import answers, requests
 from hostsmith.console import Console
+from hostsmith.contract.events import read
+from hostsmith.deployment.deployment import require_agreed
 from hostsmith.environment import variables
 from hostsmith.errors import AgentError, ReleaseError, UsageError
 from hostsmith.tasks.deploy import _Origin
-from hostsmith.underway import require_agreed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -178,7 +178,7 @@ def test_values_of_one_host_replace_those_of_others_only_when_that_is_wanted(
 # Who writes to the terminal past the console, which shows nothing that a terminal obeys; and what is written there.
 _PAST_THE_CONSOLE = {
     "__main__.py": "what the user has typed",
-    "connection/host_keys.py": "the host as the user wrote it, and a fingerprint",
+    "openssh/host_keys.py": "the host as the user wrote it, and a fingerprint",
     "connection/terminal.py": "the terminal of `fab shell`, which is the host's",
     "environment/editor.py": "errors of hostsmith, which are printable",
     "settings/reference.py": "the reference of settings, to a file",
@@ -187,7 +187,7 @@ _PAST_THE_CONSOLE = {
     "tasks/sandbox.py": "errors of hostsmith, which are printable",
 }
 # On the host standard output is the channel, and what the user's own machine runs is the user's.
-_ELSEWHERE = ("agent", "resources", "console", "sandbox", "local", "patchwork")
+_ELSEWHERE = ("contract", "hostkit", "agent", "resources", "console", "sandbox", "local", "patchwork")
 
 
 def test_nothing_gets_to_the_terminal_past_the_console_but_what_is_listed() -> None:

@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import pipes, shared_files
-from hostsmith.agent.archive import Archive, ArchiveError, Writer, header
 from hostsmith.archive.sealed import Sealer, bound_to, opened
+from hostsmith.contract.base import ResourceError
 from hostsmith.environment.secret_file import Key
 from hostsmith.errors import BackupError
-from hostsmith.resources.base import ResourceError
+from hostsmith.hostkit.app import shared_files
+from hostsmith.hostkit.app.archive import Archive, ArchiveError, Writer, header
+from hostsmith.hostkit.linux import pipes
 
 HEADER = header("hello", 0, None, ["environment", "files"], "1.0", None)
 

@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import assets
-from hostsmith.agent.layout import Layout, Record
+from hostsmith.hostkit.app import assets
+from hostsmith.hostkit.app.layout import Layout, Record
 
 OLD, NEW = "20260101-120000-old", "20260102-120000-new"
 FOLDERS = {"/static/": "code/public", "/a/b/": "code/more"}

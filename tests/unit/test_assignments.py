@@ -85,9 +85,9 @@ class TestWords:
         fab = Fab(tmp_path)
         fab.write("app: blog\nroles: {web: [web1], worker: [web2]}\nprocesses: {web: gunicorn a:a}\n")
         fab.write(
-            "from invoke.collection import Collection\nfrom hostsmith.tasks.base import task\n"
+            "from invoke.collection import Collection\nfrom hostsmith.fab.task import task\n"
             "@task()\ndef take(c, words='', role=None, json=False):\n"
-            "    from hostsmith.tasks.words import split\n"
+            "    from hostsmith.fab.words import split\n"
             "    print(split(words), role, json)\n"
             "@task()\ndef other(c):\n    print('other')\n"
             "ns = Collection(take, other)\nns.add_collection(Collection('deep', take))\n",

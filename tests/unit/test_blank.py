@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import blank
-from hostsmith.agent.tools import MARKER
+from hostsmith.hostkit.build import blank
+from hostsmith.hostkit.build.tools import MARKER
 from hostsmith.resources import ResourceError
 
 

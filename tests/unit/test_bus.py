@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import bus
+from hostsmith.hostkit.linux import bus
 
 RETURN, ERROR, SIGNAL = 2, 3, 4
 Serve = Callable[[bytes], str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import certbot, nginx
+from hostsmith.hostkit.programs import certbot, nginx
 
 # certbot 2.1, on its standard output; the rest goes to standard error.
 REFUSED = b"""\

@@ -8,12 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import certificates
-from hostsmith.agent.certificates import Certificate
-from hostsmith.certificates import OwnCertificate
 from hostsmith.errors import SettingsError
+from hostsmith.hostkit.programs import certificates
+from hostsmith.hostkit.programs.certificates import Certificate
+from hostsmith.rendering.certificate import OwnCertificate
 from hostsmith.resources import File, Secret, Validated
-from hostsmith.resources.certificate import SelfSigned
+from hostsmith.resources.front.certificate import SelfSigned
 
 DOMAINS = ("example.com", "*.example.org")
 

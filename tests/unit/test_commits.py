@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from hostsmith.agent.history import Commit
+from hostsmith.hostkit.programs.history import Commit
 from hostsmith.report import Result
 from hostsmith.views.changes import Names, Plan
 from hostsmith.views.commits import Pending, note_of

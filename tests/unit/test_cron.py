@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import cron
-from hostsmith.agent.cron import Schedule, Scheduler
 from hostsmith.errors import SettingsError
-from hostsmith.host import Host
+from hostsmith.hostkit.app import cron
+from hostsmith.hostkit.app.cron import Schedule, Scheduler
+from hostsmith.openssh.host import Host
 from hostsmith.recipes import release
 from hostsmith.resources import File, Validated
 from hostsmith.settings.project import Settings

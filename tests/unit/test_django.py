@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostsmith.agent import system
 from hostsmith.environment import django, variables
+from hostsmith.hostkit.linux import system
 from hostsmith.recipes import app, nginx, release, static
 from hostsmith.resources import Directory
-from hostsmith.resources.assets import Assets
-from hostsmith.resources.django import Collected, DeployCheck
-from hostsmith.resources.release_command import ReleaseCommand
+from hostsmith.resources.release.assets import Assets
+from hostsmith.resources.release.django import Collected, DeployCheck
+from hostsmith.resources.release.release_command import ReleaseCommand
 from hostsmith.settings.project import Settings
 
 ID = "20260101-120000-0123456"
@@ -124,7 +124,7 @@ def test_warnings_are_told_without_their_lecture(monkeypatch: pytest.MonkeyPatch
 
     told: list[str] = []
     monkeypatch.setattr(system, "run", run)
-    monkeypatch.setattr("hostsmith.resources.django.note", told.append)
+    monkeypatch.setattr("hostsmith.resources.release.django.note", told.append)
     change = DeployCheck("blog", ID, 600).check()
     assert change is not None
     change.apply()

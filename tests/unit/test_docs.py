@@ -12,8 +12,8 @@ from typing import Any
 import hostsmith
 import pytest
 from fabric.main import make_program
+from hostsmith.fab.words import TakingParser
 from hostsmith.settings.project import Settings
-from hostsmith.tasks.words import TakingParser
 from invoke.parser import Parser, ParserContext
 from invoke.util import yaml
 

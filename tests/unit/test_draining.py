@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hostsmith.agent.draining import drain
+from hostsmith.hostkit.app.draining import drain
 
 
 @pytest.fixture(params=["web.sock", "with space.sock"])

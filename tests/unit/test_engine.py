@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import system
-from hostsmith.agent.undo import Undo
+from hostsmith.contract.undo import Undo
+from hostsmith.hostkit.linux import system
 from hostsmith.resources import Absent, Command, Directory, File, ResourceError, Validated
 from local_host import LocalHost, nobody_reads, tree
 from own_resources import Append, Buggy, Half

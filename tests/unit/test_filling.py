@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from hostsmith.agent import system
-from hostsmith.agent.builder import Builder
-from hostsmith.agent.filling import Filling
-from hostsmith.agent.tools import Tools
+from hostsmith.hostkit.build.builder import Builder
+from hostsmith.hostkit.build.filling import Filling
+from hostsmith.hostkit.build.tools import Tools
+from hostsmith.hostkit.linux import system
 from hostsmith.resources import ResourceError
 from trees import plant
 

@@ -24,12 +24,12 @@ import pytest
 from hostsmith.environment import variables
 from hostsmith.errors import SettingsError
 from hostsmith.recipes import haproxy, nginx, release
-from hostsmith.rendering import rendered
+from hostsmith.rendering.rendered import rendered
+from hostsmith.rendering.template import Template, render
 from hostsmith.resources import File, Resource, Secret, Validated
-from hostsmith.resources.environment import Environment
+from hostsmith.resources.release.environment import Environment
 from hostsmith.settings import Settings
 from hostsmith.settings import values as kind
-from hostsmith.templating import Template, render
 from hypothesis import assume, given
 from hypothesis import strategies as st
 

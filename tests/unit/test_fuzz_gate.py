@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import hostile
-from hostsmith.agent import wire
-from hostsmith.agent.allowed import Allowed
+from hostsmith.agent.deployers.rules import Allowed
+from hostsmith.contract import wire
 from hostsmith.resources import Command, File, Package, Reload, ResourceError
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -13,7 +13,7 @@ from unittest import mock
 import hostile
 import pytest
 from hostsmith.errors import SettingsError, UsageError
-from hostsmith.host import Host, listed
+from hostsmith.openssh.host import Host, listed
 from hostsmith.settings import Settings, load, load_procfile
 from hostsmith.settings import values as kind
 from hostsmith.settings.fabric_config import ProjectConfig

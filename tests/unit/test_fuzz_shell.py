@@ -9,12 +9,12 @@ from pathlib import Path
 
 import hostile
 import pytest
-from hostsmith.agent import apt
-from hostsmith.agent.layout import Record
+from hostsmith.deployment.releases import to_go_back_to
 from hostsmith.errors import PatchworkError, ReleaseError
+from hostsmith.hostkit.app.layout import Record
+from hostsmith.hostkit.programs import apt
 from hostsmith.patchwork import files
 from hostsmith.patchwork.util import quote_path, run_script
-from hostsmith.release import to_go_back_to
 from hostsmith.resources import Command, ResourceError
 from hypothesis import given
 from hypothesis import strategies as st

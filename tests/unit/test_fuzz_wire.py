@@ -10,9 +10,9 @@ from typing import Any
 
 import hostile
 import pytest
-from hostsmith.agent import events, wire
-from hostsmith.agent.controller import Controller
-from hostsmith.connection import host_keys
+from hostsmith.contract import events, wire
+from hostsmith.contract.controller import Controller
+from hostsmith.openssh import host_keys
 from hostsmith.resources import ResourceError
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import handover, source_file
-from hostsmith.agent.builder import Builder
-from hostsmith.agent.system import CommandError
+from hostsmith.hostkit.build import handover
+from hostsmith.hostkit.build.builder import Builder
+from hostsmith.hostkit.linux import source_file
+from hostsmith.hostkit.linux.system import CommandError
 from hostsmith.resources import ResourceError
 
 pytestmark = [

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import haproxy
-from hostsmith.agent.haproxy import NotRunningError, Server
+from hostsmith.hostkit.programs import haproxy
+from hostsmith.hostkit.programs.haproxy import NotRunningError, Server
 from hostsmith.resources import ResourceError, Validated
-from hostsmith.resources.balancer import BalancerOf
-from hostsmith.resources.drained import Drained
+from hostsmith.resources.front.balancer import BalancerOf
+from hostsmith.resources.release.drained import Drained
 from local_host import LocalHost
 
 COLUMNS = "# pxname,svname,qcur,qmax,scur,smax,status,weight,lastchg,check_status,last_chk,-,\n"

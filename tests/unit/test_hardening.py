@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 from fabric import Config
-from hostsmith.addresses import with_addresses
 from hostsmith.errors import SettingsError
+from hostsmith.inventory.addresses import with_addresses
+from hostsmith.inventory.roles import ALL_ROLES
 from hostsmith.recipes.hardening import Rule, firewall, firewall_rules, hardening
-from hostsmith.rendering import rendered
+from hostsmith.rendering.rendered import rendered
 from hostsmith.resources import File, Validated
-from hostsmith.resources.sshd import Sshd
-from hostsmith.resources.swap import swap_size
-from hostsmith.roles import ALL_ROLES
+from hostsmith.resources.hardening.sshd import Sshd
+from hostsmith.resources.hardening.swap import swap_size
 from hostsmith.settings import Settings
 from pydantic import ValidationError
 
@@ -187,7 +187,7 @@ def test_little_memory_gets_as_much_swap_as_the_disk_has_room_for(text: str, mou
 
 
 def test_the_port_and_address_of_the_connection_are_known_also_behind_sudo() -> None:
-    ask = "from hostsmith.agent.login import login; print(login())"
+    ask = "from hostsmith.hostkit.linux.login import login; print(login())"
     # sudo takes the variable away from its child, and leaves it to those above.
     script = 'env -u SSH_CONNECTION SUDO_USER=dev "$@"; true'
     environ = {**os.environ, "SSH_CONNECTION": "2001:db8::7 50000 2001:db8::1 2222"}

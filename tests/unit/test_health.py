@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hostsmith.agent.health import HealthCheck
+from hostsmith.hostkit.app.health import HealthCheck
 from hostsmith.resources import ResourceError
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

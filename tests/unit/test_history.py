@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hostsmith.agent.git import Repository
-from hostsmith.agent.history import Commit, Difference, between
-from hostsmith.source import LocalSource
+from hostsmith.deployment.source import LocalSource
+from hostsmith.hostkit.programs.git import Repository
+from hostsmith.hostkit.programs.history import Commit, Difference, between
 from test_source import Repo
 
 NOTHING = Difference((), (), ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fabric import Config
 from hostsmith.errors import SettingsError, UsageError
-from hostsmith.host import Host, expand, listed, machine_as_written, machines_of
+from hostsmith.openssh.host import Host, expand, listed, machine_as_written, machines_of
 from paramiko import SSHConfig
 
 SSH_CONFIG = """

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from fabric import Config
 from hostsmith.__main__ import main
+from hostsmith.inventory.roles import ALL_ROLES
 from hostsmith.recipes import release
-from hostsmith.roles import ALL_ROLES
 from hostsmith.settings import Settings, load
 from invoke.context import Context
 from invoke.util import yaml

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import installers
-from hostsmith.agent.installers import NotForUvError, Pip, Uv, pip_configuration, uv_environment
+from hostsmith.hostkit.build import installers
+from hostsmith.hostkit.build.installers import NotForUvError, Pip, Uv, pip_configuration, uv_environment
 
 
 class Recorder:

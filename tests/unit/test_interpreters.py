@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import interpreters
-from hostsmith.agent.interpreters import Wanted, on_host, wanted
+from hostsmith.hostkit.build import interpreters
+from hostsmith.hostkit.build.interpreters import Wanted, on_host, wanted
 from hostsmith.resources import ResourceError
 from local_host import program
 

@@ -16,11 +16,12 @@ from typing import Any, cast
 import paramiko
 import pytest
 from fabric import Config, Connection
-from hostsmith.connection import openssh, ssh
-from hostsmith.connection.host_keys import HostKeys, Rules, fingerprint
-from hostsmith.connection.known_hosts import entries
+from hostsmith.connection import ssh
 from hostsmith.errors import ConnectError, HostKeyError
-from hostsmith.host import Host, Machine, machines_of
+from hostsmith.openssh import client
+from hostsmith.openssh.host import Host, Machine, machines_of
+from hostsmith.openssh.host_keys import HostKeys, Rules, fingerprint
+from hostsmith.openssh.known_hosts import entries
 from hostsmith.settings.fabric_config import ProjectConfig
 
 
@@ -270,7 +271,7 @@ def test_processes_that_meet_a_host_at_the_same_time_add_one_line(tmp_path: Path
     script = """
 import sys, paramiko, base64
 from pathlib import Path
-from hostsmith.connection.host_keys import HostKeys, Rules
+from hostsmith.openssh.host_keys import HostKeys, Rules
 key = paramiko.ECDSAKey(data=base64.b64decode(sys.argv[2]))
 policy = HostKeys(Rules("web1", (Path(sys.argv[1]),), Path(sys.argv[1])))
 print(flush=True)
@@ -329,7 +330,7 @@ def test_a_name_that_looks_like_an_option_is_none(tmp_path: Path, monkeypatch: p
     touched = tmp_path / "touched"
     c = Connection(f"-oProxyCommand=touch {touched}", user="-x", config=Config())
     with contextlib.suppress(HostKeyError):
-        openssh.options(c)
+        client.options(c)
     assert not touched.exists()
 
 
@@ -447,7 +448,7 @@ def test_the_options_come_from_the_file_that_fabric_is_given(tmp_path: Path, mon
     }
     for alias, config in configs.items():
         # As Fabric's program does for each task.
-        found = openssh.options(Connection("web1", config=config.clone()))
+        found = client.options(Connection("web1", config=config.clone()))
         assert found.get("hostkeyalias") == alias
 
 
@@ -456,10 +457,10 @@ def test_a_configuration_that_fabric_has_read_twice_is_of_the_files_still(
 ) -> None:
     (tmp_path / "config").write_text("Host web1\n  HostKeyAlias one\n")
     config = Config(runtime_ssh_path=str(tmp_path / "config"))
-    first = openssh.options(Connection("web1", config=config))
+    first = client.options(Connection("web1", config=config))
     # As for the second task of a command line.
     config.load_ssh_config()
-    assert openssh.options(Connection("web1", config=config)) == first
+    assert client.options(Connection("web1", config=config)) == first
     assert first["hostkeyalias"] == "one"
     assert "hostkeyalgorithms" in first
 

@@ -8,12 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import redact
-from hostsmith.agent.git import Repository, without_login
+from hostsmith.contract import redact
+from hostsmith.contract.base import ResourceError
+from hostsmith.contract.secret import Secret
 from hostsmith.errors import UsageError
+from hostsmith.hostkit.programs.git import Repository, without_login
 from hostsmith.printable import without_logins
-from hostsmith.resources.base import ResourceError
-from hostsmith.resources.secret import Secret
 from hostsmith.settings.problems import told
 from hostsmith.settings.project import Settings
 from pydantic import ValidationError

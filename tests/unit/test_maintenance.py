@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostsmith.agent.layout import Layout
-from hostsmith.agent.maintenance import notice
 from hostsmith.errors import UsageError
+from hostsmith.hostkit.app.layout import Layout
+from hostsmith.hostkit.app.maintenance import notice
 from hostsmith.recipes.maintenance import addresses, maintenance
 from hostsmith.resources import ResourceError
-from hostsmith.resources.maintenance import Maintenance, NoMaintenance
+from hostsmith.resources.release.maintenance import Maintenance, NoMaintenance
 from hostsmith.settings.project import Settings
 from local_fab import Fab
 

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from hostsmith import migrations
-from hostsmith.agent import migrations as on_host
-from hostsmith.agent import system
-from hostsmith.agent.layout import Layout
-from hostsmith.agent.migrations import Migrations
+from hostsmith.deployment import migrations
+from hostsmith.hostkit.app import migrations as on_host
+from hostsmith.hostkit.app.layout import Layout
+from hostsmith.hostkit.app.migrations import Migrations
+from hostsmith.hostkit.linux import system
 
 A, B, C, D = (f"2026010{day}-120000-x" for day in range(1, 5))
 

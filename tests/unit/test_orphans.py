@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import orphans
-from hostsmith.agent.supervisor_config import users
+from hostsmith.hostkit.supervisor import orphans
+from hostsmith.hostkit.supervisor.supervisor_config import users
 from local_host import ME
 
 

@@ -21,7 +21,8 @@ from hostsmith.resources import Absent, Directory, File, Reload, Resource, Valid
 from own_resources import Append, Half
 
 PACKAGE = Path(hostsmith.__file__).parent
-TRAVELLING = sorted([*(PACKAGE / "agent").rglob("*.py"), *(PACKAGE / "resources").rglob("*.py")])
+FOLDERS = ("contract", "hostkit", "resources", "agent")
+TRAVELLING = sorted(path for folder in FOLDERS for path in (PACKAGE / folder).rglob("*.py"))
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -40,9 +41,7 @@ def imports(path: Path) -> Iterator[str]:
 def test_it_imports_the_standard_library_and_itself_alone(path: Path) -> None:
     for name in imports(path):
         top, _, rest = name.partition(".")
-        assert top in sys.stdlib_module_names or (
-            top == "hostsmith" and rest.split(".")[0] in ("agent", "resources")
-        ), name
+        assert top in sys.stdlib_module_names or (top == "hostsmith" and rest.split(".")[0] in FOLDERS), name
 
 
 @pytest.mark.parametrize("path", TRAVELLING, ids=lambda path: f"{path.parent.name}/{path.name}")
@@ -50,7 +49,7 @@ def test_it_is_python_3_10(path: Path) -> None:
     ast.parse(path.read_text(), feature_version=(3, 10))
 
 
-def test_the_zip_holds_all_of_both_packages_and_nothing_else() -> None:
+def test_the_zip_holds_all_of_its_packages_and_nothing_else() -> None:
     with zipfile.ZipFile(io.BytesIO(pack.agent_zip())) as archive:
         names = archive.namelist()
         assert archive.testzip() is None

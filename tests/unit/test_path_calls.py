@@ -12,7 +12,8 @@ import pytest
 pytestmark = pytest.mark.attack
 
 ROOT = Path(__file__).parents[2] / "fabfile"
-SOURCES = sorted(path for folder in ("agent", "resources") for path in (ROOT / folder).rglob("*.py"))
+FOLDERS = ("contract", "hostkit", "resources", "agent")
+SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 # What follows a path, to change, open or list what is there.
 FOLLOWING = {
     "os": {
@@ -54,48 +55,51 @@ _KERNEL = "in /proc and /sys"
 _APPS = "it runs as the app's user"
 _SCRATCH = "in a folder that it has just made for itself, as mkdtemp(3) does"
 ALLOWED: dict[str, tuple[str, str]] = {
-    "agent/acl.py": ("os.setxattr os.removexattr", _HANDLES),
-    "agent/apt.py": ("open os.listdir", _ROOTS),
-    "agent/archive.py": ("open os.open os.rename os.unlink tempfile.mkstemp", "`stored` has the folder be root's"),
-    "agent/assets.py": ("os.listdir os.walk", _ROOTS),
-    "agent/blank.py": ("open os.scandir", _ROOTS),
-    "agent/builder.py": (
+    "hostkit/linux/acl.py": ("os.setxattr os.removexattr", _HANDLES),
+    "hostkit/programs/apt.py": ("open os.listdir", _ROOTS),
+    "hostkit/app/archive.py": (
+        "open os.open os.rename os.unlink tempfile.mkstemp",
+        "in a folder of root's, see `stored`",
+    ),
+    "hostkit/app/assets.py": ("os.listdir os.walk", _ROOTS),
+    "hostkit/build/blank.py": ("open os.scandir", _ROOTS),
+    "hostkit/build/builder.py": (
         "open os.chmod os.chown os.listdir os.mkdir os.open tempfile.mkdtemp",
         "in a folder of root's that only a user of its own may pass through; and /proc",
     ),
-    "agent/certificates.py": ("tempfile.TemporaryDirectory", _SCRATCH),
-    "agent/controller.py": ("open", _KERNEL),
-    "agent/cron.py": ("open os.makedirs os.open os.replace", _APPS),
+    "hostkit/programs/certificates.py": ("tempfile.TemporaryDirectory", _SCRATCH),
+    "contract/controller.py": ("open", _KERNEL),
+    "hostkit/app/cron.py": ("open os.makedirs os.open os.replace", _APPS),
     "agent/doctor.py": ("glob.glob", _ROOTS),
-    "agent/draining.py": ("open", _KERNEL),
-    "agent/filesystem.py": ("open os.listdir shutil.copytree", _HANDLES),
+    "hostkit/app/draining.py": ("open", _KERNEL),
+    "hostkit/linux/filesystem.py": ("open os.listdir shutil.copytree", _HANDLES),
     "agent/gate.py": ("open", _KERNEL),
-    "agent/git.py": ("os.listdir tempfile.TemporaryDirectory", _ROOTS),
-    "agent/handover.py": ("os.chmod os.chown os.listdir os.open", _HANDLES),
-    "agent/interpreters.py": ("glob.glob", "names alone; what is run is looked at by `require_roots`"),
+    "hostkit/programs/git.py": ("os.listdir tempfile.TemporaryDirectory", _ROOTS),
+    "hostkit/build/handover.py": ("os.chmod os.chown os.listdir os.open", _HANDLES),
+    "hostkit/build/interpreters.py": ("glob.glob", "names alone; what is run is looked at by `require_roots`"),
     "agent/lock.py": ("open os.open", _ROOTS),
     "agent/logs.py": ("glob.glob open", _ROOTS),
-    "agent/own_role.py": ("open", _ROOTS),
-    "agent/passwords.py": ("glob.glob", _ROOTS),
-    "agent/paths.py": ("os.open", _HANDLES),
-    "agent/ports.py": ("glob.glob", _ROOTS),
-    "agent/postgres.py": ("glob.glob", "names alone; they are read by `filesystem`"),
+    "hostkit/programs/own_role.py": ("open", _ROOTS),
+    "hostkit/app/passwords.py": ("glob.glob", _ROOTS),
+    "hostkit/linux/paths.py": ("os.open", _HANDLES),
+    "hostkit/linux/ports.py": ("glob.glob", _ROOTS),
+    "hostkit/programs/postgres.py": ("glob.glob", "names alone; they are read by `filesystem`"),
     "agent/scheduled.py": ("open", _ROOTS),
-    "agent/shared_files.py": ("open os.walk tempfile.NamedTemporaryFile", _APPS),
-    "agent/source_file.py": ("open os.open", _HANDLES),
-    "agent/space.py": ("open", _KERNEL),
-    "agent/tools.py": ("glob.glob", _ROOTS),
+    "hostkit/app/shared_files.py": ("open os.walk tempfile.NamedTemporaryFile", _APPS),
+    "hostkit/linux/source_file.py": ("open os.open", _HANDLES),
+    "hostkit/linux/space.py": ("open", _KERNEL),
+    "hostkit/build/tools.py": ("glob.glob", _ROOTS),
     "agent/unpack.py": (
         "os.listdir os.makedirs os.mkdir os.open os.rename os.scandir shutil.rmtree",
         "in /run; it comes before the rest of the agent, and looks at owners and modes itself",
     ),
-    "agent/variables.py": ("glob.glob", "names alone; they are read by `filesystem`"),
-    "resources/balancer.py": ("open", _ROOTS),
+    "hostkit/app/variables.py": ("glob.glob", "names alone; they are read by `filesystem`"),
+    "resources/front/balancer.py": ("open", _ROOTS),
     "resources/directory.py": ("os.listdir", _HANDLES),
-    "resources/live.py": ("open", _ROOTS),
+    "resources/release/live.py": ("open", _ROOTS),
     "resources/own_user.py": ("glob.glob", "names alone"),
-    "resources/swap.py": ("os.open os.unlink", "at the top of the file system"),
-    "resources/sysctl.py": ("glob.glob open", _KERNEL),
+    "resources/hardening/swap.py": ("os.open os.unlink", "at the top of the file system"),
+    "resources/hardening/sysctl.py": ("glob.glob open", _KERNEL),
 }
 
 

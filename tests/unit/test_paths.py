@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import filesystem, paths
+from hostsmith.hostkit.linux import filesystem, paths
 from hostsmith.resources import Absent, Directory, File, Resource, ResourceError, Symlink
 from local_host import LocalHost, tree
 

@@ -14,41 +14,32 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
-from hostsmith.agent.health import HealthCheck
-from hostsmith.agent.layout import Record
-from hostsmith.agent.variables import Variable, Variables
 from hostsmith.environment.variables import Wanted
 from hostsmith.errors import SettingsError
-from hostsmith.host import Host
-from hostsmith.recipes import app, haproxy, nginx, provision, python, release, roles, supervisor, system
+from hostsmith.hostkit.app.health import HealthCheck
+from hostsmith.hostkit.app.layout import Record
+from hostsmith.hostkit.app.variables import Variable, Variables
+from hostsmith.inventory import processes
+from hostsmith.inventory.roles import ALL_ROLES
+from hostsmith.openssh.host import Host
+from hostsmith.recipes import app, haproxy, nginx, provision, python, release, supervisor, system
 from hostsmith.recipes.provisioning import together
-from hostsmith.rendering import rendered
-from hostsmith.resources import (
-    Absent,
-    Directory,
-    File,
-    Package,
-    Reload,
-    Resource,
-    Secret,
-    Service,
-    Validated,
-)
-from hostsmith.resources.assets import Assets
-from hostsmith.resources.balancer import BalancerOf, ReloadHaproxy
+from hostsmith.rendering.rendered import rendered
+from hostsmith.rendering.template import Template, render
+from hostsmith.resources import Absent, Directory, File, Package, Reload, Resource, Secret, Service, Validated
 from hostsmith.resources.claimed import Claimed
 from hostsmith.resources.deploy_key import DeployKey
-from hostsmith.resources.drained import Drained
-from hostsmith.resources.environment import Environment
-from hostsmith.resources.live import Live
-from hostsmith.resources.nginx import ReloadNginx
+from hostsmith.resources.front.balancer import BalancerOf, ReloadHaproxy
+from hostsmith.resources.front.nginx import ReloadNginx
 from hostsmith.resources.own_user import OwnUser
-from hostsmith.resources.release import Pruned, ReleaseCode, ReleaseRecord, ReleaseVenv
-from hostsmith.resources.release_command import ReleaseCommand
-from hostsmith.resources.settled import Settled
-from hostsmith.roles import ALL_ROLES
+from hostsmith.resources.release.assets import Assets
+from hostsmith.resources.release.drained import Drained
+from hostsmith.resources.release.environment import Environment
+from hostsmith.resources.release.live import Live
+from hostsmith.resources.release.release import Pruned, ReleaseCode, ReleaseRecord, ReleaseVenv
+from hostsmith.resources.release.release_command import ReleaseCommand
+from hostsmith.resources.release.settled import Settled
 from hostsmith.settings import Settings
-from hostsmith.templating import Template, render
 from local_host import NASTY, nobody_reads, program
 
 ID = "20260101-120000-0123456"
@@ -157,7 +148,7 @@ class TestProvision:
         assert provision(settings(), EVERYTHING) == provision(settings(), EVERYTHING)
 
     def test_all_of_it_travels(self) -> None:
-        from hostsmith.agent import wire
+        from hostsmith.contract import wire
 
         everything = [*provision(fleet(domains=["example.com"]), EVERYTHING), *haproxy.haproxy(fleet())]
         resources = rendered(everything, Path("/nowhere"), "web1")
@@ -265,7 +256,7 @@ class TestProcesses:
     def test_run_where_their_role_is_played(
         self, hosts: dict[str, list[str]], played: Container[str], expected: list[str]
     ) -> None:
-        assert list(roles.processes(settings(processes=self.PROCESSES, roles=hosts), played)) == expected
+        assert list(processes.processes(settings(processes=self.PROCESSES, roles=hosts), played)) == expected
 
 
 Directive: TypeAlias = "tuple[list[str], list[Directive] | None]"

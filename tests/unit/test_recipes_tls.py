@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hostsmith.certificates import OwnCertificate
+from hostsmith.inventory.roles import ALL_ROLES
 from hostsmith.recipes import haproxy, nginx, provision, release
+from hostsmith.rendering.certificate import OwnCertificate
 from hostsmith.resources import Resource, Service, Symlink
-from hostsmith.resources.balancer import ReloadHaproxy
-from hostsmith.resources.certificate import Certificate, SelfSigned
-from hostsmith.resources.nginx import ReloadNginx
-from hostsmith.roles import ALL_ROLES
+from hostsmith.resources.front.balancer import ReloadHaproxy
+from hostsmith.resources.front.certificate import Certificate, SelfSigned
+from hostsmith.resources.front.nginx import ReloadNginx
 from test_recipes import all_of, answer, blocks, fleet, names, read_nginx, settings, text_of
 
 SITE = "/etc/nginx/sites-available/blog"

@@ -8,8 +8,8 @@ import urllib.parse
 from collections.abc import Iterator
 
 import pytest
-from hostsmith.agent import redact
-from hostsmith.agent.redact import Stream
+from hostsmith.contract import redact
+from hostsmith.contract.redact import Stream
 from hostsmith.resources import Secret
 
 NASTY = "pä\"ss'w$ord\\/&%1"

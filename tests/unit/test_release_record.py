@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 import pytest
-from hostsmith.agent.layout import Layout, Record
+from hostsmith.hostkit.app.layout import Layout, Record
 from hostsmith.resources import ResourceError
-from hostsmith.resources.release import outdated
+from hostsmith.resources.release.release import outdated
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import calendar
 from collections.abc import Sequence
 
 import pytest
-from hostsmith.agent.layout import Record
+from hostsmith.deployment.releases import new_record, state, to_go_back_to
+from hostsmith.deployment.source import Source
 from hostsmith.errors import ReleaseError
-from hostsmith.release import new_record, state, to_go_back_to
-from hostsmith.source import Source
+from hostsmith.hostkit.app.layout import Record
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SOURCE = Source("tree", COMMIT, "Add a page")

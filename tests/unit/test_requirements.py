@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostsmith.agent import beside, locks, origins, requirements, source_file, system, venv
+from hostsmith.hostkit.build import beside, locks, origins, requirements, venv
+from hostsmith.hostkit.linux import source_file, system
 from hostsmith.resources import ResourceError
 
 LOCKS = Path(__file__).parent.parent / "locks"

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostsmith.agent import certbot, certificates, system
+from hostsmith.hostkit.linux import system
+from hostsmith.hostkit.programs import certbot, certificates
 from hostsmith.resources import File, Handler, Validated
-from hostsmith.resources.certificate import Certificate
+from hostsmith.resources.front.certificate import Certificate
 from local_host import LocalHost
 
 # Keeps what certbot keeps; refuses any domain with "refused" in it.

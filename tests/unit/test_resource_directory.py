@@ -7,7 +7,7 @@ import pwd
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import acl
+from hostsmith.hostkit.linux import acl
 from hostsmith.resources import Directory
 from local_host import ME, MY_GROUP, NASTY, LocalHost, mode, tree
 

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import filesystem, system
+from hostsmith.hostkit.linux import filesystem, system
 from hostsmith.resources import File, ResourceError, Secret
 from local_host import ME, MY_GROUP, NASTY, LocalHost, mode, tree
 

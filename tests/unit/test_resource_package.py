@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import apt
+from hostsmith.hostkit.programs import apt
 from hostsmith.resources import Package, Reload, ResourceError
 
 STATUS = """\

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostsmith.agent import events, proof
 from hostsmith.agent.engine import converge
 from hostsmith.agent.journal import Journal
 from hostsmith.agent.owed import Owed
+from hostsmith.contract import events, proof
 from hostsmith.resources import File, Handler, ResourceError
 from hostsmith.resources.proven import Proven
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostsmith.agent.layout import Layout
+from hostsmith.hostkit.app.layout import Layout
 from hostsmith.recipes import release
+from hostsmith.rendering.template import Template, render
 from hostsmith.resources import Validated
-from hostsmith.resources import scaled as module
-from hostsmith.resources.scaled import Scaled
+from hostsmith.resources.release import scaled as module
+from hostsmith.resources.release.scaled import Scaled
 from hostsmith.settings.project import Settings
-from hostsmith.templating import Template, render
 
 ID = "20261121-101500-1f3c2ab"
 CLOCK = {"command": "c", "singleton": True}

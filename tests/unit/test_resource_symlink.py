@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import filesystem
+from hostsmith.hostkit.linux import filesystem
 from hostsmith.resources import Symlink
 from local_host import NASTY, LocalHost, tree
 

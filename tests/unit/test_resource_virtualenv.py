@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import venv
+from hostsmith.hostkit.build import venv
 from hostsmith.resources import ResourceError, Virtualenv
 from local_host import LocalHost, program, tree
 

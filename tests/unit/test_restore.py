@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostsmith.agent import pipes
-from hostsmith.agent.archive import ENCRYPTED, Writer, header
-from hostsmith.agent.layout import Record
-from hostsmith.agent.variables import Variable, Variables
-from hostsmith.archive.parts import parts
 from hostsmith.archive.reading import Readable, readable, require_encrypted
 from hostsmith.archive.restoring import with_values_of
 from hostsmith.archive.sealed import Sealer, bound_to
+from hostsmith.contract.secret import Secret
 from hostsmith.environment.secret_file import Key
 from hostsmith.environment.variables import Kept
 from hostsmith.errors import BackupError, SecretsError
-from hostsmith.resources.secret import Secret
+from hostsmith.hostkit.app.archive import ENCRYPTED, Writer, header
+from hostsmith.hostkit.app.layout import Record
+from hostsmith.hostkit.app.variables import Variable, Variables
+from hostsmith.hostkit.linux import pipes
+from hostsmith.inventory.parts import parts
 from hostsmith.settings import Settings
 from hostsmith.tasks.backup import _is_seen_by_git
 
@@ -158,9 +158,9 @@ def test_an_archive_in_the_place_of_another_is_told_by_its_name(tmp_path: Path) 
 def test_a_manifest_that_we_never_wrote_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manifest: Any, told: str
 ) -> None:
-    monkeypatch.setattr("hostsmith.agent.archive.Archive.verify", lambda self: None)
+    monkeypatch.setattr("hostsmith.hostkit.app.archive.Archive.verify", lambda self: None)
     dumps = json.dumps
-    monkeypatch.setattr("hostsmith.agent.archive.json.dumps", lambda *args, **more: dumps(manifest))
+    monkeypatch.setattr("hostsmith.hostkit.app.archive.json.dumps", lambda *args, **more: dumps(manifest))
     path = _archive(tmp_path)
     monkeypatch.undo()
     with pytest.raises(BackupError, match=told):

@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import acl
-from hostsmith.resources.restored import Exchanged
+from hostsmith.hostkit.linux import acl
+from hostsmith.resources.release.restored import Exchanged
 from local_host import LocalHost, mode
 
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="to mount, and to give rights, takes root")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from fabric import Config, Connection
 from hostsmith.errors import SettingsError, UsageError
-from hostsmith.host import Host
-from hostsmith.roles import ALL_ROLES, cli_hosts, connection_kwargs, hosts_for, role, roles_of
+from hostsmith.inventory.roles import ALL_ROLES, cli_hosts, connection_kwargs, hosts_for, role, roles_of
+from hostsmith.openssh.host import Host
 from hostsmith.settings.project import Settings
 from paramiko import SSHConfig
 

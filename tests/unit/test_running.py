@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hostsmith.agent.running import _Memory
+from hostsmith.hostkit.supervisor.running import _Memory
 
 
 @pytest.mark.parametrize(

@@ -8,20 +8,22 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 import pytest
-from hostsmith.agent import mariadb, memory, passwords, postgres
-from hostsmith.agent.variables import Variable
 from hostsmith.environment.variables import Given
 from hostsmith.errors import SettingsError
-from hostsmith.host import Host
+from hostsmith.hostkit.app import passwords
+from hostsmith.hostkit.app.variables import Variable
+from hostsmith.hostkit.linux import memory
+from hostsmith.hostkit.programs import mariadb, postgres
+from hostsmith.inventory import placement
+from hostsmith.inventory.roles import ALL_ROLES
+from hostsmith.openssh.host import Host
 from hostsmith.recipes import provision
 from hostsmith.recipes.hardening import Rule, firewall_rules
 from hostsmith.resources import ResourceError, Secret
-from hostsmith.resources.kept import Password
-from hostsmith.resources.mariadb import MariadbDatabase
-from hostsmith.resources.port import PortGuard
-from hostsmith.resources.postgres import PostgresClients, PostgresListening, package_of, tuning
-from hostsmith.roles import ALL_ROLES
-from hostsmith.services import placement
+from hostsmith.resources.services.kept import Password
+from hostsmith.resources.services.mariadb import MariadbDatabase
+from hostsmith.resources.services.port import PortGuard
+from hostsmith.resources.services.postgres import PostgresClients, PostgresListening, package_of, tuning
 from hostsmith.settings.hardening import Hardening
 from hostsmith.settings.project import Settings
 from pydantic import ValidationError

@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 from fabric import Config
 from hostsmith import recipes
-from hostsmith.agent import scheduled, stored
-from hostsmith.agent.archive import Writer, header
+from hostsmith.agent import scheduled
 from hostsmith.errors import SettingsError
+from hostsmith.hostkit.app import stored
+from hostsmith.hostkit.app.archive import Writer, header
+from hostsmith.inventory.roles import ALL_ROLES
+from hostsmith.rendering.template import Template
 from hostsmith.resources import File
-from hostsmith.roles import ALL_ROLES
 from hostsmith.settings import Settings, load_settings
 from hostsmith.settings.backup import calendar
 from hostsmith.settings.kinds import UnexpectedError
-from hostsmith.templating import Template
 
 
 def _settings(**backup: Any) -> Settings:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fabric import Config
 from hostsmith.errors import UsageError
-from hostsmith.host import Host, machines_of
+from hostsmith.openssh.host import Host, machines_of
 from hostsmith.settings.environment import Overlay
 from hostsmith.settings.problems import Whereabouts, explain
 from hostsmith.settings.project import Settings

@@ -9,7 +9,7 @@ from local_fab import Fab
 
 FABFILE = """
 from fabric import task
-from hostsmith.roles import cli_hosts, role
+from hostsmith.inventory.roles import cli_hosts, role
 from hostsmith.settings import load
 
 @task

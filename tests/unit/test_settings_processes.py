@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from fabric import Config
 from hostsmith.errors import SettingsError
-from hostsmith.host import Host
-from hostsmith.recipes.roles import processes
+from hostsmith.inventory.processes import processes
+from hostsmith.openssh.host import Host
 from hostsmith.settings import Settings, load, load_settings
 from invoke.context import Context
 from invoke.util import yaml

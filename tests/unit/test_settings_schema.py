@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostsmith.resources.secret import Secret
+from hostsmith.contract.secret import Secret
 from hostsmith.settings.project import Settings
 from hostsmith.settings.schema import Schema
 from pydantic import ValidationError

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fabric import Config
 from hostsmith.errors import SettingsError
-from hostsmith.host import Host
+from hostsmith.openssh.host import Host
 from hostsmith.settings import load_settings
 from hostsmith.settings.project import Settings
 from hostsmith.settings.tls import Tls

@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hostsmith.agent.git import Repository
+from hostsmith.deployment.source import LocalSource, Source
 from hostsmith.errors import SourceError
-from hostsmith.source import LocalSource, Source
+from hostsmith.hostkit.programs.git import Repository
 from local_host import NASTY, tree
 
 

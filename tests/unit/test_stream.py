@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import events, stream, system
+from hostsmith.agent import stream
+from hostsmith.contract import events
+from hostsmith.hostkit.linux import system
 from hostsmith.resources import ResourceError
 from local_host import nobody_reads, read_event
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hostsmith.agent.supervisor_config import longest, process_of, programs, stop_seconds
+from hostsmith.hostkit.supervisor.supervisor_config import longest, process_of, programs, stop_seconds
 from hostsmith.recipes import release
+from hostsmith.rendering.template import Template, render
 from hostsmith.resources import Validated
 from hostsmith.settings.project import Settings
-from hostsmith.templating import Template, render
 
 ID = "20261121-101500-1f3c2ab"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from hostsmith.agent import supervisord
+from hostsmith.hostkit.supervisor import supervisord
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ class TestWhatNobodyWaitsFor:
         found = loaded(LIST, tmp_path)
         assert "hostsmith.tasks.deploy" in found
         assert not found & {"jinja2", "pydantic", "rich", "sqlite3", "xmlrpc.client"}
-        assert {name for name in found if name.startswith("hostsmith.recipes.")} == {"hostsmith.recipes.roles"}
+        assert {name for name in found if name.startswith("hostsmith.recipes.")} == {"hostsmith.inventory.processes"}
         packages = ("archive", "detect", "local", "sandbox", "services", "views")
         assert not [name for name in found if name.startswith(tuple(f"hostsmith.{package}." for package in packages))]
 
@@ -115,7 +115,7 @@ class TestWhatNobodyWaitsFor:
     def test_a_site_without_balancer_and_backups_waits_for_neither(self) -> None:
         found = loaded(RECIPE)
         assert "hostsmith.recipes.nginx" in found
-        assert not found & {"hostsmith.recipes.haproxy", "hostsmith.archive.parts", "jinja2", "sqlite3"}
+        assert not found & {"hostsmith.recipes.haproxy", "hostsmith.inventory.parts", "jinja2", "sqlite3"}
 
     def test_a_pipe_needs_no_rich(self) -> None:
         found = loaded(CONSOLE)

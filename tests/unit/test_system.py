@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostsmith.agent import filesystem, system
+from hostsmith.hostkit.linux import filesystem, system
 from hostsmith.resources import ResourceError
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from fabric import Config, Connection
 from hostsmith.errors import SettingsError, UsageError
-from hostsmith.host import machines_of
+from hostsmith.inventory.targets import Limits, Target, primary, targets
+from hostsmith.openssh.host import machines_of
 from hostsmith.settings.project import Settings
-from hostsmith.targets import Limits, Target, primary, targets
 from invoke.context import Context
 from local_fab import Fab
 from paramiko import SSHConfig

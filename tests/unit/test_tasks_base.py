@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hostsmith.tasks.base import task
+from hostsmith.fab.task import task
 from invoke.collection import Collection
 from invoke.parser import ParserContext
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import jinja2
 import pytest
 from hostsmith.errors import SettingsError
-from hostsmith.rendering import rendered
+from hostsmith.rendering.rendered import rendered
+from hostsmith.rendering.template import BUNDLED, Template, render
 from hostsmith.resources import File, Reload, ResourceError, Secret, Symlink, Validated
-from hostsmith.templating import BUNDLED, Template, render
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 from hostsmith.agent import unpack
-from hostsmith.agent.fingerprint import fingerprint
 from hostsmith.connection import pack
+from hostsmith.contract.fingerprint import fingerprint
 from hostsmith.resources import Directory, File
 from local_host import Agent, mode
 
@@ -88,7 +88,7 @@ def test_what_was_asked_before_the_code_was_there_is_answered_in_order(host: Pat
 
 
 @pytest.mark.parametrize(
-    ("part", "text"), [("agent/main.py", ""), ("agent/engine.py", "half of"), ("resources/base.py", "")]
+    ("part", "text"), [("agent/main.py", ""), ("agent/engine.py", "half of"), ("contract/base.py", "")]
 )
 def test_a_damaged_part_of_it_is_sent_again(known: Path, part: str, text: str) -> None:
     (version(known) / "hostsmith" / part).write_text(text)

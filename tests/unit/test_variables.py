@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostsmith.agent import passwords, redact
-from hostsmith.agent.layout import Layout, Record
-from hostsmith.agent.variables import Variable, Variables, kept, remember_all
+from hostsmith.contract import redact
 from hostsmith.environment.secret_file import Key, SecretFile
 from hostsmith.environment.variables import Given, Kept, given, lacking, reference, wanted
+from hostsmith.hostkit.app import passwords
+from hostsmith.hostkit.app.layout import Layout, Record
+from hostsmith.hostkit.app.variables import Variable, Variables, kept, remember_all
 from hostsmith.resources import Secret
 from hostsmith.settings import Settings
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import hostsmith
 import pytest
-from hostsmith.agent import events, wire
-from hostsmith.agent.health import HealthCheck
-from hostsmith.agent.layout import Record
+from hostsmith.contract import events, wire
+from hostsmith.hostkit.app.health import HealthCheck
+from hostsmith.hostkit.app.layout import Record
 from hostsmith.resources import (
     Absent,
     Command,
@@ -36,11 +36,11 @@ from hostsmith.resources import (
     Validated,
     Virtualenv,
 )
-from hostsmith.resources.assets import Assets
-from hostsmith.resources.django import Collected, DeployCheck
-from hostsmith.resources.live import Live
-from hostsmith.resources.release import Pruned, ReleaseCode, ReleaseRecord, ReleaseVenv
-from hostsmith.resources.release_command import ReleaseCommand
+from hostsmith.resources.release.assets import Assets
+from hostsmith.resources.release.django import Collected, DeployCheck
+from hostsmith.resources.release.live import Live
+from hostsmith.resources.release.release import Pruned, ReleaseCode, ReleaseRecord, ReleaseVenv
+from hostsmith.resources.release.release_command import ReleaseCommand
 from local_host import NASTY
 from own_resources import Append, Half
 
@@ -142,7 +142,7 @@ def test_what_the_host_cannot_load_is_named(name: str, why: str) -> None:
 def test_in_a_checkout_and_installed_it_has_one_name_on_the_wire() -> None:
     assert wire.type_name(File) == "hostsmith.resources.file:File"
     assert wire.type_name(Append) == "own_resources:Append"
-    script = "import json; from fabfile.agent import wire; from fabfile.resources import File\n"
+    script = "import json; from fabfile.contract import wire; from fabfile.resources import File\n"
     script += "data = wire.dump(File('/a', 'x')); assert wire.load(data) == File('/a', 'x'); print(data['$type'])"
     argv = [sys.executable, "-c", script]
     checkout = Path(hostsmith.__file__).parent.parent

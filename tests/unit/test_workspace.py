@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from hostsmith.detect import detect
+from hostsmith.detect.workspace import require_whole
 from hostsmith.errors import SourceError
-from hostsmith.workspace import require_whole
 
 WORKSPACE = "[tool.uv.workspace]\nmembers = ['apps/*', 'lib']\n[tool.uv.sources]\nlib = { workspace = true }\n"
 

@@ -1,0 +1,46 @@
+"""What uv would heed above a source, such as the workspace that it is a part of: it is not sent with the source."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import SourceError
+from ..hostkit.build.origins import Document, above, document
+from ..hostkit.build.requirements import LOCKS, ORDER, PYPROJECT
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def require_whole(folder: Path, requirements: Sequence[str] | None) -> None:
+    """See that nothing above a folder says what its dependencies are or where they come from, unless a lock in it does.
+
+    :param requirements: the files that the settings name; None for what is there.
+    :raises SourceError: something does, and others would be installed from the index.
+    """
+    there = [name for name in ORDER if (folder / name).exists() and (folder / LOCKS.get(name, "")).exists()]
+    if PYPROJECT not in (there[:1] if requirements is None else requirements):
+        return
+    here = part = folder.resolve()
+    below = _document(part, PYPROJECT) or Document(PYPROJECT, {})
+    while not (here / ".git").exists() and here != here.parent:
+        here = here.parent
+        relative, has_lock = part.relative_to(here).as_posix(), (here / "uv.lock").exists()
+        if found := above(below, relative, functools.partial(_document, here), has_lock):
+            raise SourceError(
+                f"source: {folder} has a pyproject.toml and no lock, and uv would heed {found} in {here}, which is not "
+                "sent with it: other versions, or packages of the same names, would be installed from the index. Set "
+                f"`source` to {here}, or `requirements` to a file that `uv export` has written into {folder}"
+            )
+
+
+def _document(folder: Path, name: str) -> Document | None:
+    try:
+        return document(name, tomllib.loads((folder / name).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None

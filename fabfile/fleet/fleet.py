@@ -1,0 +1,183 @@
+"""Many hosts side by side: work that all have done before the next begins, and a report from each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..connection.requests import Request
+from ..console import Console
+from ..errors import FleetError, HostsmithError, InterruptedRunError, LockedError, UsageError
+from ..report import Report
+from .member import Member as Member
+
+if TYPE_CHECKING:
+    from ..inventory.targets import Target
+
+T = TypeVar("T")
+
+
+class Fleet:
+    """The hosts of a run, in a `with` block at whose end all sessions are closed.
+
+    All of them may be connected at once, since a deploy holds their locks together; at most `concurrency` are worked
+    on at the same time.
+
+    :param what: what is being done, for people to read; None for a look, of which only the answers are shown.
+    """
+
+    def __init__(
+        self, targets: Sequence[Target], console: Console, concurrency: int, what: str | None, *, dry_run: bool = False
+    ) -> None:
+        self.members = [Member(target, console, dry_run) for target in targets]
+        self._console, self._concurrency = console, concurrency
+        labels = [member.label for member in self.members]
+        self._shown = console.outputs(labels) if what is None else console.fleet(labels, what, dry_run)
+
+    def __enter__(self) -> Fleet:
+        self._shown.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if isinstance(error, KeyboardInterrupt):
+                self._interrupt()
+            self._run([member for member in self.members if member.is_connected], Member.leave)
+        finally:
+            self._shown.__exit__(kind, error, trace)
+
+    @property
+    def reports(self) -> list[Report]:
+        """The report of each host."""
+        return [member.report for member in self.members]
+
+    @property
+    def well(self) -> list[Member]:
+        """The hosts on which nothing has failed so far."""
+        return [member for member in self.members if member.report.ok]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing has failed on any host."""
+        return len(self.well) == len(self.members)
+
+    def check(self) -> None:
+        """For a look at the hosts: to be called when what was seen has been shown.
+
+        :raises HostsmithError: something failed on a host; says what, of hosts that say the same together.
+        """
+        problems: dict[str, list[str]] = {}
+        for report in self.reports:
+            if not report.ok:
+                problems.setdefault(report.problem(), []).append(report.host)
+        if problems:
+            raise HostsmithError("\n".join(f"{', '.join(hosts)}: {text}" for text, hosts in problems.items()))
+
+    def each(self, work: Callable[[Member], T], members: Sequence[Member] | None = None) -> dict[Member, T]:
+        """Have hosts work side by side, and wait until all have ended.
+
+        What goes wrong on one is written in its report, and is no reason for the others to stop.
+
+        :param members: the hosts; None for those on which nothing has failed so far.
+        :returns: what came of it, for each host on which nothing went wrong.
+        :raises InterruptedRunError: Ctrl-C; all hosts have put back what was half-way.
+        """
+        chosen = self.well if members is None else members
+        answers: dict[Member, T] = {}
+
+        def one(member: Member) -> None:
+            try:
+                answers[member] = work(member)
+            except HostsmithError as error:
+                member.report.fail(error)
+            self._console.idle(member.label, "waiting for the others" if member.report.ok else "failed")
+
+        self._run(chosen, one)
+        return {member: answers[member] for member in chosen if member in answers}
+
+    def require(self, otherwise: str) -> None:
+        """Go on only when nothing has failed on any host.
+
+        :param otherwise: what that means.
+        :raises FleetError: something has.
+        """
+        failed = [member.label for member in self.members if not member.report.ok]
+        if failed:
+            raise FleetError(f"{', '.join(failed)}: {otherwise}")
+
+    def connect(self) -> list[Member]:
+        """Reach all hosts; returns those that could not be, with the reason in their report."""
+        self.each(lambda member: member.session, self.members)
+        return [member for member in self.members if not member.report.ok]
+
+    def leave_out(self, members: Sequence[Member]) -> None:
+        """Go on without some hosts."""
+        self.members = [member for member in self.members if member not in members]
+
+    def lock(self, what: str, timeout: float, ask: Sequence[Request[Any]] = ()) -> dict[Member, list[Any]]:
+        """Take the locks of all hosts.
+
+        First of all at once. If one is taken, none is kept, and they are taken one after another in an order that is
+        the same for everyone, so that of two runs one gets them all.
+
+        :param ask: what is to be asked of each host that is locked.
+        :returns: the answers.
+        :raises LockedError: another run was not done in time.
+        :raises UsageError: two of the hosts are one machine.
+        """
+        answers = self.each(lambda member: _try_lock(member, what, ask))
+        got = {member: answer for member, answer in answers.items() if answer is not None}
+        if len(got) == len(answers) or not self.ok:
+            return got
+        self._refuse_twins()
+        self.each(lambda member: member.session.unlock())
+        for member in sorted(self.members, key=lambda member: member.session.machine):
+            got |= self.each(lambda member: member.lock(what, timeout, ask), [member])
+            if not member.report.ok:
+                break
+        return got
+
+    def _refuse_twins(self) -> None:
+        names: dict[str, str] = {}
+        for member in self.members:
+            twin = names.setdefault(member.session.machine, member.label)
+            if twin != member.label:
+                raise UsageError(f"found {twin} and {member.label}, which are one machine; name it once")
+
+    def _run(self, members: Sequence[Member], work: Callable[[Member], Any]) -> None:
+        if not members:
+            return
+        with ThreadPoolExecutor(min(self._concurrency, len(members))) as pool:
+            futures = [pool.submit(work, member) for member in members]
+            try:
+                _finish(futures)
+            except BaseException as error:
+                # Ctrl-C, or what no host is to blame for, such as an output that nobody reads any more.
+                for future in futures:
+                    future.cancel()
+                self._interrupt()
+                wait(futures)
+                if isinstance(error, KeyboardInterrupt):
+                    raise InterruptedRunError("interrupted; what was half-way has been put back") from None
+                raise
+
+    def _interrupt(self) -> None:
+        for member in self.members:
+            member.interrupt()
+
+
+def _finish(futures: Sequence[Future[Any]]) -> None:
+    done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+    for future in done:
+        future.result()
+
+
+def _try_lock(member: Member, what: str, ask: Sequence[Request[Any]]) -> list[Any] | None:
+    try:
+        return member.lock(what, 0, ask)
+    except LockedError:
+        return None

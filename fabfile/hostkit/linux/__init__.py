@@ -1,0 +1,1 @@
+"""What every host has: files and folders, users, processes, systemd, sshd."""

@@ -1,0 +1,153 @@
+"""Programs that data is taken from or given to, gzipped on its way and in pieces, however much of it there is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import zlib
+from collections.abc import Callable, Sequence
+from typing import IO
+
+from ...contract.base import ResourceError
+from . import system
+
+# Bytes that are read at once; what is sent at once has no more than these and gzip's few.
+PIECE = 1 << 16
+# As gzip(1) does it by default, but a little faster.
+_LEVEL, _GZIP = 4, 31
+# Seconds that a program has to end by itself when it is asked to.
+_PATIENCE = 5
+
+
+class _Program:
+    """A program that runs as root, one of whose ends is a pipe of ours; what it says of errors is kept in memory."""
+
+    def __init__(self, argv: Sequence[str], *, stdin: int, stdout: int) -> None:
+        self._name = os.path.basename(argv[0])
+        # An interruption between its start and the assignment would leave it running.
+        with system.uninterrupted():
+            self._errors = os.fdopen(os.memfd_create("stderr"), "w+b")
+            try:
+                self._process: subprocess.Popen[bytes] = subprocess.Popen(
+                    argv,
+                    stdin=stdin,
+                    stdout=stdout,
+                    stderr=self._errors,
+                    env=system.environment(),
+                    start_new_session=True,
+                )
+            except OSError as error:
+                self._errors.close()
+                raise ResourceError(f"{error.filename or argv[0]}: {error.strerror}") from error
+
+    def finish(self) -> None:
+        """Wait for its end.
+
+        :raises ResourceError: its exit status is not 0; with its own last words.
+        """
+        while self._process.poll() is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.1)
+        if status := self._process.returncode:
+            self._errors.seek(max(0, os.fstat(self._errors.fileno()).st_size - PIECE))
+            said = system.tail(self._errors.read())
+            raise ResourceError(f"{self._name}: ended with status {status}" + (f"\n{said}" if said else ""))
+
+    @system.uninterrupted()
+    def end(self) -> None:
+        """End it with its children, if it runs still."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        for signum in (signal.SIGTERM, signal.SIGKILL):
+            if self._process.poll() is not None:
+                break
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signum)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_PATIENCE)
+        self._errors.close()
+
+
+def dump(argv: Sequence[str], write: Callable[[bytes], None]) -> int:
+    """Run a program and hand on what it prints, gzipped.
+
+    A receiver that takes its time holds the program up: no more than a piece is ever in memory.
+
+    :param write: called with each piece.
+    :returns: how many bytes the program printed.
+    :raises ResourceError: it failed.
+    """
+    program = _Program(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    try:
+        size = _compressed(_pipe(program._process.stdout), write)
+        program.finish()
+    finally:
+        program.end()
+    return size
+
+
+def _compressed(source: IO[bytes], write: Callable[[bytes], None]) -> int:
+    packer, size = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP), 0
+    while data := os.read(source.fileno(), PIECE):
+        size += len(data)
+        if packed := packer.compress(data):
+            write(packed)
+    write(packer.flush())
+    return size
+
+
+def packed(data: bytes) -> bytes:
+    """Data that is in memory, gzipped."""
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
+    return packer.compress(data) + packer.flush()
+
+
+class Load(_Program):
+    """A program that reads what it is given, piece by piece."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        super().__init__(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        self._unpacker = zlib.decompressobj(_GZIP)
+
+    def write(self, data: bytes) -> None:
+        """Give it data, which is gzipped.
+
+        :raises ResourceError: it is not, or the program has failed.
+        """
+        try:
+            while data:
+                # However well it was packed, no more than a piece is in memory.
+                self._give(self._unpacker.decompress(data, PIECE))
+                data = self._unpacker.unconsumed_tail
+        except zlib.error as error:
+            raise ResourceError(f"what was sent is not gzipped: {error}") from None
+
+    def close(self) -> None:
+        """Tell it that this was all.
+
+        :raises ResourceError: it failed, or the data was cut off.
+        """
+        # It may hold back an end of what it was given.
+        self._give(self._unpacker.flush())
+        if not self._unpacker.eof:
+            raise ResourceError("what was sent was cut off")
+        _pipe(self._process.stdin).close()
+        self.finish()
+
+    def _give(self, data: bytes) -> None:
+        try:
+            stdin = _pipe(self._process.stdin)
+            stdin.write(data)
+            stdin.flush()
+        except BrokenPipeError:
+            self.finish()
+            raise ResourceError(f"{self._name}: stopped reading before the end") from None
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    assert pipe is not None
+    return pipe

@@ -1,0 +1,309 @@
+"""How resources touch the host: running programs, to their end or to an interruption, and looking up users."""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import os
+import pwd
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ...contract.base import ResourceError
+
+# A non-interactive SSH session's PATH is whatever sshd was built with; sbin is often not on it.
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_ENVIRONMENT = {"PATH": PATH, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+_ERROR_LINES = 50
+
+
+# Seconds by which an interruption of a program may be late.
+_SLICE = 0.1
+_CHUNK = 1 << 16
+# Bytes of what a program prints: of which nothing may be missing, and of which the end will do.
+_WHOLE, _END = 32 << 20, 1 << 18
+
+
+class CommandError(ResourceError):
+    """A program ended with an exit status that is not 0, or was not there, or took too long."""
+
+
+class TimedOutError(CommandError):
+    """A program took too long."""
+
+
+def all_of_it(printed: bytearray) -> None:
+    """Keep what a program prints for whoever reads it.
+
+    :raises CommandError: it is more than root should hold in its memory.
+    """
+    if len(printed) > _WHOLE:
+        raise CommandError(f"printed more than {_WHOLE >> 20} MB, stopped")
+
+
+def its_end(printed: bytearray) -> None:
+    """Keep the end of what a program prints, however much that is: enough for an error."""
+    if len(printed) > 2 * _END:
+        del printed[:-_END]
+
+
+class Interrupted(BaseException):
+    """The controller went away or a signal asked this run to stop."""
+
+
+class _Shield:
+    """While held, an interruption is remembered and raised only when the last holder lets go."""
+
+    depth = 0
+    pending = False
+
+
+def interrupt(signum: int, frame: object) -> None:
+    """Signal handler: stop the run at the next moment where stopping leaves the host whole."""
+    if _Shield.depth:
+        _Shield.pending = True
+    else:
+        raise Interrupted
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold interruptions back for a step that must be done wholly or not at all."""
+    _Shield.depth += 1
+    try:
+        yield
+    finally:
+        _Shield.depth -= 1
+        if not _Shield.depth and _Shield.pending:
+            _Shield.pending = False
+            raise Interrupted
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for a program: ours, known and in English, plus what the run needs of the caller's."""
+    kept = {k: v for k, v in os.environ.items() if k in {"HOME", "SSH_AUTH_SOCK", "TMPDIR"}}
+    return {**kept, **_ENVIRONMENT, **(extra or {})}
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    stdin: bytes = b"",
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    user: str | None = None,
+    timeout: float | None = None,
+    ok: Sequence[int] = (0,),
+    label: str | None = None,
+    keep: Callable[[bytearray], None] = all_of_it,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a program to its end, without a shell.
+
+    :param user: run as this user, with its groups and home; None: as root.
+    :param timeout: seconds after which the program and its children are killed.
+    :param ok: exit statuses that are not errors.
+    :param label: what an error calls it instead of by its command line.
+    :param keep: `all_of_it`, or `its_end` where nobody reads what it prints.
+    :raises CommandError: any other exit status, no such program, or (TimedOutError) time up; the message carries the
+        program's own last lines.
+    """
+    name = label or " ".join(argv)
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        # An interruption between its start and the assignment would leave it running.
+        with uninterrupted(), _readable(stdin) as source:
+            process = start(argv, stdin=source, env=env, cwd=cwd, user=user)
+        out, err = _communicate(process, timeout, keep)
+    except BaseException as error:
+        if process is not None and process.returncode is None:
+            with uninterrupted():
+                end(process)
+        if isinstance(error, OSError):
+            # Either the program or the folder to run it in.
+            raise CommandError(f"{error.filename or argv[0]}: {error.strerror}") from error
+        if isinstance(error, subprocess.TimeoutExpired):
+            lines = tail(error.stderr or error.output or b"")
+            text = f"{name}: still running after {timeout:g} s, stopped"
+            raise TimedOutError(f"{text}\n{lines}" if lines else text) from None
+        if isinstance(error, CommandError):
+            raise CommandError(f"{name}: {error}") from None
+        raise
+    if process.returncode not in ok:
+        status = f"exit status {process.returncode}"
+        if process.returncode < 0:
+            status = f"killed by signal {-process.returncode} ({signal.strsignal(-process.returncode)})"
+        lines = tail(err or out)
+        raise CommandError(f"{name}: {status}" + (f"\n{lines}" if lines else ""))
+    return subprocess.CompletedProcess(argv, process.returncode, out, err)
+
+
+def start(
+    argv: Sequence[str],
+    *,
+    stdin: int,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    user: str | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a program; what it prints is to be read by the caller, who ends it with `end`.
+
+    :param stdin: as subprocess takes it: a file descriptor, or `subprocess.DEVNULL`.
+    """
+    if user is not None and cwd is not None:
+        argv, cwd = going_to(cwd, argv), None
+    return subprocess.Popen(
+        argv,
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment({**_home(user), **(env or {})}),
+        cwd=cwd,
+        # A session of its own, so that its children can be ended with it.
+        start_new_session=True,
+        **_identity(user),
+    )
+
+
+def going_to(folder: str, argv: Sequence[str]) -> list[str]:
+    """A command that goes to a folder first, with the rights of whoever runs it.
+
+    Root must not go there for somebody else: by a link of theirs they would be where only root may go.
+    """
+    return ["sh", "-c", 'cd -- "$0" && exec "$@"', folder, *argv]
+
+
+@contextlib.contextmanager
+def _readable(data: bytes) -> Iterator[int]:
+    """A file in memory that a program can read the data from.
+
+    With a pipe, a reader that takes its time would hold up whoever reads what it prints.
+    """
+    if not data:
+        yield subprocess.DEVNULL
+        return
+    with os.fdopen(os.memfd_create("stdin"), "w+b") as file:
+        file.write(data)
+        file.seek(0)
+        yield file.fileno()
+
+
+def _communicate(
+    process: subprocess.Popen[bytes], timeout: float | None, keep: Callable[[bytearray], None]
+) -> tuple[bytes, bytes]:
+    """What a program prints until it ends; as `Popen.communicate`, which keeps it all and breaks when interrupted.
+
+    :raises subprocess.TimeoutExpired: the time is up, with what it had printed.
+    """
+    deadline = float("inf") if timeout is None else time.monotonic() + timeout
+    pipes = [pipe for pipe in (process.stdout, process.stderr) if pipe is not None]
+    printed = [bytearray() for _ in pipes]
+
+    def left() -> float:
+        if (seconds := deadline - time.monotonic()) <= 0:
+            raise subprocess.TimeoutExpired(process.args, timeout or 0, *map(bytes, printed))
+        # A signal that comes just before a wait would not end it.
+        return min(_SLICE, seconds)
+
+    with selectors.DefaultSelector() as selector:
+        for number, pipe in enumerate(pipes):
+            if not pipe.closed:
+                selector.register(pipe, selectors.EVENT_READ, number)
+        while selector.get_map():
+            for key, _ in selector.select(left()):
+                with uninterrupted():
+                    data = os.read(key.fd, _CHUNK)
+                    printed[key.data] += data
+                    if not data:
+                        selector.unregister(key.fileobj)
+                        pipes[key.data].close()
+                keep(printed[key.data])
+    while process.poll() is None:
+        seconds = left()
+        with uninterrupted(), contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+    out, err = map(bytes, printed)
+    return out, err
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a program's whole session: first asked, then forced."""
+    for signum in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signum)
+        try:
+            _communicate(process, 5, its_end)
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _identity(user: str | None) -> dict[str, Any]:
+    if user is None:
+        return {}
+    entry = passwd(user)
+    groups = os.getgrouplist(user, entry.pw_gid)
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": groups}
+
+
+def _home(user: str | None) -> dict[str, str]:
+    return {} if user is None else {"HOME": passwd(user).pw_dir, "USER": user, "LOGNAME": user}
+
+
+@contextlib.contextmanager
+def acting_as(user: str | None) -> Iterator[None]:
+    """For a `with` block, be somebody else to the kernel, with no right of root's; for steps that do not wait.
+
+    The real and the saved user stay root, so that no process of the user's can signal or trace this one meanwhile.
+    All threads change together: what the others do, reading from and writing to pipes that are open, asks for no
+    right.
+
+    :param user: None, or whoever does without root: stay who you are.
+    """
+    if user is None or os.geteuid() != 0:
+        yield
+        return
+    identity, groups = _identity(user), os.getgroups()
+    with uninterrupted():
+        try:
+            os.setgroups(identity["extra_groups"])
+            os.setegid(identity["group"])
+            os.seteuid(identity["user"])
+            yield
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+            os.setgroups(groups)
+
+
+def tail(output: bytes, lines: int = _ERROR_LINES) -> str:
+    """The last lines of a program's output, as text."""
+    return "\n".join(output.decode("utf-8", "replace").strip().splitlines()[-lines:])
+
+
+def passwd(user: str) -> pwd.struct_passwd:
+    """The passwd entry of a user.
+
+    :raises ResourceError: there is no such user.
+    """
+    try:
+        return pwd.getpwnam(user)
+    except KeyError:
+        raise ResourceError(f"there is no user {user!r} on this host") from None
+
+
+def uid(owner: str | None) -> int | None:
+    """Numeric id of a user; None for None, and for a user who is not there (yet)."""
+    with contextlib.suppress(KeyError):
+        return pwd.getpwnam(owner).pw_uid if owner is not None else None
+    return None
+
+
+def gid(group: str | None) -> int | None:
+    """Numeric id of a group; None for None, and for a group that is not there (yet)."""
+    with contextlib.suppress(KeyError):
+        return grp.getgrnam(group).gr_gid if group is not None else None
+    return None

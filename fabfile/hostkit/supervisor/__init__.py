@@ -1,0 +1,1 @@
+"""supervisord: its configuration, its socket, and the processes that it keeps."""

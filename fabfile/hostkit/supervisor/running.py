@@ -1,0 +1,64 @@
+"""What supervisord runs of an app: each process with its state, its age, its memory and its release."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from ..app.layout import Layout
+from . import supervisord
+
+
+def of_groups(groups: Collection[str]) -> list[dict[str, Any]]:
+    """Name, state, pid and seconds of age of each process of supervisor groups."""
+    return [
+        {
+            "name": process["name"],
+            "state": process["statename"].lower(),
+            "pid": process["pid"],
+            "uptime": max(0, int(time.time()) - process["start"]) if process["pid"] else 0,
+        }
+        for process in supervisord.processes()
+        if process["group"] in groups
+    ]
+
+
+def of_app(layout: Layout) -> list[dict[str, Any]]:
+    """Likewise of all releases of an app, those too that finish what they are at; with release and memory in bytes."""
+    memory = _Memory()
+    live = layout.live()
+    ids = sorted((record.id for record in layout.records()), key=lambda each: (each != live, each))
+    return [
+        {**process, "release": each, "live": each == live, "memory": memory.of(process["pid"])}
+        for each in ids
+        for process in of_groups(layout.groups(each))
+    ]
+
+
+class _Memory:
+    """The memory that processes and their children have at one moment, from the kernel's tables (proc(5))."""
+
+    def __init__(self) -> None:
+        self._resident: dict[int, int] = {}
+        self._children: dict[int, list[int]] = {}
+        for path in Path("/proc").glob("[0-9]*"):
+            # A process may end while we look.
+            with contextlib.suppress(OSError):
+                pid = int(path.name)
+                # The name before it, in brackets, may have any characters.
+                parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+                self._resident[pid] = int((path / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+                self._children.setdefault(parent, []).append(pid)
+
+    def of(self, pid: int) -> int:
+        """Bytes of a process and all its children; what they share counts for each."""
+        found, total = [pid] if pid else [], 0
+        while found:
+            pid = found.pop()
+            total += self._resident.pop(pid, 0)
+            found += self._children.pop(pid, [])
+        return total

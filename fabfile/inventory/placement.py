@@ -1,0 +1,148 @@
+"""Where the services of an app run: on the host of their role, or on the app's own; and how the app reaches them."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from typing import TYPE_CHECKING
+
+from ..contract.secret import Secret
+from ..errors import SettingsError
+from ..recipes.hardening import client_roles
+from ..resources.services.port import PortGuard
+from ..services.base import Access, Service
+from ..services.registry import known
+from .processes import processes
+from .roles import ALL_ROLES
+
+if TYPE_CHECKING:
+    from ..openssh.host import Host
+    from ..settings import Settings
+
+_LOOPBACK = "127.0.0.1"
+
+
+def services(settings: Settings) -> list[Service]:
+    """All that the app asks for, without knowing their clients."""
+    kinds = known()
+    return [kinds[name](settings, options) for name, options in settings.services.items()]
+
+
+def home(settings: Settings, service: Service) -> Host | None:
+    """The host that a service runs on; None: the app's own, which is in no role but given with `-H`.
+
+    :raises SettingsError: it is not told which.
+    """
+    if service.home and (entries := settings.roles.get(service.home)):
+        return _only([entry.host for entry in entries], service, settings)
+    if service.options.role:
+        raise SettingsError(
+            f"fabric.yaml: services.{service.name}.role: found {service.options.role!r}, which has no hosts; "
+            f"write `roles: {{{service.options.role}: [root@{service.options.role}1.example.com]}}`"
+        )
+    return _only(app_hosts(settings), service, settings)
+
+
+def app_hosts(settings: Settings) -> list[Host]:
+    """The hosts of the settings that run a process of the app, each machine once."""
+    entries = [entry for role in client_roles(settings) for entry in settings.roles[role]]
+    return list({settings.machine(entry.host): entry.host for entry in entries}.values())
+
+
+def is_remote(settings: Settings, service: Service) -> bool:
+    """Whether a host of the app is another than that of the service."""
+    place = home(settings, service)
+    return place is not None and any(settings.machine(host) != settings.machine(place) for host in app_hosts(settings))
+
+
+def services_on(settings: Settings, roles: Container[str]) -> list[Service]:
+    """The services that run on a host of these roles, for the clients that they have.
+
+    :raises SettingsError: it is not told where a service runs; or a client's address has not been looked up.
+    """
+    return [_with_clients(settings, each, roles) for each in services(settings) if runs_on(settings, each, roles)]
+
+
+def runs_on(settings: Settings, service: Service, roles: Container[str]) -> bool:
+    """Whether a service runs on a host of these roles.
+
+    :raises SettingsError: it is not told where it does.
+    """
+    if roles is ALL_ROLES:
+        return True
+    home(settings, service)
+    if settings.roles.get(service.home):
+        return service.home in roles
+    return bool(processes(settings, roles))
+
+
+def _with_clients(settings: Settings, service: Service, roles: Container[str]) -> Service:
+    if roles is ALL_ROLES or not is_remote(settings, service):
+        return service
+    addresses = dict.fromkeys(address for host in app_hosts(settings) for address in settings.addresses(host))
+    return type(service)(settings, service.options, tuple(addresses))
+
+
+def guards(settings: Settings, roles: Container[str]) -> list[PortGuard]:
+    """What keeps other users of an app's host from the services on other hosts that know no passwords."""
+    if roles is ALL_ROLES or not processes(settings, roles):
+        return []
+    return [
+        PortGuard(f"{each.name}-{settings.app}", each.port, settings.app, tuple(settings.addresses(place)))
+        for each in services(settings)
+        if not (each.has_passwords or each.port is None or runs_on(settings, each, roles))
+        if (place := home(settings, each)) is not None
+    ]
+
+
+def remote_roles(settings: Settings) -> list[str]:
+    """The roles whose hosts' addresses the services of the app, and the app, must know."""
+    remote = [service for service in services(settings) if is_remote(settings, service)]
+    return [*client_roles(settings), *(service.home for service in remote)] if remote else []
+
+
+def access(settings: Settings, service: Service, password: Secret, *, outside: bool) -> Access:
+    """How the app reaches a service.
+
+    :param outside: the app's host is in no role, and has services of its own.
+    """
+    place = home(settings, service) if not outside and is_remote(settings, service) else None
+    host = settings.addresses(place)[0] if place else _LOOPBACK
+    return Access(host, service.port, service.database, service.database, password)
+
+
+def variables(
+    settings: Settings, passwords: Mapping[str, Secret], *, outside: bool
+) -> dict[str, tuple[str, Secret | str]]:
+    """The variables by which the app is told, each with the name of the service that it is from.
+
+    Of a name that several have, such as `CACHE_URL`, that of the service that is asked for first counts.
+    """
+    found: dict[str, tuple[str, Secret | str]] = {}
+    for service in services(settings):
+        given = service.env(access(settings, service, passwords[service.name], outside=outside))
+        for name, value in given.items():
+            found.setdefault(name, (service.name, value))
+    return found
+
+
+def _only(hosts: list[Host], service: Service, settings: Settings) -> Host | None:
+    if len(hosts) <= 1:
+        return next(iter(hosts), None)
+    names = ", ".join(str(host) for host in hosts)
+    role = service.home
+    if settings.roles.get(role):
+        raise SettingsError(
+            f"fabric.yaml: services.{service.name}: found {len(hosts)} hosts in roles.{role} ({names}), expected one "
+            "that has it; give it a role of its own, such as "
+            f"`services: {{{service.name}: {{role: main}}}}` with `roles: {{main: [{hosts[0]}]}}`"
+        )
+    if not role:
+        raise SettingsError(
+            f"fabric.yaml: services.{service.name}: found {len(hosts)} hosts that run the app ({names}), expected one, "
+            f"since {service.name} is on its disk"
+        )
+    raise SettingsError(
+        f"fabric.yaml: services.{service.name}: found {len(hosts)} hosts that run the app ({names}) and none in "
+        f"roles.{role}, expected one that has it; write `roles: {{{role}: [root@{role}1.example.com]}}`, which may be "
+        "one of these"
+    )

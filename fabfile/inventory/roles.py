@@ -1,0 +1,141 @@
+"""Which hosts play a role, and which roles a host plays; no connection is made here."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fabric import Connection
+
+from ..errors import SettingsError, UsageError
+from ..openssh.host import Host, Machine
+from ..settings import load_settings
+from ..settings.fabric_config import running_program
+
+if TYPE_CHECKING:
+    from fabric import Config
+
+    from ..settings.project import Settings
+
+# The values of a host's entry that are arguments of Fabric's Connection.
+_OF_THE_CONNECTION = ("gateway", "connect_timeout", "forward_agent", "connect_kwargs")
+
+
+class AllRoles(Container[str]):
+    """Every role there is or may be: what a host plays that is in none of the roles."""
+
+    def __contains__(self, role: object) -> bool:
+        return True
+
+    def __str__(self) -> str:
+        return "every role"
+
+
+ALL_ROLES = AllRoles()
+
+
+def is_role_name(text: str) -> bool:
+    """Whether a text is written as a role, and not as an address."""
+    return re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", text) is not None
+
+
+def hosts_for(settings: Settings, role: str | None = None) -> list[Host]:
+    """The hosts of a role, or of all roles, in the order of the settings, each machine once. Never empty.
+
+    :raises SettingsError: there is no such role, or it has no hosts.
+    """
+    if role is not None and role not in settings.roles:
+        raise SettingsError(_unknown_role(settings, role))
+    chosen = [role] if role is not None else list(settings.roles)
+    machines: dict[Machine, Host] = {}
+    for name in chosen:
+        for entry in settings.roles[name]:
+            machines.setdefault(settings.machine(entry.host), entry.host)
+    if not machines:
+        what = f"role {role!r} has no hosts" if role is not None else "no role has a host"
+        raise SettingsError(f"fabric.yaml: roles: {what}; {_how_to_name_hosts(role or 'web')}")
+    return list(machines.values())
+
+
+def roles_of(settings: Settings, host: Host) -> frozenset[str] | AllRoles:
+    """The roles that a host plays; a host in none of them, as one given with `-H` only, plays every role.
+
+    The machine counts, not the user: `-H root@web1` is the `deploy@web1` of the settings.
+    """
+    return settings.roles_of(host) or ALL_ROLES
+
+
+def connection_kwargs(settings: Settings, host: Host, config: Config) -> dict[str, Any]:
+    """The keyword arguments for `fabric.Connection` to a host, with what its entry in the roles says of the way there.
+
+    :param config: Fabric's configuration, for the connection to the gateway.
+    """
+    entry = settings.entry(host)
+    if entry is None:
+        return host.connect_kwargs()
+    own = {key: value for key, value in entry.own().items() if key in _OF_THE_CONNECTION}
+    if entry.gateway:
+        # A configuration for each connection: Fabric adds the keys of one host to those of the next.
+        own["gateway"] = Connection(config=config.clone(), **connection_kwargs(settings, entry.gateway, config))
+    if entry.connect_kwargs:
+        # Fabric would pass over those for all hosts, but for the keys, which it adds.
+        for_all = {key: value for key, value in config.connect_kwargs.items() if key != "key_filename"}
+        own["connect_kwargs"] = {**for_all, **entry.connect_kwargs}
+    return {**host.connect_kwargs(), **own}
+
+
+def role(name: str) -> RoleHosts:
+    """The hosts of a role, for `@task(hosts=role("web"))`; looked up when the task is about to run."""
+    return RoleHosts(name)
+
+
+@dataclass(frozen=True)
+class RoleHosts:
+    """Iterable that reads the settings of the running `fab` only when it is iterated.
+
+    Fabric does that once project file and `-f` file are loaded, and not at all when `-H` is given. It is true
+    and never empty: for an empty list of hosts Fabric would run the task on the local machine.
+    """
+
+    name: str
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Keyword arguments for `fabric.Connection`, host by host.
+
+        :raises SettingsError: the settings are wrong, there is no such role, or it has no hosts.
+        :raises UsageError: no `fab` is running.
+        """
+        program = running_program()
+        if program is None:
+            raise UsageError(
+                f"role({self.name!r}) was read outside of `fab`, whose settings it needs; "
+                "call hosts_for(settings, role) there"
+            )
+        config = program.config
+        if not config._collection:  # Fabric fills this level only after it has asked for the hosts
+            config.load_collection(program.collection.configuration())
+        settings = load_settings(config)
+        for host in hosts_for(settings, self.name):
+            yield connection_kwargs(settings, host, config)
+
+
+def cli_hosts() -> list[str]:
+    """The hosts given with `-H` to the running `fab`; none when no `fab` is running."""
+    program = running_program()
+    given = program.core[0].args.hosts.value if program else None
+    return given.split(",") if given else []
+
+
+def _unknown_role(settings: Settings, role: str) -> str:
+    if not settings.roles:
+        return f"fabric.yaml: roles: there are none, but role {role!r} is asked for; {_how_to_name_hosts(role)}"
+    near = difflib.get_close_matches(role, settings.roles, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"fabric.yaml: roles: found no role {role!r}, expected one of: {', '.join(settings.roles)}{hint}"
+
+
+def _how_to_name_hosts(role: str) -> str:
+    return f"write `roles: {{{role}: [user@host]}}` there, or give hosts with -H user@host"

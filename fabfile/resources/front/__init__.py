@@ -1,0 +1,1 @@
+"""What faces visitors: nginx, the balancer, certificates."""

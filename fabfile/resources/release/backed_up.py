@@ -1,0 +1,38 @@
+"""A backup that a host makes now, the way it makes those of its schedule."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from ...contract.base import Change, Resource, ResourceError
+from ...contract.events import note
+from ...hostkit.app import stored
+from ...hostkit.linux import filesystem, systemd
+
+
+@dataclass(frozen=True)
+class BackedUp(Resource):
+    """A fresh backup of what an app has on this host, in the folder of its schedule."""
+
+    app: str
+
+    def describe(self) -> str:
+        return f"backup of {self.app}"
+
+    def check(self) -> Change | None:
+        return Change("made", self._make)
+
+    def _make(self) -> None:
+        unit = stored.unit(self.app)
+        if systemd.properties(unit, "LoadState").get("LoadState") != "loaded":
+            raise ResourceError(f"{unit} is not on this host; `fab provision` makes it")
+        systemd.systemctl("start", unit)
+        folder = json.loads(filesystem.read(plan(self.app)) or b"{}").get("to")
+        if folder and (made := stored.names(self.app, folder)):
+            note(f"backup: {folder}/{made[-1]}")
+
+
+def plan(app: str) -> str:
+    """The file of root's that says what is backed up, and where to."""
+    return f"/etc/hostsmith/backup-{app}.json"

@@ -1,0 +1,96 @@
+"""What a release of a Django project has beside its code: its collected static files, and a look by Django's checks."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+
+from ...contract.base import Change, Resource, ResourceError
+from ...contract.events import note
+from ...hostkit.app.layout import Layout
+from ...hostkit.build.builder import Builder
+from ...hostkit.linux import filesystem, space, system
+
+_WARNING = re.compile(r"^(\S+): \((\w+\.\w+)\) (.*)$", re.MULTILINE)
+_DOCS = "docs/django.md has the lines for settings.py"
+
+
+@dataclass(frozen=True)
+class Collected(Resource):
+    """What `manage.py collectstatic` puts together, in the release's own folder `static`.
+
+    It is done by the user that builds virtualenvs: the app reads what is served of it, and cannot change it.
+
+    :param timeout: seconds that it may take.
+    """
+
+    app: str
+    release: str
+    timeout: float
+
+    def describe(self) -> str:
+        return "collectstatic"
+
+    def check(self) -> Change | None:
+        layout = Layout(self.app)
+        folder = layout.static(self.release)
+        if os.path.isdir(folder):
+            return None
+
+        def apply() -> None:
+            with space.told(layout.root):
+                self._collect(layout, folder)
+
+        return Change("collected", apply, lambda: filesystem.remove_tree(folder))
+
+    def _collect(self, layout: Layout, folder: str) -> None:
+        # The project's own code, and so with the environment that the project gives it.
+        builder = Builder.of_project(self.app)
+        filesystem.make_folder(folder)
+        with builder.owning(folder):
+            try:
+                builder.run(_manage(layout, self.release, "collectstatic", "--noinput"), timeout=self.timeout)
+            except system.CommandError as error:
+                if "Unknown command: 'collectstatic'" in str(error):
+                    note("django.contrib.staticfiles is not installed, so no static files are collected")
+                    return
+                hint = "it runs as a user who can read what the app can, and write to STATIC_ROOT alone"
+                raise ResourceError(f"{error}\n{hint}; {_DOCS}") from error
+        if not filesystem.names(folder):
+            note(f"collectstatic put nothing into {folder}: does settings.py read STATIC_ROOT? {_DOCS}")
+
+
+@dataclass(frozen=True)
+class DeployCheck(Resource):
+    """That `manage.py check --deploy` finds no error; its warnings are told.
+
+    :param timeout: seconds that it may take.
+    """
+
+    app: str
+    release: str
+    timeout: float
+
+    def describe(self) -> str:
+        return "check --deploy"
+
+    def check(self) -> Change | None:
+        return Change("ran", self._run)
+
+    def _run(self) -> None:
+        argv = _manage(Layout(self.app), self.release, "check", "--deploy")
+        done = system.run(argv, user=self.app, timeout=self.timeout, label="manage.py check --deploy")
+        found = _WARNING.findall((done.stdout + done.stderr).decode("utf-8", "replace"))
+        if found:
+            note("\n".join(["manage.py check --deploy:", *(_shortened(*words) for words in found)]))
+
+
+def _manage(layout: Layout, release: str, *words: str) -> list[str]:
+    return [f"{layout.release(release)}/start", "run", "python", "manage.py", *words]
+
+
+def _shortened(where: str, check: str, text: str) -> str:
+    """A warning without its lecture."""
+    place = "" if where == "?" else f"{where}: "
+    return f"{check} {place}{text.partition('. ')[0].rstrip('.')}"

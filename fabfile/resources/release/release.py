@@ -1,0 +1,287 @@
+"""The parts of an app's release, before it goes live: its record, its code, its virtualenv; and which are kept."""
+
+from __future__ import annotations
+
+import functools
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ...contract.base import Change, Resource, ResourceError
+from ...contract.events import note
+from ...contract.secret import Secret
+from ...hostkit.app import assets
+from ...hostkit.app.layout import SINGLETONS_CONF, Layout, Record
+from ...hostkit.build import interpreters, venv
+from ...hostkit.build.builder import Builder
+from ...hostkit.build.filling import Filling
+from ...hostkit.build.requirements import LOCKS, chosen
+from ...hostkit.build.tools import Tools
+from ...hostkit.linux import filesystem, source_file, space, system
+from ...hostkit.programs.git import FETCH_TIMEOUT, Repository
+from ...hostkit.supervisor import supervisord
+
+# The files that the recipe renders for a release.
+_CONFIGURATION = ("gunicorn.conf.py", "supervisor.conf", SINGLETONS_CONF, "start", "cron.py", "cron.json")
+
+
+@dataclass(frozen=True)
+class ReleaseRecord(Resource):
+    """A release's folder with its record: a release exists from here on, in the state "building".
+
+    First, those that an earlier run was cut off from building go: nobody will go on with them, and they take room.
+    """
+
+    app: str
+    record: Record
+
+    def describe(self) -> str:
+        return f"release {self.record.id}"
+
+    def check(self) -> Change | None:
+        layout = Layout(self.app)
+        folder = layout.release(self.record.id)
+        if os.path.exists(f"{folder}/release.json"):
+            return None
+
+        def create() -> None:
+            _clear(layout)
+            filesystem.make_folder(folder)
+            layout.write_record(self.record)
+
+        return Change("created", create, lambda: filesystem.remove_tree(folder))
+
+
+@dataclass(frozen=True)
+class ReleaseCode(Resource):
+    """A release's code.
+
+    :param name: commit or tree to write out.
+    :param url: repository that the commit is fetched from when the host does not have it, secret when there is a login
+        in it; None when `pack` brings it.
+    :param pack: git pack with what the host lacks.
+    :param timeout: seconds that fetching may take.
+    """
+
+    app: str
+    release: str
+    name: str
+    url: str | Secret | None = None
+    pack: bytes = field(default=b"", repr=False)
+    timeout: float = FETCH_TIMEOUT
+
+    def describe(self) -> str:
+        return f"code {self.name[:12]}"
+
+    def check(self) -> Change | None:
+        layout = Layout(self.app)
+        folder = f"{layout.release(self.release)}/code"
+        if os.path.isdir(folder):
+            return None
+        repository = Repository(layout.repository, layout.ssh)
+        packs = repository.packs()
+
+        def apply() -> None:
+            with space.told(layout.root):
+                self._check_out(repository, folder)
+
+        def undo() -> None:
+            filesystem.remove_tree(folder)
+            repository.release(self.release)
+            if self.url is None:
+                # Nothing but the release needs what came with it.
+                repository.drop_packs(repository.packs() - packs)
+
+        return Change("checked out", apply, undo)
+
+    def _check_out(self, repository: Repository, folder: str) -> None:
+        repository.create()
+        if self.pack:
+            repository.receive(self.pack)
+        if self.url is not None and not repository.has(f"{self.name}^{{commit}}"):
+            repository.fetch(self.url, self.timeout)
+        repository.keep(self.name, self.release)
+        filesystem.make_folder(folder)
+        repository.export(self.name, folder)
+
+
+@dataclass(frozen=True)
+class ReleaseCopy(Resource):
+    """A release's code and the configuration of its processes, as an earlier one has them on this host.
+
+    :param source: id of the earlier one.
+    """
+
+    app: str
+    release: str
+    source: str
+
+    def describe(self) -> str:
+        return f"code and configuration of {self.source}"
+
+    def check(self) -> Change | None:
+        layout = Layout(self.app)
+        if os.path.isdir(f"{layout.release(self.release)}/code"):
+            return None
+        # What stops half-way is taken back by nobody but `ReleaseRecord` and the pruning: it never goes live.
+        return Change("copied", lambda: self._apply(layout))
+
+    def _apply(self, layout: Layout) -> None:
+        old, new = layout.release(self.source), layout.release(self.release)
+        repository = Repository(layout.repository)
+        repository.keep(repository.kept(self.source), self.release)
+        for name in _CONFIGURATION:
+            content = filesystem.read(f"{old}/{name}")
+            if content is None:
+                continue
+            # They name their release in paths, and in nothing else that could be its id.
+            text = content.replace(self.source.encode(), self.release.encode())
+            filesystem.write_atomic(f"{new}/{name}", text, mode=stat.S_IMODE(os.stat(f"{old}/{name}").st_mode))
+        filesystem.copy_tree(f"{old}/code", f"{new}/code")
+        if os.path.isdir(layout.static(self.source)):
+            filesystem.copy_tree(layout.static(self.source), layout.static(self.release))
+
+
+@dataclass(frozen=True)
+class ReleaseVenv(Resource):
+    """A release's virtualenv: one per fingerprint of interpreter and requirements, shared by the releases that agree.
+
+    :param python: name or path of the interpreter; None for the one that the code asks for.
+    :param requirements: requirement files and locks, relative to the code; None for what is there.
+    :param tools: packages that are installed unless a requirement brought them.
+    :param timeout: seconds that a single command of the build may take.
+    """
+
+    app: str
+    release: str
+    python: str | None
+    requirements: tuple[str, ...] | None
+    tools: tuple[str, ...] = ()
+    timeout: float = 1800
+
+    def describe(self) -> str:
+        return "virtualenv"
+
+    def check(self) -> Change | None:
+        layout = Layout(self.app)
+        link = f"{layout.release(self.release)}/venv"
+        if os.path.islink(link) and os.path.isdir(link):
+            return None
+
+        def apply() -> None:
+            with space.told(layout.root):
+                self._build(layout, link)
+
+        def undo() -> None:
+            # Code that never ran is of no use to anybody; a virtualenv that is whole is, for the next try.
+            filesystem.remove_tree(f"{layout.release(self.release)}/code")
+            _prune_venvs(layout, venv.whole)
+
+        return Change("ready", apply, undo)
+
+    def _build(self, layout: Layout, link: str) -> None:
+        code = f"{layout.release(self.release)}/code"
+        there = chosen(code) if self.requirements is None else self.requirements
+        files = [f"{code}/{name}" for name in (there[:1] if self.requirements is None else there)]
+        builder, tools = Builder.of_packages(self.app), Tools(self.timeout)
+        python = self.python or interpreters.choose(code, lambda asked: tools.interpreter(asked.request))
+        interpreters.require_roots(python)
+        read = functools.partial(source_file.read, code)
+        key = venv.fingerprint(python, files, self.tools, self.release, builder.run, read)
+        path = f"{layout.venvs}/{key}"
+        if not venv.complete(path, key):
+            note(f"building a virtualenv: {self._made_of(there)}")
+            filesystem.make_folder(layout.venvs)
+            _prune_venvs(layout)
+            try:
+                filling = Filling(path, python, code, files, self.tools, builder, tools, self.timeout)
+                venv.build(path, key, filling.make)
+            except system.TimedOutError as error:
+                hint = "is the package index away? `build_timeout` of the settings says how long it may take"
+                raise ResourceError(f"{error}\n{hint}") from error
+        filesystem.symlink_atomic(f"../../venvs/{key}", link)
+
+    def _made_of(self, there: tuple[str, ...]) -> str:
+        if self.requirements is not None:
+            return ", ".join(there) or "no requirements"
+        first, *others = there
+        # Of two that belong together, the one that was made of the other needs no reason.
+        beaten = [name for name in others if name != LOCKS.get(first)]
+        return f"{first}, which comes before {', '.join(beaten)}" if beaten else first
+
+
+@dataclass(frozen=True)
+class Pruned(Resource):
+    """Only so many releases: the live one, the newest proven ones, and the newest that never was, for looking into.
+
+    :param keep: how many proven releases stay, the live one among them.
+    """
+
+    app: str
+    keep: int
+
+    def describe(self) -> str:
+        return f"keep {self.keep} releases"
+
+    def check(self) -> Change | None:
+        layout = Layout(self.app)
+        going = outdated(layout.records(), layout.live(), self.keep)
+        if not going:
+            return None
+        return Change(f"pruned {', '.join(record.id for record in going)}", lambda: self._prune(layout, going))
+
+    def _prune(self, layout: Layout, going: list[Record]) -> None:
+        _remove(layout, going)
+        _prune_venvs(layout)
+        Repository(layout.repository).tidy()
+
+
+def _clear(layout: Layout) -> None:
+    """Remove releases that a run was cut off from building."""
+    live = layout.live()
+    if cut_off := [record for record in layout.records() if record.state == "building" and record.id != live]:
+        _remove(layout, cut_off)
+        note(f"cleared away what was half built: {', '.join(record.id for record in cut_off)}")
+
+
+def _remove(layout: Layout, going: list[Record]) -> None:
+    """Remove releases with their processes, logs and what was kept for them in the repository."""
+    repository = Repository(layout.repository)
+    for record in going:
+        supervisord.stop_groups(layout.groups(record.id))
+        filesystem.remove_tree(layout.release(record.id))
+        repository.release(record.id)
+        for name in filesystem.names(layout.logs):
+            if f"-{record.id}.log" in name:
+                filesystem.remove(f"{layout.logs}/{name}")
+    assets.prune(layout)
+
+
+def _prune_venvs(layout: Layout, stays: Callable[[str], bool] = lambda path: False) -> None:
+    """Remove virtualenvs that no release uses.
+
+    :param stays: whether one stays all the same.
+    """
+    links = [f"{layout.release(record.id)}/venv" for record in layout.records()]
+    used = {os.path.basename(os.readlink(link)) for link in links if os.path.islink(link)}
+    there = set(filesystem.names(layout.venvs))
+    for name in there - used:
+        if not stays(f"{layout.venvs}/{name}"):
+            filesystem.remove_tree(f"{layout.venvs}/{name}")
+
+
+def outdated(records: list[Record], live: str | None, keep: int) -> list[Record]:
+    """Which releases go, oldest first.
+
+    A release that failed never takes the place of one that can be gone back to.
+
+    :raises ResourceError: keep is less than 1.
+    """
+    if keep < 1:
+        raise ResourceError(f"expected at least 1 release to keep, found {keep}")
+    others = [record for record in records if record.id != live]
+    proven = [record for record in others if record.state == "proven"]
+    unproven = [record for record in others if record.state != "proven"]
+    staying = set(proven[max(0, len(proven) - (keep - 1)) :]) | set(unproven[-1:])
+    return [record for record in others if record not in staying]

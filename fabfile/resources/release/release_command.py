@@ -1,0 +1,63 @@
+"""The command that a release runs once, before it goes live, and what it does to the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...contract.base import Change, Resource
+from ...contract.events import note
+from ...hostkit.app import migrations
+from ...hostkit.app.layout import Layout
+from ...hostkit.app.migrations import Migrations
+from ...hostkit.linux import system
+
+
+@dataclass(frozen=True)
+class ReleaseCommand(Resource):
+    """A release's `release` process, run as the app's user; the release remembers which migrations it applied.
+
+    :param timeout: seconds after which it is ended, and counts as failed.
+    :param label: what to show for it.
+    """
+
+    app: str
+    release: str
+    timeout: float
+    label: str
+
+    def describe(self) -> str:
+        return f"command {self.label}"
+
+    def check(self) -> Change | None:
+        return Change("ran", self._run)
+
+    def _run(self) -> None:
+        layout = Layout(self.app)
+        before = self._applied(layout)
+        try:
+            argv = [f"{layout.release(self.release)}/start", "release"]
+            system.run(argv, user=self.app, timeout=self.timeout, label=self.label, keep=system.its_end)
+        except system.CommandError:
+            # Whatever it got done before it failed has been done.
+            self._remember(layout, before, "the command failed; applied before that, and not undone")
+            raise
+        self._remember(layout, before, "applied")
+
+    def _remember(self, layout: Layout, before: tuple[str, ...] | None, words: str) -> None:
+        after = self._applied(layout)
+        if before is None or after is None:
+            return
+        found = Migrations(before, after)
+        migrations.write(layout, self.release, found)
+        if found.applied:
+            note(f"migrations: {words}: {', '.join(found.applied)}")
+
+    def _applied(self, layout: Layout) -> tuple[str, ...] | None:
+        """The migrations that the database has had; None when nobody can tell, which keeps nobody from migrating."""
+        if not migrations.are_told(layout, self.release):
+            return None
+        try:
+            return migrations.applied(layout, self.release, self.timeout)
+        except system.CommandError as error:
+            note(f"it cannot be told which migrations the release applies: {str(error).splitlines()[-1]}")
+            return None

@@ -1,0 +1,87 @@
+"""That the processes of which there must never be two run, once those of the release before have ended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ...contract.base import Change, Resource, ResourceError
+from ...hostkit.app.layout import Layout
+from ...hostkit.linux import filesystem, system
+from ...hostkit.supervisor import supervisord
+from ...hostkit.supervisor.starting import Starting
+from ...hostkit.supervisor.supervisor_config import programs
+from .live import LogMarks
+
+
+@dataclass(frozen=True)
+class SingletonsEnded(Resource):
+    """The singletons of all releases but the live one have ended, in their time.
+
+    :param release: id of the live release.
+    """
+
+    app: str
+    release: str
+
+    def describe(self) -> str:
+        return "singletons of earlier releases"
+
+    def check(self) -> Change | None:
+        groups = others(Layout(self.app), self.release)
+        return Change("stopped", lambda: self._stop(groups)) if groups else None
+
+    @system.uninterrupted()
+    def _stop(self, groups: Mapping[str, str]) -> None:
+        supervisord.stop_groups(groups)
+
+
+@dataclass(frozen=True)
+class Singletons(Resource):
+    """The singletons of the live release run; for after the others of the app have been stopped on all hosts.
+
+    :param release: id of the live release.
+    """
+
+    app: str
+    release: str
+
+    def describe(self) -> str:
+        return f"singletons of {self.release}"
+
+    def check(self) -> Change | None:
+        layout = Layout(self.app)
+        group = layout.singletons(self.release)
+        if not os.path.exists(layout.singletons_config(self.release)):
+            return None
+        found = supervisord.processes(group)
+        if found and all(process["statename"] in ("RUNNING", "STARTING") for process in found):
+            return None
+        return Change("started", lambda: self._start(layout, group))
+
+    def _start(self, layout: Layout, group: str) -> None:
+        if running := others(layout, self.release):
+            raise ResourceError(f"{', '.join(running)} still run, expected none: there must never be two")
+        logs = LogMarks(layout, self.release)
+        supervisord.start_group(group)
+        with logs.told():
+            Starting(group, layout.singletons_config(self.release)).wait()
+
+
+def others(layout: Layout, release: str) -> dict[str, str]:
+    """The groups of singletons of other releases that supervisord still has, each with its file."""
+    known = {process["group"] for process in supervisord.processes()}
+    ids = [record.id for record in layout.records()]
+    groups = {layout.singletons(each): layout.singletons_config(each) for each in ids if each != release}
+    return {group: config for group, config in groups.items() if group in known}
+
+
+def problem(layout: Layout, release: str) -> str | None:
+    """What is wrong with the singletons of the live release, besides what supervisord says of their processes."""
+    text = (filesystem.read(layout.singletons_config(release)) or b"").decode()
+    if not programs(text) or supervisord.processes(layout.singletons(release)):
+        return None
+    if running := others(layout, release):
+        return f"{', '.join(running)} still run, and not those of the live release; the next deploy ends that"
+    return "the singletons of the live release do not run; `fab restart` starts them"

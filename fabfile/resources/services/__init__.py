@@ -1,0 +1,1 @@
+"""Services that apps ask for, and what several of them are made of."""
