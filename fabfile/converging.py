@@ -6,8 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .connection.session import Event, Session
+from .connection.session import Session
 from .console import Console
+from .contract.events import Event
 from .errors import ConvergeError, UsageError
 from .rendering.rendered import rendered
 from .report import Report

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .errors import ConnectError, HostKeyError, HostsmithError, LostError
 
 if TYPE_CHECKING:
-    from .connection.session import Event
+    from .contract.events import Event
 
 State = Literal["ok", "changed", "ran", "reverted", "failed"]
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from ..contract import events
 from ..contract.base import Change, Resource, ResourceError
+from ..contract.interruption import Interrupted
 from ..contract.undo import Undo
 from ..hostkit.linux import space
-from ..hostkit.linux.system import Interrupted
 from ..resources.validated import Validated
 from .held import Held
 from .journal import Journal

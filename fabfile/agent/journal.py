@@ -15,7 +15,8 @@ from typing import Any
 
 from ..contract import events, wire
 from ..contract.base import PutBack, ResourceError
-from ..hostkit.linux import filesystem, system
+from ..contract.interruption import uninterrupted
+from ..hostkit.linux import filesystem
 
 PATH = "/etc/tmpfiles.d/hostsmith.conf"
 _TITLE = "# Written by hostsmith: what was there before the changes of a run that has not ended yet, or was cut off.\n"
@@ -63,7 +64,7 @@ class Journal:
         """
         while self._entries:
             entry = self._entries[-1]
-            with system.uninterrupted():
+            with uninterrupted():
                 try:
                     step: PutBack = wire.load(entry["step"])
                     step()
@@ -73,7 +74,7 @@ class Journal:
                 self._entries.pop()
                 self._save()
 
-    @system.uninterrupted()
+    @uninterrupted()
     def _save(self) -> None:
         folder = os.path.dirname(self._path)
         if not self._entries:

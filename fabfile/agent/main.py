@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from ..contract import events, wire
 from ..contract.base import ResourceError
 from ..contract.controller import Controller
+from ..contract.interruption import Interrupted, interrupt, uninterrupted
 from ..hostkit.app import passwords, variables
-from ..hostkit.linux import system
 from . import engine, journal, lock
 from .held import Held
 from .journal import Journal
@@ -60,7 +60,7 @@ def main(
     """
     events.open_stream()
     for signum in (signal.SIGTERM, signal.SIGINT, _HANGUP):
-        signal.signal(signum, system.interrupt)
+        signal.signal(signum, interrupt)
     # A controller that went away is found out by reading; writing to it is no error.
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     os.umask(0o022)
@@ -74,7 +74,7 @@ def main(
             run.serve(frame)
             controller.served()
         run.end()
-    except system.Interrupted:
+    except Interrupted:
         # A controller that leaves as soon as it has its answer may be noticed before the frame counts as served.
         if run.answered:
             run.end()
@@ -138,7 +138,7 @@ class _Run:
 
     def leave(self) -> None:
         """The controller is gone, and has not confirmed what is held."""
-        with system.uninterrupted():
+        with uninterrupted():
             self._stop_load()
             if self._held:
                 engine.put_back(self._held, *self._books())
@@ -191,7 +191,7 @@ class _Run:
 
     def _confirm(self) -> dict[str, Any]:
         self._require_lock()
-        with system.uninterrupted():
+        with uninterrupted():
             self._held.confirm(Journal(self._journal))
         return {"ok": True}
 

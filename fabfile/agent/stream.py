@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from ..contract import events, redact
 from ..contract.base import ResourceError
+from ..contract.interruption import uninterrupted
 from ..hostkit.app.layout import Layout
 from ..hostkit.linux import system
 
@@ -42,14 +43,14 @@ def passed_on(argv: Sequence[str], user: str | None) -> int:
     process: subprocess.Popen[bytes] | None = None
     try:
         # An interruption between its start and the assignment would leave it running.
-        with system.uninterrupted():
+        with uninterrupted():
             process = system.start(argv, stdin=subprocess.DEVNULL, user=user)
         _pass_on(process)
     except OSError as error:
         raise ResourceError(f"{error.filename or argv[0]}: {error.strerror}") from error
     finally:
         if process is not None:
-            with system.uninterrupted():
+            with uninterrupted():
                 _finish(process)
     status = process.returncode
     return status if status >= 0 else 128 - status

@@ -15,11 +15,10 @@ import paramiko.agent
 
 from ..contract import events, redact
 from ..contract.controller import BEAT, PATIENCE, REFUSED
-from ..contract.events import RECORD_SEPARATOR
+from ..contract.events import RECORD_SEPARATOR, Event
 from ..errors import AgentError, ConnectError, LostError
 from ..printable import cut
 from . import pack
-from .requests import Event
 from .ssh import knock, label, opened
 
 if TYPE_CHECKING:

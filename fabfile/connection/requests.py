@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..contract import wire
+from ..contract.events import Event
 from ..errors import AgentError, InterruptedRunError, LockedError, UsageError
 from . import answers, pack
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from ..contract.base import Resource
 
 T = TypeVar("T")
-Event = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..contract.events import Event
 from ..errors import AgentError, InterruptedRunError
 from . import requests
 from .channel import AgentChannel
-from .requests import Event as Event
 from .requests import Request
 
 if TYPE_CHECKING:

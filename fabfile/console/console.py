@@ -19,7 +19,7 @@ from .paper import Paper, Screen, file_of, paper
 from .relay import Lines, Stream
 
 if TYPE_CHECKING:
-    from ..connection.session import Event
+    from ..contract.events import Event
     from ..report import Report
     from .live import LiveLines
     from .paper import Piece

@@ -8,10 +8,12 @@ import re
 import threading
 from typing import Any
 
-from ..hostkit.linux.system import uninterrupted
 from . import redact
 from .checks import Check, exactly, number, optional
+from .interruption import uninterrupted
 from .strict_json import read_json
+
+Event = dict[str, Any]
 
 # Each event starts with this byte, so that nothing a login shell or a program prints is taken for one.
 RECORD_SEPARATOR = b"\x1e"
@@ -101,7 +103,7 @@ _FIELDS: dict[str, dict[str, Check]] = {
 }
 
 
-def read(record: bytes) -> dict[str, Any]:
+def read(record: bytes) -> Event:
     """The event that a record holds, for whoever has sent the frame.
 
     :raises ValueError: it holds none.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..hostkit.linux.system import uninterrupted
 from .base import ResourceError
+from .interruption import uninterrupted
 
 
 class Undo:

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..connection import requests
-from ..connection.requests import Event, Request
+from ..connection.requests import Request
+from ..contract.events import Event
 from ..contract.secret import Secret
 from ..hostkit.app.layout import Record
 from ..hostkit.app.variables import Variable, Variables

@@ -10,9 +10,10 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..connection import requests
-from ..connection.requests import Event, Request
+from ..connection.requests import Request
 from ..connection.session import Session
 from ..console import Console
+from ..contract.events import Event
 from ..errors import HostsmithError, InterruptedRunError
 from ..rendering.rendered import rendered
 from ..report import Report

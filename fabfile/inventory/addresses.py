@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 from ..errors import SettingsError
 from ..settings.fabric_config import project_folder
+from .processes import client_roles
 
 if TYPE_CHECKING:
     from fabric import Config
 
     from ..openssh.host import Host
     from ..settings import Settings
+
+# Roles of services, whose firewalls let in who runs the app.
+_SERVICE_ROLES = ("db", "cache")
 
 
 def with_addresses(settings: Settings, config: Config) -> Settings:
@@ -25,9 +29,7 @@ def with_addresses(settings: Settings, config: Config) -> Settings:
 
     :raises SettingsError: a host has none that the others can reach.
     """
-    from ..recipes.hardening import addressed_roles
-
-    roles = [*(("web", "lb") if settings.is_balanced else ()), *addressed_roles(settings), *_of_services(settings)]
+    roles = [*(("web", "lb") if settings.is_balanced else ()), *_of_firewalls(settings), *_of_services(settings)]
     if not roles:
         return settings
     found = {}
@@ -35,6 +37,18 @@ def with_addresses(settings: Settings, config: Config) -> Settings:
         for entry in settings.roles.get(role, []):
             found[settings.machine(entry.host)] = _addresses(_name(settings, entry.host, config), entry.host, role)
     return settings.reached_at(found)
+
+
+def _of_firewalls(settings: Settings) -> list[str]:
+    """The roles whose hosts the firewalls of others must know by address."""
+    if not settings.hardening.firewall:
+        return []
+    from ..settings.hardening import is_role_name
+
+    found = [source for allow in settings.firewall.allow for source in allow.sources if is_role_name(source)]
+    if any(settings.roles.get(role) for role in _SERVICE_ROLES):
+        found += client_roles(settings)
+    return list(dict.fromkeys(found))
 
 
 def _of_services(settings: Settings) -> list[str]:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from ..contract.secret import Secret
 from ..errors import SettingsError
-from ..recipes.hardening import client_roles
 from ..resources.services.port import PortGuard
 from ..services.base import Access, Service
 from ..services.registry import known
-from .processes import processes
+from .processes import client_roles, processes
 from .roles import ALL_ROLES
 
 if TYPE_CHECKING:

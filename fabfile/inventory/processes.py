@@ -41,3 +41,8 @@ def cron_entries(settings: Settings) -> dict[str, CronEntry]:
     """The cron entries that a host runs: all, or those that every host does."""
     everything = "cron" not in settings.elsewhere
     return {name: entry for name, entry in settings.cron.items() if everything or entry.every_host}
+
+
+def client_roles(settings: Settings) -> list[str]:
+    """The roles whose hosts run processes of the app, and so talk to its database and cache."""
+    return [role for role in settings.roles if role == "web" or role in settings.processes]

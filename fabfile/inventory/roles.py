@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -35,11 +34,6 @@ class AllRoles(Container[str]):
 
 
 ALL_ROLES = AllRoles()
-
-
-def is_role_name(text: str) -> bool:
-    """Whether a text is written as a role, and not as an address."""
-    return re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", text) is not None
 
 
 def hosts_for(settings: Settings, role: str | None = None) -> list[Host]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import SettingsError
-from ..inventory.processes import processes
-from ..inventory.roles import ALL_ROLES, is_role_name
+from ..inventory.processes import client_roles, processes
+from ..inventory.roles import ALL_ROLES
 from ..rendering.template import Template
 from ..resources import Absent, Directory, File, Package, Resource, Restart, Service, Validated
 from ..resources.hardening.clock import TimeSync
@@ -18,6 +18,7 @@ from ..resources.hardening.sshd import RootLogin, Sshd, SshPorts
 from ..resources.hardening.swap import Swap
 from ..resources.hardening.sysctl import Sysctl
 from ..resources.services.port import GUARDS
+from ..settings.hardening import is_role_name
 from .nginx import balancers
 
 if TYPE_CHECKING:
@@ -235,21 +236,6 @@ def service_rules(settings: Settings, roles: Container[str]) -> Iterator[Rule]:
     for service in services_on(settings, roles):
         if service.clients and service.port is not None and service.port not in of_roles:
             yield from _rules(service.port, "tcp", service.clients)
-
-
-def client_roles(settings: Settings) -> list[str]:
-    """The roles whose hosts run processes of the app, and so talk to its database and cache."""
-    return [role for role in settings.roles if role == "web" or role in settings.processes]
-
-
-def addressed_roles(settings: Settings) -> list[str]:
-    """The roles whose hosts the firewalls of others must know by address."""
-    if not settings.hardening.firewall:
-        return []
-    found = [source for allow in settings.firewall.allow for source in allow.sources if is_role_name(source)]
-    if any(settings.roles.get(role) for role in _SERVICE_PORTS):
-        found += client_roles(settings)
-    return list(dict.fromkeys(found))
 
 
 def _addresses(settings: Settings, roles: Iterable[str]) -> list[str]:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from ..inventory.roles import is_role_name
 from . import values as kind
 from .kinds import ListOf, MappingOf, OneOrList, Scalar, Text, UnexpectedError
 from .model import Model
 
 _SOURCE = "an IP address, a network such as 10.0.0.0/8, or a role"
 _NETWORK = "an IP address such as 203.0.113.7, or a network such as 10.0.0.0/8"
+
+
+def is_role_name(text: str) -> bool:
+    """Whether a text is written as a role, and not as an address."""
+    return re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", text) is not None
 
 
 def network(text: str) -> str:

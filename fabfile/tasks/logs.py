@@ -6,8 +6,8 @@ import difflib
 from typing import TYPE_CHECKING, Any
 
 from ..agent.logs import NGINX
-from ..connection.session import Event
 from ..console import Console
+from ..contract.events import Event
 from ..errors import HostsmithError, InterruptedRunError, UsageError
 from ..fab.task import task
 from ..fleet.fleet import Fleet, Member

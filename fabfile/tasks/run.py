@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from invoke.exceptions import Exit
 
-from ..connection.session import Event
 from ..console import Console
+from ..contract.events import Event
 from ..errors import HostsmithError, InterruptedRunError, UsageError
 from ..fab import remainder
 from ..fab.task import FleetTask, task

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from hostsmith.contract.interruption import Interrupted, interrupt, uninterrupted
 from hostsmith.contract.undo import Undo
 from hostsmith.hostkit.linux import system
 from hostsmith.resources import Absent, Command, Directory, File, ResourceError, Validated
@@ -181,28 +182,28 @@ class TestInterruption:
 
     @pytest.fixture(autouse=True)
     def _handled(self) -> object:
-        before = signal.signal(signal.SIGHUP, system.interrupt)
+        before = signal.signal(signal.SIGHUP, interrupt)
         yield
         signal.signal(signal.SIGHUP, before)
 
     def test_takes_back_the_change_that_is_half_way(self, host: LocalHost, place: Path, log: Path) -> None:
         hang_up = Command(["sh", "-c", "kill -HUP $PPID; exec sleep 600"])
         group = Validated("group", (File(f"{place}/b", "x"), hang_up), notify=Append(str(log)))
-        with pytest.raises(system.Interrupted):
+        with pytest.raises(Interrupted):
             host.converge(File(f"{place}/a", "x"), group)
         assert list(tree(place)) == ["a"]
         assert host.owed == []
 
     def test_ends_the_program_that_runs_with_its_children(self, place: Path) -> None:
         os.mkfifo(place / "pipe")
-        with pytest.raises(system.Interrupted):
+        with pytest.raises(Interrupted):
             system.run(["sh", "-c", f"cat {place}/pipe & kill -HUP $PPID; wait"])
         nobody_reads(place / "pipe")
 
     def test_at_any_moment_is_an_interruption_and_nothing_else(self) -> None:
         """Also between the start of a program and waiting for it."""
         interrupted = 0
-        signal.signal(signal.SIGALRM, system.interrupt)
+        signal.signal(signal.SIGALRM, interrupt)
         try:
             for number in range(1, 101):
                 try:
@@ -211,7 +212,7 @@ class TestInterruption:
                     # One that comes after it would be another test's.
                     while signal.getitimer(signal.ITIMER_REAL)[0]:
                         time.sleep(0.001)
-                except system.Interrupted:
+                except Interrupted:
                     interrupted += 1
         finally:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -219,25 +220,25 @@ class TestInterruption:
 
     def test_waits_for_what_must_be_done_wholly(self) -> None:
         done = []
-        with pytest.raises(system.Interrupted), system.uninterrupted():
-            with system.uninterrupted():
+        with pytest.raises(Interrupted), uninterrupted():
+            with uninterrupted():
                 os.kill(os.getpid(), signal.SIGHUP)
                 done.append("inner")
             done.append("outer")
         assert done == ["inner", "outer"]
 
     def test_is_not_forgotten_when_that_fails(self) -> None:
-        with pytest.raises(system.Interrupted), system.uninterrupted():
+        with pytest.raises(Interrupted), uninterrupted():
             os.kill(os.getpid(), signal.SIGHUP)
             raise ResourceError("failed")
-        with system.uninterrupted():
+        with uninterrupted():
             pass
 
     def test_leaves_an_undo_to_its_end(self) -> None:
         undo, done = Undo(), []
         undo.register(lambda: done.append("first"))
         undo.register(lambda: os.kill(os.getpid(), signal.SIGHUP))
-        with pytest.raises(system.Interrupted):
+        with pytest.raises(Interrupted):
             undo.run()
         assert done == ["first"]
 

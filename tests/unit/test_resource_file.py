@@ -9,7 +9,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from hostsmith.hostkit.linux import filesystem, system
+from hostsmith.contract.interruption import Interrupted, interrupt
+from hostsmith.hostkit.linux import filesystem
 from hostsmith.resources import File, ResourceError, Secret
 from local_host import ME, MY_GROUP, NASTY, LocalHost, mode, tree
 
@@ -241,10 +242,10 @@ def test_an_interruption_waits_until_a_file_is_whole(place: Path, monkeypatch: p
         os.kill(os.getpid(), signal.SIGHUP)
         sync(handle)
 
-    before = signal.signal(signal.SIGHUP, system.interrupt)
+    before = signal.signal(signal.SIGHUP, interrupt)
     monkeypatch.setattr(os, "fsync", interrupted_sync)
     try:
-        with pytest.raises(system.Interrupted):
+        with pytest.raises(Interrupted):
             filesystem.write_atomic(str(place / "f"), b"whole", mode=0o644)
     finally:
         signal.signal(signal.SIGHUP, before)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hostsmith.agent import stream
 from hostsmith.contract import events
-from hostsmith.hostkit.linux import system
+from hostsmith.contract.interruption import Interrupted, interrupt
 from hostsmith.resources import ResourceError
 from local_host import nobody_reads, read_event
 
@@ -64,10 +64,10 @@ def test_a_program_that_is_not_there_is_told(out: Path) -> None:
 def test_an_interruption_ends_the_command_and_its_children(out: Path, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    before = signal.signal(signal.SIGALRM, system.interrupt)
+    before = signal.signal(signal.SIGALRM, interrupt)
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.3)
-        with pytest.raises(system.Interrupted):
+        with pytest.raises(Interrupted):
             stream.passed_on(["sh", "-c", f"sh -c 'cat {pipe}' & cat {pipe}; echo not this"], None)
     finally:
         signal.signal(signal.SIGALRM, before)

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
+from ...contract.interruption import uninterrupted
 from ...contract.base import ResourceError
 from . import door, handover
 from ..linux import filesystem, system
@@ -111,7 +112,7 @@ class Builder:
                 self._begin(begun, folders)
                 yield
             finally:
-                with system.uninterrupted():
+                with uninterrupted():
                     # All of it is done, the last first, whatever of it fails.
                     begun.close()
 

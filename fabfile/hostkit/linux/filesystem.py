@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...contract.base import ResourceError
+from ...contract.interruption import uninterrupted
 from . import paths, space
-from .system import run, uninterrupted
+from .system import run
 
 _MOST_LEVELS = 200
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import IO
 
 from ...contract.base import ResourceError
+from ...contract.interruption import uninterrupted
 from . import system
 
 # Bytes that are read at once; what is sent at once has no more than these and gzip's few.
@@ -27,7 +28,7 @@ class _Program:
     def __init__(self, argv: Sequence[str], *, stdin: int, stdout: int) -> None:
         self._name = os.path.basename(argv[0])
         # An interruption between its start and the assignment would leave it running.
-        with system.uninterrupted():
+        with uninterrupted():
             self._errors = os.fdopen(os.memfd_create("stderr"), "w+b")
             try:
                 self._process: subprocess.Popen[bytes] = subprocess.Popen(
@@ -55,7 +56,7 @@ class _Program:
             said = system.tail(self._errors.read())
             raise ResourceError(f"{self._name}: ended with status {status}" + (f"\n{said}" if said else ""))
 
-    @system.uninterrupted()
+    @uninterrupted()
     def end(self) -> None:
         """End it with its children, if it runs still."""
         for pipe in (self._process.stdin, self._process.stdout):

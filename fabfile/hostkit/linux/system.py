@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ...contract.base import ResourceError
+from ...contract.interruption import uninterrupted
 
 # A non-interactive SSH session's PATH is whatever sshd was built with; sbin is often not on it.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -49,38 +50,6 @@ def its_end(printed: bytearray) -> None:
     """Keep the end of what a program prints, however much that is: enough for an error."""
     if len(printed) > 2 * _END:
         del printed[:-_END]
-
-
-class Interrupted(BaseException):
-    """The controller went away or a signal asked this run to stop."""
-
-
-class _Shield:
-    """While held, an interruption is remembered and raised only when the last holder lets go."""
-
-    depth = 0
-    pending = False
-
-
-def interrupt(signum: int, frame: object) -> None:
-    """Signal handler: stop the run at the next moment where stopping leaves the host whole."""
-    if _Shield.depth:
-        _Shield.pending = True
-    else:
-        raise Interrupted
-
-
-@contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Hold interruptions back for a step that must be done wholly or not at all."""
-    _Shield.depth += 1
-    try:
-        yield
-    finally:
-        _Shield.depth -= 1
-        if not _Shield.depth and _Shield.pending:
-            _Shield.pending = False
-            raise Interrupted
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from ...contract import redact
 from ...contract.base import Change, PutBack, Resource, ResourceError
+from ...contract.interruption import uninterrupted
 from ...hostkit.app.draining import drain
 from ...hostkit.app.health import HealthCheck
 from ...hostkit.app.layout import SINGLETONS_CONF, Layout
-from ...hostkit.linux import filesystem, system
+from ...hostkit.linux import filesystem
 from ...hostkit.supervisor import supervisord
 from ...hostkit.supervisor.starting import DEAD, PATIENCE, Starting
 
@@ -73,7 +74,7 @@ class Live(Resource):
             with logs.told():
                 self._start(layout, self.release)
                 self._wait_until_well(layout, self.release)
-                with system.uninterrupted():
+                with uninterrupted():
                     self._switch(layout)
         except BaseException as error:
             self._mark_failed(layout, error)

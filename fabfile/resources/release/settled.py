@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from ...contract.base import Change, Resource, ResourceError
 from ...contract.events import note
+from ...contract.interruption import uninterrupted
 from ...hostkit.app.draining import drain
 from ...hostkit.app.layout import Layout
-from ...hostkit.linux import system
 from ...hostkit.supervisor import supervisord
 
 
@@ -50,7 +50,7 @@ class Settled(Resource):
         ids = [record.id for record in layout.records()]
         return [name for name in ids if name != self.release and not running.isdisjoint(layout.groups(name))]
 
-    @system.uninterrupted()
+    @uninterrupted()
     def _settle(self, layout: Layout) -> None:
         try:
             if self.old is not None and self.old != self.release:

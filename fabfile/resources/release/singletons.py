@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...contract.base import Change, Resource, ResourceError
+from ...contract.interruption import uninterrupted
 from ...hostkit.app.layout import Layout
-from ...hostkit.linux import filesystem, system
+from ...hostkit.linux import filesystem
 from ...hostkit.supervisor import supervisord
 from ...hostkit.supervisor.starting import Starting
 from ...hostkit.supervisor.supervisor_config import programs
@@ -32,7 +33,7 @@ class SingletonsEnded(Resource):
         groups = others(Layout(self.app), self.release)
         return Change("stopped", lambda: self._stop(groups)) if groups else None
 
-    @system.uninterrupted()
+    @uninterrupted()
     def _stop(self, groups: Mapping[str, str]) -> None:
         supervisord.stop_groups(groups)
 
