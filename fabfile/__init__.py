@@ -16,8 +16,9 @@ from ._version import __version__
 from .fab.adoption import adopt_running_program
 
 if TYPE_CHECKING:
-    from .converging import converge
+    from .converging import converge, converge_all
     from .fab.own import task
+    from .inventory.project import load
     from .inventory.roles import hosts_for, role
     from .rendering.template import Template
     from .report import Report, Result
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
         Validated,
         Virtualenv,
     )
-    from .settings import load
-    from .side_by_side import converge_all
     from .tasks.backup import backup
     from .tasks.backups import backups
     from .tasks.collection import ns
@@ -130,12 +129,11 @@ __all__ = [
 # Where those are that are no tasks; a task is in the module of its own name.
 _MODULES = {
     "tasks.collection": ["ns"],
-    "converging": ["converge"],
+    "converging": ["converge", "converge_all"],
     "report": ["Report", "Result"],
     "resources": resources.__all__,
     "inventory.roles": ["hosts_for", "role"],
-    "settings": ["load"],
-    "side_by_side": ["converge_all"],
+    "inventory.project": ["load"],
     "fab.own": ["task"],
     "rendering.template": ["Template"],
 }

@@ -11,7 +11,6 @@ from fabric import Connection
 
 from ..errors import SettingsError, UsageError
 from ..openssh.host import Host, Machine
-from ..settings import load_settings
 from ..settings.fabric_config import running_program
 
 if TYPE_CHECKING:
@@ -111,6 +110,8 @@ class RoleHosts:
         config = program.config
         if not config._collection:  # Fabric fills this level only after it has asked for the hosts
             config.load_collection(program.collection.configuration())
+        from .project import load_settings
+
         settings = load_settings(config)
         for host in hosts_for(settings, self.name):
             yield connection_kwargs(settings, host, config)

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .load import load, load_settings
 from .procfile import load_procfile
 
 if TYPE_CHECKING:
     from .project import Settings as Settings
 
-__all__ = ["Settings", "load", "load_procfile", "load_settings"]
+__all__ = ["Settings", "load_procfile"]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
-from ..openssh.host import HOST_FORM, Host, Machine, Machines, machine_as_written
+from ..openssh.host import HOST_FORM, Host, Machine, Machines
 from . import values as kind
+from .context import NO_CONTEXT
 from .kinds import ListOf, MappingOf, UnexpectedError
 from .model import Model
 
@@ -155,7 +156,7 @@ def merged(roles: dict[str, list[HostEntry]], info: ValidationInfo) -> dict[str,
 
     :raises UnexpectedError: the roles contradict each other, or make no sense together.
     """
-    machine: Machines = info.context or machine_as_written
+    machine = (info.context or NO_CONTEXT).machine
     said: dict[Machine, _Said] = {}
     for role, entries in roles.items():
         for entry in entries:

@@ -11,27 +11,24 @@ from typing import TYPE_CHECKING, Any
 from invoke.config import copy_dict
 
 from ..errors import SettingsError
-from ..openssh.host import machines_of
+from .context import NO_CONTEXT, ValidationContext
 from .fabric_config import layers, project_folder, running_program, shown
 from .procfile import load_procfile
 
 if TYPE_CHECKING:
     from fabric import Config
     from invoke.collection import Collection
-    from invoke.context import Context
 
     from .problems import Whereabouts
     from .project import Settings
 
 
-def load(c: Context) -> Settings:
-    """The settings of the project that a task runs in, with the processes of its Procfile.
+def project_settings(config: Config, context: ValidationContext = NO_CONTEXT) -> Settings:
+    """Read the settings of a project, with the processes of its Procfile.
 
-    The Procfile is that of the source when this is a local folder, else that of the project folder.
-
-    :raises SettingsError: all that is wrong, a line each.
+    :raises SettingsError: all problems, a line each.
     """
-    found = _read(c.config)
+    found = _read(config, context)
     from .processes import require_commands
 
     procfile, problems = _procfile(found)
@@ -42,12 +39,12 @@ def load(c: Context) -> Settings:
     return settings
 
 
-def load_settings(config: Config) -> Settings:
-    """The settings alone, without source and Procfile: enough to know the hosts.
+def bare_settings(config: Config, context: ValidationContext = NO_CONTEXT) -> Settings:
+    """Read the settings alone, without source and Procfile.
 
-    :raises SettingsError: all that is wrong, a line each.
+    :raises SettingsError: all problems, a line each.
     """
-    found = _read(config)
+    found = _read(config, context)
     return _valid(found, []).placed(found.project, {})
 
 
@@ -68,7 +65,7 @@ def _valid(found: _Found, problems: list[str]) -> Settings:
     return found.settings
 
 
-def _read(config: Config) -> _Found:
+def _read(config: Config, context: ValidationContext) -> _Found:
     from pydantic import ValidationError
 
     from . import environment
@@ -91,7 +88,7 @@ def _read(config: Config) -> _Found:
     ]
     settings = None
     try:
-        settings = Settings.model_validate(ours, context=machines_of(config))
+        settings = Settings.model_validate(ours, context=context)
     except ValidationError as error:
         problems += explain(error, whereabouts, app_name_like(project.name) or "blog")
     return _Found(project, ours, settings, problems, whereabouts)

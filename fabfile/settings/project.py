@@ -11,10 +11,10 @@ from pydantic import PrivateAttr
 from ..contract.secret import Secret
 from ..errors import UsageError
 from ..hostkit.build.requirements import ORDER as REQUIREMENT_FILES
-from ..openssh.host import Host, Machine, Machines, machine_as_written
+from ..openssh.host import Host, Machine
 from ..printable import cut
-from ..sandbox import lookup
 from . import values as kind
+from .context import NO_CONTEXT, ValidationContext
 from .cron import with_scheduler
 from .entries import HostEntry
 from .framework import DJANGO
@@ -30,14 +30,14 @@ class Settings(Schema, defer_build=False):
     """All settings of one project, valid as a whole."""
 
     _project: Path = PrivateAttr(default_factory=Path.cwd)
-    _machine: Machines = PrivateAttr()
+    _context: ValidationContext = PrivateAttr(default=NO_CONTEXT)
     _entries: dict[Machine, HostEntry] = PrivateAttr(default_factory=dict)
     _roles_of: dict[Machine, set[str]] = PrivateAttr(default_factory=dict)
     _elsewhere: frozenset[str] = PrivateAttr(default=frozenset())
     _addresses: Mapping[Machine, Sequence[str]] = PrivateAttr(default_factory=dict)
 
     def model_post_init(self, context: Any) -> None:
-        self._machine = context or machine_as_written
+        self._context = context or NO_CONTEXT
         for role, entries in self.roles.items():
             for entry in entries:
                 machine = self.machine(entry.host)
@@ -99,7 +99,7 @@ class Settings(Schema, defer_build=False):
 
     def machine(self, host: Host) -> Machine:
         """The machine that a host is; two hosts may be one, written in two ways."""
-        return self._machine(host)
+        return self._context.machine(host)
 
     def entry(self, host: Host) -> HostEntry | None:
         """What the roles say of a host; None when it is in none of them."""
@@ -133,7 +133,7 @@ class Settings(Schema, defer_build=False):
         entry = self.entry(host)
         own = entry.own() if entry else {}
         values: dict[str, Any] = {key: own[key] for key in ("workers", "python") if key in own}
-        if self.tls.is_issued and lookup(self._project, host.host):
+        if self.tls.is_issued and self._context.in_sandbox(self._project, host.host):
             values["tls"] = self.tls.in_sandbox()
         return self.model_copy(update=values).running_once_elsewhere(once_elsewhere(self, host) if entry else ())
 

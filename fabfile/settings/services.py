@@ -6,9 +6,10 @@ import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, ValidationError
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, ValidationError, ValidationInfo
 
 from . import values as kind
+from .context import NO_CONTEXT
 from .kinds import MappingOf, UnexpectedError
 from .model import Model
 
@@ -35,23 +36,21 @@ def _as_mapping(value: Any) -> Any:
     return dict.fromkeys(names)
 
 
-def _services(value: Mapping[Any, Any]) -> dict[str, ServiceOptions]:
+def _services(value: Mapping[Any, Any], info: ValidationInfo) -> dict[str, ServiceOptions]:
     """Each service that is asked for with what is said of it.
 
     :raises UnexpectedError: there is no such service, or something is wrong with what is said of it.
     """
-    return {str(name): _options(str(name), options) for name, options in value.items()}
+    kinds = (info.context or NO_CONTEXT).services()
+    return {str(name): _options(str(name), options, kinds) for name, options in value.items()}
 
 
-def _options(name: str, value: Any) -> ServiceOptions:
-    from ..services.registry import known
-
-    kinds = known()
+def _options(name: str, value: Any, kinds: Mapping[str, type[ServiceOptions]]) -> ServiceOptions:
     if name not in kinds:
         near = _MEANT.get(name.lower()) or next(iter(difflib.get_close_matches(name.lower(), kinds, n=1)), None)
         hint = f"did you mean {near}?" if near else ""
         raise UnexpectedError(f"one of: {', '.join(kinds)}", hint, found=f"the service {name!r}")
-    model = kinds[name].Options
+    model = kinds[name]
     if isinstance(value, ServiceOptions):
         return value
     if value is not None and not isinstance(value, Mapping):

@@ -13,8 +13,8 @@ from ..environment.secret_key import find_key
 from ..fab.task import task
 from ..fleet.fleet import Fleet
 from ..inventory import parts
+from ..inventory.project import load
 from ..inventory.targets import Limits, targets, with_app
-from ..settings import load
 
 if TYPE_CHECKING:
     from invoke.context import Context

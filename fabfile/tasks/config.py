@@ -17,10 +17,10 @@ from ..errors import UsageError
 from ..fab import words
 from ..fab.task import task
 from ..fleet.fleet import Fleet, Member
+from ..inventory.project import load
 from ..inventory.targets import Limits, targets, with_app
 from ..printable import printable
 from ..report import Report
-from ..settings import load
 
 if TYPE_CHECKING:
     from invoke.context import Context

@@ -8,9 +8,9 @@ from .. import recipes
 from ..console import Console, print_json
 from ..fab.task import task
 from ..inventory.processes import balances, processes
+from ..inventory.project import load
 from ..inventory.roles import ALL_ROLES
 from ..inventory.targets import Limits, Target, primary, targets
-from ..settings import load
 
 if TYPE_CHECKING:
     from invoke.context import Context

@@ -12,8 +12,8 @@ from ..errors import HostsmithError, InterruptedRunError, UsageError
 from ..fab.task import task
 from ..fleet.fleet import Fleet, Member
 from ..inventory.processes import processes
+from ..inventory.project import load
 from ..inventory.targets import Limits, Target, targets
-from ..settings import load
 
 if TYPE_CHECKING:
     from invoke.context import Context

@@ -13,9 +13,9 @@ from ..errors import FleetError, UsageError
 from ..fab.task import task
 from ..fleet.fleet import Fleet, Member
 from ..fleet.summary import told
+from ..inventory.project import load
 from ..inventory.targets import Limits, Target, targets
 from ..report import Report
-from ..settings import load
 
 if TYPE_CHECKING:
     from invoke.context import Context

@@ -11,8 +11,8 @@ from ..errors import DriftError
 from ..fab.task import task
 from ..fleet.fleet import Fleet
 from ..inventory.addresses import with_addresses
+from ..inventory.project import load
 from ..inventory.targets import Limits, targets
-from ..settings import load
 
 if TYPE_CHECKING:
     from invoke.context import Context

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from .. import recipes
 from ..console import Console
+from ..converging import work_through
 from ..errors import DriftError
 from ..fab.task import task
 from ..inventory.addresses import with_addresses
+from ..inventory.project import load
 from ..inventory.targets import Limits, targets
 from ..report import Report
-from ..settings import load
-from ..side_by_side import work_through
 
 if TYPE_CHECKING:
     from invoke.context import Context

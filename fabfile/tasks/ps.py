@@ -8,8 +8,8 @@ from .. import views
 from ..console import Console, print_json
 from ..fab.task import task
 from ..fleet.fleet import Fleet
+from ..inventory.project import load
 from ..inventory.targets import Limits, targets, with_app
-from ..settings import load
 
 if TYPE_CHECKING:
     from invoke.context import Context

@@ -11,8 +11,8 @@ from ..deployment.releases import short, state
 from ..fab.task import task
 from ..fleet.fleet import Fleet, Member
 from ..hostkit.app.layout import Record
+from ..inventory.project import load
 from ..inventory.targets import Limits, targets
-from ..settings import load
 
 if TYPE_CHECKING:
     from invoke.context import Context

@@ -12,9 +12,9 @@ from ..fab import words as command_line
 from ..fab.task import task
 from ..fleet.fleet import Member
 from ..fleet.summary import told
+from ..inventory.project import load
 from ..inventory.targets import Limits, targets
 from ..report import Report
-from ..settings import load
 
 if TYPE_CHECKING:
     from invoke.context import Context

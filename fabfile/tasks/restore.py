@@ -14,10 +14,10 @@ from ..fab.task import task
 from ..fleet.fleet import Fleet
 from ..fleet.summary import told
 from ..inventory import parts
+from ..inventory.project import load
 from ..inventory.targets import Limits, Target, targets, with_app
 from ..printable import printable
 from ..report import Report
-from ..settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

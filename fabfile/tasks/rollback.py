@@ -16,9 +16,9 @@ from ..fab.task import task
 from ..fleet.fleet import Member
 from ..fleet.summary import told
 from ..hostkit.app.layout import Record
+from ..inventory.project import load
 from ..inventory.targets import Limits, targets, with_app
 from ..report import Report
-from ..settings import load
 
 if TYPE_CHECKING:
     from invoke.context import Context

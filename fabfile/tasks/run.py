@@ -14,8 +14,8 @@ from ..errors import HostsmithError, InterruptedRunError, UsageError
 from ..fab import remainder
 from ..fab.task import FleetTask, task
 from ..fleet.fleet import Fleet, Member
+from ..inventory.project import load
 from ..inventory.targets import Limits, Target, primary, targets, with_app
-from ..settings import load
 
 if TYPE_CHECKING:
     from invoke.context import Context

@@ -12,9 +12,9 @@ from ..deployment.redeploy import Live, SameCode
 from ..errors import UsageError
 from ..fab import words as command_line
 from ..fab.task import task
+from ..inventory.project import load
 from ..inventory.targets import Limits
 from ..report import Report
-from ..settings import load
 
 if TYPE_CHECKING:
     from invoke.context import Context

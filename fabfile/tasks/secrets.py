@@ -12,7 +12,7 @@ from ..environment.secret_file import NAME, Key, write_private
 from ..environment.secret_key import VARIABLE, find_key, key_path, secret_file
 from ..errors import SecretsError
 from ..fab.task import task
-from ..settings import load
+from ..inventory.project import load
 
 if TYPE_CHECKING:
     from invoke.context import Context

@@ -10,8 +10,8 @@ from ..console import Console
 from ..errors import UsageError
 from ..fab import words as words_
 from ..fab.task import task
+from ..inventory.project import load
 from ..inventory.roles import ALL_ROLES
-from ..settings import load
 
 if TYPE_CHECKING:
     from invoke.context import Context

@@ -14,9 +14,9 @@ from ..fab import words as words_of
 from ..fab.task import task
 from ..fleet.fleet import Fleet
 from ..fleet.summary import told
+from ..inventory.project import load
 from ..inventory.targets import Limits, targets
 from ..report import Report
-from ..settings import load
 
 if TYPE_CHECKING:
     from invoke.context import Context

@@ -13,8 +13,8 @@ from ..fab import remainder
 from ..fab.task import task
 from ..fleet.fleet import Fleet
 from ..hostkit.app.layout import Layout
+from ..inventory.project import load
 from ..inventory.targets import Limits
-from ..settings import load
 from .run import CommandTask, chosen
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from ..fab.task import task
 from ..fleet.fleet import Fleet, Member
 from ..inventory.addresses import with_addresses
 from ..inventory.processes import balances
+from ..inventory.project import load
 from ..inventory.roles import ALL_ROLES
 from ..inventory.targets import Limits, targets
-from ..settings import load
 
 if TYPE_CHECKING:
     from invoke.context import Context

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from ..console import Console
 from ..fab.task import task
 from ..fleet.fleet import Fleet
+from ..inventory.project import load
 from ..inventory.targets import Limits, targets
-from ..settings import load
 
 if TYPE_CHECKING:
     from invoke.context import Context

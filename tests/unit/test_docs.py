@@ -13,7 +13,7 @@ import hostsmith
 import pytest
 from fabric.main import make_program
 from hostsmith.fab.words import TakingParser
-from hostsmith.settings.project import Settings
+from hostsmith.inventory.project import settings_of
 from invoke.parser import Parser, ParserContext
 from invoke.util import yaml
 
@@ -125,7 +125,7 @@ def test_the_readmes_table_of_tasks_is_what_fab_lists() -> None:
 def test_every_settings_block_is_valid(block: Block) -> None:
     found = yaml.safe_load(block.text)
     given = {key: value for key, value in found.items() if not key.startswith("x-")}
-    Settings(**{"app": "hello", **given})
+    settings_of(**{"app": "hello", **given})
 
 
 @pytest.mark.parametrize("block", _blocks("python"))

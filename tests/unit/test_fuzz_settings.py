@@ -13,8 +13,9 @@ from unittest import mock
 import hostile
 import pytest
 from hostsmith.errors import SettingsError, UsageError
+from hostsmith.inventory.project import load
 from hostsmith.openssh.host import Host, listed
-from hostsmith.settings import Settings, load, load_procfile
+from hostsmith.settings import Settings, load_procfile
 from hostsmith.settings import values as kind
 from hostsmith.settings.fabric_config import ProjectConfig
 from hypothesis import given

@@ -12,6 +12,7 @@ import pytest
 from fabric import Config
 from hostsmith.errors import SettingsError
 from hostsmith.inventory.addresses import with_addresses
+from hostsmith.inventory.project import settings_of
 from hostsmith.inventory.roles import ALL_ROLES
 from hostsmith.recipes.hardening import Rule, firewall, firewall_rules, hardening
 from hostsmith.rendering.rendered import rendered
@@ -33,7 +34,7 @@ ROLES = {
 def settings(**values: Any) -> Settings:
     """Settings that know the addresses of their hosts, each of which is its own."""
     processes = {"web": "gunicorn blog:app", "worker": "python worker.py"}
-    return with_addresses(Settings(**{"app": "blog", "processes": processes, **values}), Config(lazy=True))
+    return with_addresses(settings_of(**{"app": "blog", "processes": processes, **values}), Config(lazy=True))
 
 
 def names(found: Settings, roles: Container[str] = frozenset({"web"})) -> list[str]:
@@ -105,7 +106,7 @@ def test_each_part_is_switched_by_itself(part: str) -> None:
 )
 def test_a_mistake_is_told_with_what_is_expected(values: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValidationError) as caught:
-        Settings(app="blog", **values)
+        settings_of(app="blog", **values)
     assert problem in str(caught.value)
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from fabric import Config
 from hostsmith.__main__ import main
+from hostsmith.inventory.project import load
 from hostsmith.inventory.roles import ALL_ROLES
 from hostsmith.recipes import release
-from hostsmith.settings import Settings, load
+from hostsmith.settings import Settings
 from invoke.context import Context
 from invoke.util import yaml
 from local_fab import Fab

@@ -20,6 +20,7 @@ from hostsmith.hostkit.app.health import HealthCheck
 from hostsmith.hostkit.app.layout import Record
 from hostsmith.hostkit.app.variables import Variable, Variables
 from hostsmith.inventory import processes
+from hostsmith.inventory.project import settings_of
 from hostsmith.inventory.roles import ALL_ROLES
 from hostsmith.openssh.host import Host
 from hostsmith.recipes import app, haproxy, nginx, provision, python, release, supervisor, system
@@ -59,7 +60,7 @@ NO_VARIABLES = Wanted(Variables(), {})
 
 
 def settings(**values: Any) -> Settings:
-    return Settings(**{"app": "blog", "processes": {"web": "gunicorn blog:app"}, "hardening": False, **values})
+    return settings_of(**{"app": "blog", "processes": {"web": "gunicorn blog:app"}, "hardening": False, **values})
 
 
 def fleet(**values: Any) -> Settings:

@@ -22,7 +22,7 @@ from hostsmith.hostkit.app.layout import Record
 from hostsmith.hostkit.app.variables import Variable, Variables
 from hostsmith.hostkit.linux import pipes
 from hostsmith.inventory.parts import parts
-from hostsmith.settings import Settings
+from hostsmith.inventory.project import settings_of
 from hostsmith.tasks.backup import _is_seen_by_git
 
 KEY = Key.new()
@@ -48,7 +48,7 @@ _ENVIRONMENT = b'{"live": null, "bad": [], "variables": null, "generated": {"SEC
 
 
 def _read(path: str) -> Readable:
-    settings = Settings(app="hello", services=["postgres"])
+    settings = settings_of(app="hello", services=["postgres"])
     return readable(path, settings, parts(settings))
 
 
@@ -120,7 +120,7 @@ def test_variables_that_no_host_would_have_are_not_passed_on_to_hosts(tmp_path: 
 def test_an_archive_that_anybody_can_have_written_is_refused_where_the_project_has_a_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = Settings(app="hello")
+    settings = settings_of(app="hello")
     plain = _read(_archive(tmp_path, files=b""))
     require_encrypted(plain, settings)
     monkeypatch.setenv("HOSTSMITH_KEY", KEY.text)

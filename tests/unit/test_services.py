@@ -15,6 +15,7 @@ from hostsmith.hostkit.app.variables import Variable
 from hostsmith.hostkit.linux import memory
 from hostsmith.hostkit.programs import mariadb, postgres
 from hostsmith.inventory import placement
+from hostsmith.inventory.project import settings_of
 from hostsmith.inventory.roles import ALL_ROLES
 from hostsmith.openssh.host import Host
 from hostsmith.recipes import provision
@@ -33,7 +34,7 @@ WEB, OTHER, DB = "root@10.0.0.1", "root@10.0.0.2", "root@10.0.0.9"
 
 
 def settings(services: Any, **roles: list[str]) -> Settings:
-    found = Settings(app="my-blog", services=services, roles=roles, processes={"web": "gunicorn blog:app"})
+    found = settings_of(app="my-blog", services=services, roles=roles, processes={"web": "gunicorn blog:app"})
     hosts = [entry.host for entries in found.roles.values() for entry in entries]
     return found.reached_at({found.machine(host): [host.host] for host in hosts})
 
@@ -114,7 +115,7 @@ class TestRights:
     """Who runs what reads or writes an app's data."""
 
     def test_an_apps_data_is_read_and_written_by_no_superuser_and_not_by_root(self) -> None:
-        for service in placement.services(Settings(app="blog", services=["postgres", "mysql", "redis", "files"])):
+        for service in placement.services(settings_of(app="blog", services=["postgres", "mysql", "redis", "files"])):
             restore = service.restore()
             assert restore is not None
             for argv in (service.backup(), restore.load, service.check()):
@@ -123,7 +124,7 @@ class TestRights:
                 assert own or redis or argv[:3] == ["runuser", "-u", "blog"], argv
 
     def test_no_database_on_the_way_of_a_restore_can_be_an_apps_own(self) -> None:
-        for service in placement.services(Settings(app="blog", services=["postgres", "mysql"])):
+        for service in placement.services(settings_of(app="blog", services=["postgres", "mysql"])):
             text = str(service.restore())
             assert "blog-restored" in text and "blog-replaced" in text
             assert "blog_restored" not in text and "blog_replaced" not in text
@@ -134,7 +135,7 @@ class TestPostgres:
 
     def test_names_that_it_keeps_for_itself_are_not_taken(self) -> None:
         for app, name in (("public", "app_public"), ("pg-tools", "app_pg_tools"), ("my-blog", "my_blog")):
-            (service,) = placement.services(Settings(app=app, services=["postgres"]))
+            (service,) = placement.services(settings_of(app=app, services=["postgres"]))
             assert service.database == name
 
     def test_it_is_tuned_to_the_memory_and_to_who_else_lives_there(self) -> None:

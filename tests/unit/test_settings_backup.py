@@ -13,10 +13,11 @@ from hostsmith.agent import scheduled
 from hostsmith.errors import SettingsError
 from hostsmith.hostkit.app import stored
 from hostsmith.hostkit.app.archive import Writer, header
+from hostsmith.inventory.project import load_settings
 from hostsmith.inventory.roles import ALL_ROLES
 from hostsmith.rendering.template import Template
 from hostsmith.resources import File
-from hostsmith.settings import Settings, load_settings
+from hostsmith.settings import Settings
 from hostsmith.settings.backup import calendar
 from hostsmith.settings.kinds import UnexpectedError
 

@@ -8,6 +8,7 @@ import pytest
 from fabric import Config
 from hostsmith.errors import UsageError
 from hostsmith.openssh.host import Host, machines_of
+from hostsmith.settings.context import ValidationContext
 from hostsmith.settings.environment import Overlay
 from hostsmith.settings.problems import Whereabouts, explain
 from hostsmith.settings.project import Settings
@@ -96,7 +97,7 @@ def test_a_host_counts_once_however_it_is_spelled() -> None:
 def test_a_host_counts_once_under_its_name_in_the_ssh_configuration() -> None:
     machine = machines_of(Config(ssh_config=SSHConfig.from_text(SSH_CONFIG), lazy=True))
     roles = {"web": ["web1", {"host": "root@203.0.113.7", "weight": 2}], "worker": ["203.0.113.7"]}
-    settings = Settings.model_validate({"app": "blog", "roles": roles}, context=machine)
+    settings = Settings.model_validate({"app": "blog", "roles": roles}, context=ValidationContext(machine))
     assert specs(settings, "web") == ["root@web1"]
     assert settings.roles_of(Host("203.0.113.7")) == {"web", "worker"}
     entry = settings.entry(Host("web1"))

@@ -10,7 +10,7 @@ from local_fab import Fab
 FABFILE = """
 from fabric import task
 from hostsmith.inventory.roles import cli_hosts, role
-from hostsmith.settings import load
+from hostsmith.inventory.project import load
 
 @task
 def show(c):

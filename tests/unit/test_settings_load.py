@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from fabric import Config
 from hostsmith.errors import SettingsError
-from hostsmith.settings import Settings, load, load_settings
+from hostsmith.inventory.project import load, load_settings
+from hostsmith.settings import Settings
 from invoke.context import Context
 
 MINIMAL = "app: blog\nprocesses: {web: gunicorn app:app}\n"

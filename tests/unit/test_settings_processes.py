@@ -11,8 +11,9 @@ import pytest
 from fabric import Config
 from hostsmith.errors import SettingsError
 from hostsmith.inventory.processes import processes
+from hostsmith.inventory.project import load, load_settings
 from hostsmith.openssh.host import Host
-from hostsmith.settings import Settings, load, load_settings
+from hostsmith.settings import Settings
 from invoke.context import Context
 from invoke.util import yaml
 from local_fab import Fab

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hostsmith.inventory.project import settings_of
 from hostsmith.settings.backup import Backup
 from hostsmith.settings.balancer import Balancer
 from hostsmith.settings.environment import kinds
@@ -44,7 +45,7 @@ def test_every_key_has_a_row_with_its_meaning_and_variable() -> None:
 def test_the_example_is_valid_and_shows_every_key() -> None:
     example = yaml.safe_load(EXAMPLE)
     ours = {key: value for key, value in example.items() if not key.startswith("x-")}
-    settings = Settings(**ours)
+    settings = settings_of(**ours)
     assert set(ours) == set(Settings.model_fields)
     assert set(ours["health"]) == set(Health.model_fields)
     assert set(ours["backup"]) == set(Backup.model_fields)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hostsmith.inventory.project import settings_of
 from hostsmith.services import registry
 from hostsmith.services.base import Access, Argv, Restore, Service
 from hostsmith.settings.kinds import UnexpectedError
@@ -41,7 +42,7 @@ def search(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settings(services: Any) -> Settings:
-    return Settings.model_validate({"app": "hello", "services": services})
+    return settings_of(app="hello", services=services)
 
 
 def problem(services: Any) -> str:
@@ -58,7 +59,7 @@ def test_a_list_of_names_is_short_for_a_mapping() -> None:
 
 
 def test_no_service_is_asked_for_by_default() -> None:
-    assert Settings(app="hello").services == {}
+    assert settings_of(app="hello").services == {}
 
 
 def test_a_service_nobody_knows_is_told_with_those_that_there_are() -> None:

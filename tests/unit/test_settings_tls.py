@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from fabric import Config
 from hostsmith.errors import SettingsError
+from hostsmith.inventory.project import load_settings, settings_of
 from hostsmith.openssh.host import Host
-from hostsmith.settings import load_settings
 from hostsmith.settings.project import Settings
 from hostsmith.settings.tls import Tls
 from invoke.util import yaml
@@ -106,11 +106,11 @@ def test_a_variable_may_add_to_true(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_sandbox_host_shows_a_self_signed_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hostsmith.settings.project.lookup", lambda project, name: name == "sandbox-1" or None)
+    monkeypatch.setattr("hostsmith.sandbox.lookup", lambda project, name: name == "sandbox-1" or None)
     real, sandboxed = Host.parse("web1"), Host.parse("root@sandbox-1")
 
     def on(host: Host, tls: Any) -> Tls:
-        return Settings(app="blog", domains=["example.com"], tls=tls).placed(tmp_path, {}).on(host).tls
+        return settings_of(app="blog", domains=["example.com"], tls=tls).placed(tmp_path, {}).on(host).tls
 
     assert on(real, True).is_issued
     assert on(sandboxed, True).self_signed and on(sandboxed, True).enabled

@@ -11,6 +11,7 @@ from fabric import Config, Connection
 from hostsmith.errors import SettingsError, UsageError
 from hostsmith.inventory.targets import Limits, Target, primary, targets
 from hostsmith.openssh.host import machines_of
+from hostsmith.settings.context import ValidationContext
 from hostsmith.settings.project import Settings
 from invoke.context import Context
 from local_fab import Fab
@@ -42,7 +43,7 @@ def config() -> Config:
 def settings(config: Config, roles: dict[str, Any] | None = None, **keys: Any) -> Settings:
     roles = {"web": ["web1", "web2"], "worker": ["web2", "jobs"], "lb": ["lb"]} if roles is None else roles
     given = {"app": "blog", "roles": roles, "processes": {"web": "a", "worker": "b"}, **keys}
-    return Settings.model_validate(given, context=machines_of(config))
+    return Settings.model_validate(given, context=ValidationContext(machines_of(config)))
 
 
 def names(found: list[Target]) -> list[str]:

@@ -1,0 +1,38 @@
+"""What validation knows beside the values: how hosts are found, the services there are, sandbox hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..openssh.host import Machines, machine_as_written
+
+if TYPE_CHECKING:
+    from .services import ServiceOptions
+
+
+def _no_services() -> Mapping[str, type[ServiceOptions]]:
+    return {}
+
+
+def _no_sandbox(project: Path, name: str) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class ValidationContext:
+    """Knowledge of layers above the settings, given to their validation as pydantic's `context`.
+
+    :param machine: the machine of a host; two hosts may be one machine.
+    :param services: the options of each service that can be named, by name.
+    :param in_sandbox: whether a project's sandbox has a host of this name.
+    """
+
+    machine: Machines = machine_as_written
+    services: Callable[[], Mapping[str, type[ServiceOptions]]] = _no_services
+    in_sandbox: Callable[[Path, str], bool] = _no_sandbox
+
+
+NO_CONTEXT = ValidationContext()
