@@ -41,10 +41,11 @@ audit:  ## Known vulnerabilities in the dependencies; a warning where nobody can
 	@sh scripts/bootstrap.sh audit
 	$(BIN)/python scripts/audit.py $(if $(STRICT),--strict)
 
-lint:  ## ruff, and the docs that are generated are up to date
+lint:  ## ruff, and import-linter: who may import whom
 	@sh scripts/bootstrap.sh dev git
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	PYTHONPATH=. $(BIN)/lint-imports
 
 types:  ## mypy --strict on the library
 	@sh scripts/bootstrap.sh dev git
