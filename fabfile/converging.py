@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .connection.session import Session
+from .connection import requests
+from .connection.requests import Request
+from .connection.session import open_session
 from .console import Console
 from .contract.events import Event
 from .errors import ConvergeError, UsageError
-from .fleet.fleet import Fleet, Member
-from .fleet.summary import told
+from .fleet import Fleet, Member
+from .fleet.summary import summarized
 from .inventory.project import load
 from .inventory.targets import Limits, targets
 from .rendering.rendered import rendered
@@ -30,19 +32,24 @@ LOCK_TIMEOUT = 30.0
 
 
 def converge(c: Connection, resources: Sequence[Resource], *, dry_run: bool = False) -> Report:
-    """Bring the host of a connection to the desired state, in one exec; for a project's own tasks.
+    """Bring the host of a connection to a desired state, in one exec; for a project's own tasks.
 
     Prints what changes as it happens.
 
-    :param dry_run: say what would change, and touch nothing.
+    :param dry_run: show what would change, and change nothing.
     :returns: what changed.
-    :raises ConvergeError: a resource failed; what it had begun has been put back.
-    :raises ConnectError, LockedError, AgentError: the host was not reached, is in use, or gave up.
+    :raises ConvergeError: a resource failed, and what it had begun has been undone; `report` has all results.
+    :raises ConnectError, LockedError, AgentError: the host is unreachable, in use, or gave up.
+
+    >>> from hostsmith import File, converge, task
+    >>> @task
+    ... def motd(c):
+    ...     converge(c, [File("/etc/motd", "Welcome.\\n")])
     """
     if not hasattr(c, "transport"):
         raise UsageError('there is no host to converge: run with `fab -H user@host`, or use `@task(hosts=role("web"))`')
     console = Console()
-    with Session(c) as session:
+    with open_session(c) as session:
         report = Report(session.host, dry_run=dry_run)
         files = rendered(resources, project_folder(c.config), report.host)
 
@@ -53,40 +60,46 @@ def converge(c: Connection, resources: Sequence[Resource], *, dry_run: bool = Fa
         start = time.monotonic()
         with console.fleet([report.host], "converge", dry_run):
             console.phase(report.host, "converge", len(files))
-            if dry_run:
-                done = session.plan(files, on_event)
-            else:
-                done = session.converge_alone("converge", LOCK_TIMEOUT, files, on_event)
-        if not done and not report.failed:
+            done = session.together(_requests(files, dry_run), on_event)
+        # Only a plan or a convergence answers with one.
+        if False in done and not report.failed:
             report.error = "interrupted"
         report.seconds = round(time.monotonic() - start, 3)
         console.host_summary(report)
     if not report.ok:
-        raise ConvergeError(f"{report.host}: {report.problem()}")
+        raise ConvergeError(f"{report.host}: {report.problem()}", host=report.host, report=report)
     return report
+
+
+def _requests(files: Sequence[Resource], dry_run: bool) -> list[Request[Any]]:
+    if dry_run:
+        return [requests.plan(files)]
+    return [requests.lock("converge", LOCK_TIMEOUT), requests.converge(files), requests.unlock()]
 
 
 def converge_all(
     c: Context, resources: Sequence[Resource], *, role: str | None = None, dry_run: bool = False
 ) -> list[Report]:
-    """Bring all hosts of the roles to the desired state, side by side, one exec each; for a project's own tasks.
+    """Bring all hosts of the roles to a desired state, at the same time, one exec each; for a project's own tasks.
 
-    Prints what changes as it happens. What fails on one host is no reason for the others to stop.
+    Prints what changes as it happens. If one host fails, the others go on.
 
-    :param c: what the task was given; with the connection of a single host, as after `-H`, that host alone.
+    :param c: the task's context; with the connection of a single host, as after `-H`, that host alone.
     :param role: only hosts of this role, or of these: "web,worker".
-    :param dry_run: say what would change, and touch nothing.
+    :param dry_run: show what would change, and change nothing.
     :returns: what changed, host by host.
     :raises SettingsError, UsageError: there is no such role, or it has no hosts.
-    :raises FleetError: something failed on a host; what that one had begun has been put back.
+    :raises FleetError: a host failed, and what it had begun has been undone; `reports` has those of all hosts.
     """
     settings = load(c)
     hosts = targets(c, settings, Limits(role))
-    otherwise = "the same task again goes on from there"
-    return work_through(hosts, settings, Console(), lambda target: resources, otherwise, "converge", dry_run=dry_run)
+    otherwise = "the same task again continues from there"
+    return converge_targets(
+        hosts, settings, Console(), lambda target: resources, otherwise, "converge", dry_run=dry_run
+    )
 
 
-def work_through(
+def converge_targets(
     hosts: Sequence[Target],
     settings: Settings,
     console: Console,
@@ -96,26 +109,28 @@ def work_through(
     *,
     dry_run: bool,
 ) -> list[Report]:
-    """Bring hosts to the state that each is to have, and tell of it.
+    """Bring each of these hosts to its desired state, and print a summary.
 
-    :param resources: what a host is to be; called in a thread of the host's.
-    :param otherwise: what it means when not all have come to it.
-    :param what: what is being done, for people to read.
+    :param resources: of a host; called in a thread of the host's.
+    :param otherwise: what a failure means for the run.
+    :param what: the run, for people to read.
     :returns: what changed, host by host.
     :raises FleetError: something failed on a host.
     """
 
     def work(member: Member) -> None:
+        wanted = resources(member.target)
         if dry_run:
-            member.plan(what, resources(member.target))
+            member.plan(what, wanted)
         else:
-            member.converge_alone(what, settings.lock_timeout, resources(member.target))
+            lock = requests.lock(what, settings.lock_timeout)
+            member.converge(what, wanted, before=[lock], after=[requests.unlock()])
         member.leave()
         console.host_summary(member.report)
 
-    with told(console, what) as outcome:
+    with summarized(console, what) as reports:
         with Fleet(hosts, console, settings.concurrency, what, dry_run=dry_run) as fleet:
-            outcome.reports += fleet.reports
+            reports += fleet.reports
             fleet.each(work)
         fleet.require(otherwise)
-    return outcome.reports
+    return reports

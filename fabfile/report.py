@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from .errors import ConnectError, HostKeyError, HostsmithError, LostError
-
 if TYPE_CHECKING:
     from .contract.events import Event
 
@@ -37,6 +35,7 @@ class Report:
     :param host: the host as the user wrote it.
     :param dry_run: whether results tell what would have happened.
     :param error: why the run as a whole failed, besides a failed result; empty when it did not.
+    :param kind: of the error that ended the run on this host, see `errors`; empty when none did.
     :param verdict: what has become of the host in a deploy or rollback: "switched"; "kept": it has the release that
         it had; "reverted": it had switched, and went back; "unreachable"; "restarted".
     :param seconds: from the first byte sent to the last event.
@@ -49,6 +48,7 @@ class Report:
     error: str = ""
     seconds: float = 0.0
     verdict: str = ""
+    kind: str = ""
 
     def add(self, event: Event) -> None:
         """Enter an event of the host."""
@@ -58,10 +58,13 @@ class Report:
             known = ("resource", "state", "summary", "diff", "error", "seconds")
             self.results.append(Result(**{key: event[key] for key in known if key in event}))
 
-    def fail(self, error: HostsmithError) -> None:
-        """The run failed on this host."""
-        self.error = str(error).removeprefix(f"{self.host}: ")
-        if isinstance(error, ConnectError | LostError) and not isinstance(error, HostKeyError):
+    def fail(self, kind: str, message: str) -> None:
+        """Record the error that ended the run on this host.
+
+        :param kind: as in `errors`.
+        """
+        self.kind, self.error = kind, message.removeprefix(f"{self.host}: ")
+        if kind in ("unreachable", "lost"):
             self.verdict = "unreachable"
 
     @property

@@ -17,7 +17,7 @@ from .sealed import Sealer, bound_to
 
 if TYPE_CHECKING:
     from ..environment.secret_file import Key
-    from ..fleet.fleet import Member
+    from ..fleet import Member
 
 
 def made(app: str, folder: Path, places: Sequence[tuple[Part, Member]], main: Member, key: Key | None) -> Path:
@@ -31,7 +31,7 @@ def made(app: str, folder: Path, places: Sequence[tuple[Part, Member]], main: Me
     """
     created = time.time()
     main.phase(ENVIRONMENT)
-    kept = main.session.ask("kept_variables", app=app)
+    kept = main.ask("kept_variables", app=app)
     names = [ENVIRONMENT, *(part.name for part, _ in places)]
     said = header(app, created, kept["live"], names, __version__, key.id if key else None)
     path = folder / file_name(app, created)

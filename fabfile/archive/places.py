@@ -9,7 +9,7 @@ from ..inventory.parts import Part
 from ..inventory.roles import ALL_ROLES
 
 if TYPE_CHECKING:
-    from ..fleet.fleet import Member
+    from ..fleet import Member
     from ..settings import Settings
 
 

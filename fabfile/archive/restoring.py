@@ -4,53 +4,88 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..connection import requests
 from ..connection.requests import whoami
 from ..contract.secret import Secret
-from ..deployment.deployment import Underway
+from ..deployment.deployment import Answers, Deployment, Rollout
 from ..deployment.releases import new_record
 from ..deployment.source import Source
 from ..environment import variables
 from ..environment.variables import Kept, Wanted
 from ..errors import FleetError, ReleaseError
-from ..fleet.fleet import Member
+from ..fleet import Member
+from ..fleet.member import Converged
 from ..hostkit.app.layout import Layout, Record
 from ..hostkit.app.variables import Variable, Variables
-from ..inventory.parts import FILES, Part, fresh_files
+from ..inventory.parts import FILES, Part, fresh_files, main_host
 from ..recipes.release import live, reconfigured, singletons
 from ..resources import Command, Resource
 from ..resources.release.restored import Exchanged, Paused
+from .places import placed
 from .reading import Readable
 
 if TYPE_CHECKING:
-    from ..fleet.fleet import Fleet
+    from ..fleet import Fleet
     from ..services import Argv, Restore
 
 Place = tuple[Part, Member]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Restoring:
-    """A restore whose hosts are reached and locked.
+    """A restore of an archive, as a deployment of a release with the archive's values.
 
-    :param run: the hosts that run the app.
-    :param others: those of services that do not.
-    :param places: the parts that are put back, and where.
+    :param deployment: of the hosts that run the app.
+    :param others: hosts of services that do not.
+    :param wanted: the parts to restore.
     """
 
-    run: Underway
+    deployment: Deployment
     others: Fleet
     archive: Readable
-    places: Sequence[Place]
+    wanted: Sequence[Part]
+    places: Sequence[Place] = ()
+    # What the hosts kept, once their data has been replaced.
+    replaced: Mapping[Member, Kept] = field(default_factory=dict)
 
     def do(self) -> Record:
-        """From an archive to an app that is live with what is in it.
+        """Restore the archive.
 
         :returns: the release with the values of the archive.
         :raises FleetError: it failed; the message says what has changed.
         """
+        records: list[Record] = []
+
+        def choose(answers: Answers) -> Rollout:
+            self._lock_others()
+            self.replaced = self._replace_data()
+            rollout, record = self._rollout(self.replaced)
+            records.append(record)
+            return rollout
+
+        try:
+            self.deployment.run(choose)
+        except FleetError:
+            self._start(self.replaced)
+            raise
+        finally:
+            if self.replaced:
+                self._clear_away()
+        return records[0]
+
+    def _lock_others(self) -> None:
+        settings, members = self.deployment.settings, self.deployment.fleet.members
+        self.others.connect()
+        self.others.lock("restore", settings.lock_timeout)
+        self.others.require("a host of a service is unreachable or held by another run; nothing has changed")
+        chosen = main_host([member.target for member in members])
+        main = next(member for member in members if member.target is chosen)
+        self.places = placed(settings, self.wanted, [*members, *self.others.members], main)
+
+    def _replace_data(self) -> dict[Member, Kept]:
         kept = self._kept()
         try:
             self._load()
@@ -59,18 +94,12 @@ class Restoring:
             self._abandon()
             raise
         self._swap()
-        try:
-            return self._release(kept)
-        except FleetError:
-            self._start(kept)
-            raise
-        finally:
-            self._clear_away()
+        return kept
 
     def _kept(self) -> dict[Member, Kept]:
-        app = self.run.settings.app
-        found = self.run.fleet.each(lambda member: variables.ask(member.session, app))
-        self.run.fleet.require("nothing has changed")
+        app = self.deployment.settings.app
+        found = self.deployment.fleet.each(lambda member: member.request(variables.kept(app)))
+        self.deployment.fleet.require("nothing has changed")
         releases = {host.live.id if host.live else "none" for host in found.values()}
         if releases != releases - {"none"} or len(releases) != 1:
             raise ReleaseError(
@@ -95,17 +124,17 @@ class Restoring:
     def _abandon(self) -> None:
         """Take away what was loaded, wherever the host is there still."""
         for part, member in self.places:
-            if member.report.verdict != "unreachable":
+            if member.is_reachable:
                 self._converge(member, "abandon", _commands(part, _steps(part).abandon))
 
     def _pause(self) -> None:
-        paused = [Paused(self.run.settings.app)]
-        self.run.fleet.each(lambda member: member.converge("stop", paused, hold=True))
-        self._require_or_put_back("the app could not be stopped, and nothing has changed")
+        paused = [Paused(self.deployment.settings.app)]
+        self.deployment.fleet.each(lambda member: member.converge("stop", paused, hold=True))
+        self._require_or_revert("the app could not be stopped, and nothing has changed")
 
     def _swap(self) -> None:
         """What was loaded takes its place, the files first: they can be taken back."""
-        app, done = self.run.settings.app, list[str]()
+        app, done = self.deployment.settings.app, list[str]()
         for part, member in sorted(self.places, key=lambda place: place[0].name != FILES):
             if part.name == FILES:
                 resources: list[Resource] = [Exchanged(Layout(app).shared, fresh_files(app))]
@@ -115,7 +144,7 @@ class Restoring:
             if not member.report.ok:
                 self._go_back(done, part.name)
             done.append(part.name)
-        self.run.fleet.each(lambda member: member.session.confirm())
+        self.deployment.fleet.each(lambda member: member.request(requests.confirm()))
 
     def _go_back(self, done: Sequence[str], failed: str) -> None:
         """A part could not take its place: the files and the processes go back.
@@ -124,15 +153,15 @@ class Restoring:
         """
         stays = [name for name in done if name != FILES]
         left = f"{', '.join(stays)} has been replaced already" if stays else "nothing has changed"
-        self._put_back()
+        self._revert()
         self._abandon()
         raise FleetError(f"{failed} could not take its place, and {left}")
 
-    def _release(self, kept: Mapping[Member, Kept]) -> Record:
-        """A release of the same code with the values of the archive; its release command comes after the data."""
-        run, app = self.run, self.run.settings.app
-        listings = run.fleet.each(lambda member: member.session.ask("releases", app=app))
-        run.fleet.require("the data is put back, but not the environment")
+    def _rollout(self, kept: Mapping[Member, Kept]) -> tuple[Rollout, Record]:
+        """Make a release of the same code with the values of the archive; its release command comes after the data."""
+        fleet, app = self.deployment.fleet, self.deployment.settings.app
+        listings = fleet.each(lambda member: member.ask("releases", app=app))
+        fleet.require("the data is restored, but not the environment")
         before = next(iter(kept.values())).live
         assert before is not None
         taken = f"restore of {self.archive.manifest['created']}"
@@ -144,41 +173,40 @@ class Restoring:
             wanted = with_values_of(from_archive, kept[member], record.id)
             return reconfigured(member.settings, member.target.roles, record, before.id, wanted)
 
-        run.put_out(record.id, prepare, dict.fromkeys(kept, before.id))
-        return record
+        return Rollout(record.id, dict.fromkeys(kept, before.id), prepare), record
 
     def _start(self, kept: Mapping[Member, Kept]) -> None:
         """Start the release that was live; for when the new one has failed, which may have been before its start."""
 
-        def start(member: Member) -> bool:
+        def start(member: Member) -> Converged:
             before = kept[member].live
             assert before is not None
             settings = member.settings
             again = [live(settings, member.target.roles, before.id), singletons(settings, before.id)]
             return member.converge("start", again)
 
-        self.run.fleet.each(start, [member for member in kept if member.report.verdict != "unreachable"])
+        self.deployment.fleet.each(start, [member for member in kept if member.is_reachable])
 
     def _clear_away(self) -> None:
         """Remove the files that were replaced."""
         for part, member in self.places:
-            if part.name == FILES and member.report.verdict != "unreachable":
+            if part.name == FILES and member.is_reachable:
                 self._converge(member, "clear away", _commands(part, _steps(part).abandon))
 
     def _converge(self, member: Member, phase: str, resources: Sequence[Resource], *, hold: bool = False) -> None:
         self._fleet_of(member).each(lambda member: member.converge(phase, resources, hold=hold), [member])
 
     def _fleet_of(self, member: Member) -> Fleet:
-        return self.run.fleet if member in self.run.fleet.members else self.others
+        return self.deployment.fleet if member in self.deployment.fleet.members else self.others
 
-    def _require_or_put_back(self, otherwise: str) -> None:
-        if not self.run.fleet.ok:
-            self._put_back()
-        self.run.fleet.require(otherwise)
+    def _require_or_revert(self, otherwise: str) -> None:
+        if not self.deployment.fleet.ok:
+            self._revert()
+        self.deployment.fleet.require(otherwise)
 
-    def _put_back(self) -> None:
-        there = [member for member in self.run.fleet.members if member.report.verdict != "unreachable"]
-        self.run.fleet.each(Member.put_back, there)
+    def _revert(self) -> None:
+        there = [member for member in self.deployment.fleet.members if member.is_reachable]
+        self.deployment.fleet.each(Member.revert, there)
 
 
 def with_values_of(archived: Mapping[str, Any], kept: Kept, release: str) -> Wanted:

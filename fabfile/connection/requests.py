@@ -62,8 +62,8 @@ def confirm() -> Request[None]:
     return Request({"op": "confirm"}, check)
 
 
-def put_back() -> Request[bool]:
-    """Take back the changes that the host holds; whether all of it could be."""
+def revert() -> Request[bool]:
+    """Undo the changes that the host holds; whether all of them could be."""
     return Request({"op": "put_back"}, lambda host, done: bool(done["ok"]))
 
 
@@ -80,6 +80,30 @@ def ask(query: str, **arguments: Any) -> Request[Any]:
     return Request({"op": "ask", "query": query, "arguments": arguments}, read)
 
 
+def run(app: str, argv: Sequence[str]) -> Request[int]:
+    """Run a command as the app is run, in its live release; its exit status. Its output comes as events "output"."""
+    return Request({"op": "run", "app": app, "argv": list(argv)}, lambda host, done: number(host, done, "status"))
+
+
+def follow(app: str, names: Sequence[str], marks: dict[str, int]) -> Request[None]:
+    """Send what is written to logs as events "log", until interrupted.
+
+    :param marks: as the query `log_lines` gave them.
+    """
+    return Request({"op": "follow", "app": app, "names": list(names), "marks": marks}, check)
+
+
+def number(host: str, done: Event, name: str) -> int:
+    """Read a number from an answer.
+
+    :raises AgentError: the answer is an error, or has none.
+    """
+    check(host, done)
+    if name not in done:
+        raise AgentError(f"{host}: the answer has no {name}; its hostsmith may be another version", host=host)
+    return int(done[name])
+
+
 def check(host: str, done: Event) -> None:
     """Go on only when it was done.
 
@@ -87,14 +111,14 @@ def check(host: str, done: Event) -> None:
     :raises InterruptedRunError: the run was interrupted.
     """
     if done.get("interrupted"):
-        raise InterruptedRunError(interrupted(host))
+        raise InterruptedRunError(interrupted(host), host=host)
     if not done["ok"]:
-        raise AgentError(f"{host}: {done.get('error', 'it did not say why')}")
+        raise AgentError(f"{host}: {done.get('error', 'it gave no reason')}", host=host)
 
 
 def interrupted(host: str) -> str:
-    """What is told of a host whose run was interrupted."""
-    return f"{host}: interrupted; what was half-way has been put back"
+    """The message for a host whose run was interrupted."""
+    return f"{host}: interrupted; the unfinished step has been undone"
 
 
 def whoami() -> str:
@@ -113,7 +137,9 @@ def _sent(resources: Sequence[Resource]) -> dict[str, Any]:
 def _locked(host: str, done: Event) -> None:
     if "locked" in done:
         raise LockedError(
-            f"{host} is held by {done['locked']}; wait for it to end, or break its lock with `fab -H {host} unlock`"
+            f"{host} is held by {done['locked']}; wait for it to end, or break its lock with `fab -H {host} unlock`",
+            host=host,
+            holder=done["locked"],
         )
     check(host, done)
 

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..contract.events import Event
-from ..errors import AgentError, InterruptedRunError
+from ..errors import InterruptedRunError
 from . import requests
 from .channel import AgentChannel
 from .requests import Request
@@ -16,7 +16,6 @@ from .requests import Request
 if TYPE_CHECKING:
     from fabric import Connection
 
-    from ..contract.base import Resource
 
 T = TypeVar("T")
 # What ends which: the lock, and changes that are held.
@@ -27,16 +26,24 @@ def _unheard(event: Event) -> None:
     """What happens on the way to an answer that is all that is wanted."""
 
 
-class Session:
-    """The agent on a host, as root, for the length of a `with` block; all that is asked of it shares one channel.
+def open_session(c: Connection) -> Session:
+    """Start the agent on the host of a connection, as root.
 
     :raises ConnectError: no connection, or no way to become root.
     :raises AgentError: the agent could not be started, or died.
     """
+    return Session(AgentChannel(c))
 
-    def __init__(self, c: Connection) -> None:
-        self._agent = AgentChannel(c)
-        self.host = self._agent.host
+
+class Session:
+    """The agent on a host, for the length of a `with` block; all requests share one channel.
+
+    :param agent: the channel to it.
+    """
+
+    def __init__(self, agent: AgentChannel) -> None:
+        self._agent = agent
+        self.host = agent.host
         # Whether an answer is awaited, and what the agent has of ours that it would have to put back or to free.
         self._busy, self._kept = False, set[str]()
 
@@ -98,67 +105,6 @@ class Session:
         meant: T = self.together([wanted], on_event)[0]
         return meant
 
-    def unlock(self) -> None:
-        """Free the host's lock before the session ends."""
-        self.request(requests.unlock())
-
-    def converge(self, resources: Sequence[Resource], on_event: Callable[[Event], None], *, hold: bool = False) -> bool:
-        """Bring the host to the desired state, as `requests.converge`; returns whether all of it was done."""
-        return self.request(requests.converge(resources, hold=hold), on_event)
-
-    def converge_alone(
-        self, what: str, wait: float, resources: Sequence[Resource], on_event: Callable[[Event], None]
-    ) -> bool:
-        """Bring the host to the desired state under its lock, which is free again when this returns.
-
-        All is sent at once, so that one answer is waited for.
-
-        :param what: what is being done, for people to read, also for those who want the lock meanwhile.
-        :param wait: seconds to wait for another run.
-        :returns: whether all of it was done.
-        :raises LockedError: the other run was not done in time.
-        """
-        wanted = (requests.lock(what, wait), requests.converge(resources), requests.unlock())
-        _, done, *_ = self.together(wanted, on_event)
-        return bool(done)
-
-    def confirm(self) -> None:
-        """Keep the changes that the host holds."""
-        self.request(requests.confirm())
-
-    def put_back(self, on_event: Callable[[Event], None]) -> bool:
-        """Have the host take back the changes that it holds; returns whether all of it could be."""
-        return self.request(requests.put_back(), on_event)
-
-    def plan(self, resources: Sequence[Resource], on_event: Callable[[Event], None]) -> bool:
-        """Have the host say what `converge` would change, touching nothing."""
-        return self.request(requests.plan(resources), on_event)
-
-    def ask(self, query: str, on_event: Callable[[Event], None] = _unheard, **arguments: Any) -> Any:
-        """Ask the host something.
-
-        :param query: a function of `agent.queries`.
-        :raises AgentError: it cannot answer, with the reason.
-        """
-        return self.request(requests.ask(query, **arguments), on_event)
-
-    def run(self, app: str, argv: Sequence[str], on_event: Callable[[Event], None]) -> int:
-        """Run a command as the app is run, in its live release.
-
-        :param on_event: called with each event "output" as it arrives; see `agent.stream`.
-        :returns: the command's exit status.
-        """
-        done = self._request({"op": "run", "app": app, "argv": list(argv)}, on_event)
-        return self._number(done, "status")
-
-    def follow(self, app: str, names: Sequence[str], marks: dict[str, int], on_event: Callable[[Event], None]) -> None:
-        """Hear what is written to logs, until interrupted.
-
-        :param on_event: called with each event "log" as it arrives; see `agent.logs`.
-        :param marks: as the query `log_lines` gave them.
-        """
-        self._request({"op": "follow", "app": app, "names": list(names), "marks": marks}, on_event)
-
     def dump(self, argv: Sequence[str], write: Callable[[bytes], None]) -> int:
         """Take what a program prints that root runs on the host.
 
@@ -174,7 +120,7 @@ class Session:
                 write(base64.b64decode(event["data"]))
 
         done = self._request({"op": "dump", "argv": list(argv)}, take)
-        return self._number(done, "size")
+        return requests.number(self.host, done, "size")
 
     def load(self, argv: Sequence[str], pieces: Iterable[bytes]) -> None:
         """Give data to a program that root runs on the host; the next piece when it has taken the last one.
@@ -190,15 +136,6 @@ class Session:
     def _request(self, frame: dict[str, Any], on_event: Callable[[Event], None] = _unheard) -> Event:
         """What the agent answers to a frame, when it was done."""
         return self.request(Request(frame, _checked), on_event)
-
-    def _number(self, done: Event, name: str) -> int:
-        """A number that was answered.
-
-        :raises AgentError: it was not.
-        """
-        if name not in done:
-            raise AgentError(f"{self.host}: found an answer without {name}, expected one as hostsmith gives it")
-        return int(done[name])
 
     def _answers(self, wanted: Sequence[Request[Any]], on_event: Callable[[Event], None]) -> list[Event]:
         """The answers to all; fewer when the agent was interrupted."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..console import Console
 from ..contract.secret import Secret
 from ..errors import ServiceError, SettingsError
-from ..fleet.fleet import Fleet, Member
+from ..fleet import Fleet, Member
 from ..hostkit.app.variables import Variable
 from ..inventory.addresses import with_addresses
 from ..inventory.roles import ALL_ROLES
@@ -60,7 +60,7 @@ def _passwords(c: Context, settings: Settings, fleet: Fleet) -> dict[str, Secret
     from ..inventory.placement import home, services
 
     def ask(member: Member) -> dict[str, str]:
-        answer: dict[str, str] = member.session.ask("services", app=settings.app)
+        answer: dict[str, str] = member.ask("services", app=settings.app)
         return answer
 
     by_host: dict[Machine | None, tuple[Host | None, list[Service]]] = {}

@@ -27,7 +27,6 @@ from .secret_file import NAME
 from .secret_key import find_key, secret_file, told_by
 
 if TYPE_CHECKING:
-    from ..connection.session import Session
     from ..settings import Settings
 
 GENERATED = "generated"
@@ -131,11 +130,6 @@ def kept(app: str) -> Request[Kept]:
         )
 
     return Request(question.frame, read)
-
-
-def ask(session: Session, app: str) -> Kept:
-    """What a host keeps."""
-    return session.request(kept(app))
 
 
 @dataclass(frozen=True)

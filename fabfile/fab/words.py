@@ -1,17 +1,21 @@
-"""Words on fab's command line that belong to a task without a flag, however many: `fab config.set A=1 B=2 --role web`.
+"""Words of a task on fab's command line that belong to no flag: `fab config.set A=1 B=2 --role web`.
 
 Invoke knows a fixed number of them, and takes the next for another task. So before it looks, the words of such a task
-are made the value of one flag. The task takes all that follows it.
+become the value of one flag, which no help shows. The task takes all that follows it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fabric.main import Fab
 from invoke.parser import Parser
 
+FLAG = "--words"
 # What no word can contain.
 _BETWEEN = "\0"
 
@@ -25,6 +29,21 @@ class TakingFab(Fab):  # type: ignore[misc]
         parser.__class__ = TakingParser
         return parser
 
+    def print_task_help(self, name: str) -> None:
+        """Print the help of a task as Invoke does, and its words as arguments."""
+        context = self.parser.contexts[name]
+        made = self.collection[name]
+        if not (words := context.flags.get(FLAG)):
+            super().print_task_help(name)
+            return
+        flags = [pair for pair in context.help_tuples() if not pair[0].startswith(FLAG)]
+        usage = f"Usage: {self.binary} [--core-opts] {name} {made.arguments} [--options] [other tasks here ...]"
+        text = textwrap.indent(inspect.getdoc(made) or "", self.leading_indent)
+        sys.stdout.write(f"{usage}\n\nDocstring:\n{text}\n\nArguments:\n")
+        self.print_columns([(made.arguments, words.help)])
+        sys.stdout.write("Options:\n")
+        self.print_columns(flags)
+
 
 class TakingParser(Parser):
     """Makes the words of a task the value of its flag `--words`."""
@@ -37,7 +56,7 @@ class TakingParser(Parser):
         rest = iter(argv)
         for word in rest:
             yield word
-            if word in self.contexts and "--words" in self.contexts[word].flags:
+            if word in self.contexts and FLAG in self.contexts[word].flags:
                 yield from self._of_task(self._flags(word), rest)
 
     def _flags(self, task: str) -> dict[str, Any]:
@@ -57,15 +76,17 @@ class TakingParser(Parser):
                 if word in flags and flags[word].takes_value:
                     yield from (value for value in [next(rest, None)] if value is not None)
         if words:
-            yield from ("--words", _BETWEEN.join(words))
+            yield from (FLAG, _BETWEEN.join(words))
 
 
 def adopt(program: Fab) -> None:
-    """Have the running `fab` use our parser."""
+    """Give the running `fab` our parser and help."""
     if type(program) is Fab:
         program.__class__ = TakingFab
 
 
-def split(words: str) -> list[str]:
-    """The words that a task was given."""
-    return words.split(_BETWEEN) if words else []
+def split(words: str | Sequence[str]) -> list[str]:
+    """The words that a task was given: on the command line, or by Python code as one text or several."""
+    if isinstance(words, str):
+        return words.split(_BETWEEN) if words else []
+    return list(words)

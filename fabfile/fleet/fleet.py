@@ -1,4 +1,4 @@
-"""Many hosts side by side: work that all have done before the next begins, and a report from each."""
+"""Many hosts at once: steps that all of them finish before the next begins."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..connection import requests
 from ..connection.requests import Request
 from ..console import Console
 from ..errors import FleetError, HostsmithError, InterruptedRunError, LockedError, UsageError
 from ..report import Report
-from .member import Member as Member
+from .member import Member
 
 if TYPE_CHECKING:
     from ..inventory.targets import Target
@@ -25,7 +26,7 @@ class Fleet:
     All of them may be connected at once, since a deploy holds their locks together; at most `concurrency` are worked
     on at the same time.
 
-    :param what: what is being done, for people to read; None for a look, of which only the answers are shown.
+    :param what: the run, for people to read; None when only answers are shown.
     """
 
     def __init__(
@@ -56,77 +57,86 @@ class Fleet:
         return [member.report for member in self.members]
 
     @property
-    def well(self) -> list[Member]:
+    def healthy(self) -> list[Member]:
         """The hosts on which nothing has failed so far."""
         return [member for member in self.members if member.report.ok]
 
     @property
     def ok(self) -> bool:
         """Whether nothing has failed on any host."""
-        return len(self.well) == len(self.members)
+        return len(self.healthy) == len(self.members)
+
+    @property
+    def exceeds_concurrency(self) -> bool:
+        """Whether some hosts wait for others in each step."""
+        return len(self.members) > self._concurrency
 
     def check(self) -> None:
-        """For a look at the hosts: to be called when what was seen has been shown.
+        """Fail if a query failed; to be called once the other answers have been shown.
 
-        :raises HostsmithError: something failed on a host; says what, of hosts that say the same together.
+        :raises FleetError: something failed on a host; hosts with the same problem are named together.
         """
         problems: dict[str, list[str]] = {}
         for report in self.reports:
             if not report.ok:
                 problems.setdefault(report.problem(), []).append(report.host)
         if problems:
-            raise HostsmithError("\n".join(f"{', '.join(hosts)}: {text}" for text, hosts in problems.items()))
+            text = "\n".join(f"{', '.join(hosts)}: {problem}" for problem, hosts in problems.items())
+            raise FleetError(text, reports=self.reports)
 
     def each(self, work: Callable[[Member], T], members: Sequence[Member] | None = None) -> dict[Member, T]:
-        """Have hosts work side by side, and wait until all have ended.
+        """Run work on hosts at the same time, and wait until all have ended.
 
-        What goes wrong on one is written in its report, and is no reason for the others to stop.
+        A failure is written in the host's report; the other hosts go on.
 
         :param members: the hosts; None for those on which nothing has failed so far.
-        :returns: what came of it, for each host on which nothing went wrong.
-        :raises InterruptedRunError: Ctrl-C; all hosts have put back what was half-way.
+        :returns: the result of each host that did not fail.
+        :raises InterruptedRunError: Ctrl-C; all hosts have undone the unfinished step.
         """
-        chosen = self.well if members is None else members
+        chosen = self.healthy if members is None else members
         answers: dict[Member, T] = {}
 
         def one(member: Member) -> None:
             try:
                 answers[member] = work(member)
             except HostsmithError as error:
-                member.report.fail(error)
+                member.report.fail(error.kind, str(error))
             self._console.idle(member.label, "waiting for the others" if member.report.ok else "failed")
 
         self._run(chosen, one)
         return {member: answers[member] for member in chosen if member in answers}
 
     def require(self, otherwise: str) -> None:
-        """Go on only when nothing has failed on any host.
+        """Go on only if nothing has failed on any host.
 
-        :param otherwise: what that means.
-        :raises FleetError: something has.
+        :param otherwise: what a failure means for the run.
+        :raises FleetError: something has failed.
         """
         failed = [member.label for member in self.members if not member.report.ok]
         if failed:
-            raise FleetError(f"{', '.join(failed)}: {otherwise}")
+            raise FleetError(f"{', '.join(failed)}: {otherwise}", reports=self.reports)
 
-    def connect(self) -> list[Member]:
-        """Reach all hosts; returns those that could not be, with the reason in their report."""
+    def connect(self) -> None:
+        """Connect to all hosts; why one could not be reached is in its report."""
         self.each(lambda member: member.session, self.members)
-        return [member for member in self.members if not member.report.ok]
 
-    def leave_out(self, members: Sequence[Member]) -> None:
-        """Go on without some hosts."""
-        self.members = [member for member in self.members if member not in members]
+    def leave_out_unreachable(self) -> list[Report]:
+        """Go on without the hosts that are unreachable, unless that is all of them; returns their reports."""
+        there = [member for member in self.members if member.is_reachable]
+        if not there:
+            return []
+        left_out = [member.report for member in self.members if not member.is_reachable]
+        self.members = there
+        return left_out
 
     def lock(self, what: str, timeout: float, ask: Sequence[Request[Any]] = ()) -> dict[Member, list[Any]]:
         """Take the locks of all hosts.
 
-        First of all at once. If one is taken, none is kept, and they are taken one after another in an order that is
-        the same for everyone, so that of two runs one gets them all.
+        At first all at once. If one is taken, none is kept, and they are taken one after another in an order that is
+        the same for all runs, so that of two runs one gets them all. A host that stays locked has failed.
 
-        :param ask: what is to be asked of each host that is locked.
+        :param ask: questions for each host once it is locked.
         :returns: the answers.
-        :raises LockedError: another run was not done in time.
         :raises UsageError: two of the hosts are one machine.
         """
         answers = self.each(lambda member: _try_lock(member, what, ask))
@@ -134,7 +144,7 @@ class Fleet:
         if len(got) == len(answers) or not self.ok:
             return got
         self._refuse_twins()
-        self.each(lambda member: member.session.unlock())
+        self.each(lambda member: member.request(requests.unlock()))
         for member in sorted(self.members, key=lambda member: member.session.machine):
             got |= self.each(lambda member: member.lock(what, timeout, ask), [member])
             if not member.report.ok:
@@ -146,7 +156,7 @@ class Fleet:
         for member in self.members:
             twin = names.setdefault(member.session.machine, member.label)
             if twin != member.label:
-                raise UsageError(f"found {twin} and {member.label}, which are one machine; name it once")
+                raise UsageError(f"{twin} and {member.label} are one machine; name it once")
 
     def _run(self, members: Sequence[Member], work: Callable[[Member], Any]) -> None:
         if not members:
@@ -156,13 +166,13 @@ class Fleet:
             try:
                 _finish(futures)
             except BaseException as error:
-                # Ctrl-C, or what no host is to blame for, such as an output that nobody reads any more.
+                # Ctrl-C, or a fault of no host, such as an output that nobody reads any more.
                 for future in futures:
                     future.cancel()
                 self._interrupt()
                 wait(futures)
                 if isinstance(error, KeyboardInterrupt):
-                    raise InterruptedRunError("interrupted; what was half-way has been put back") from None
+                    raise InterruptedRunError("interrupted; the unfinished step has been undone") from None
                 raise
 
     def _interrupt(self) -> None:

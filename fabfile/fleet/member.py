@@ -1,4 +1,4 @@
-"""One host of a fleet: its session, opened when it is needed, and what is told of it."""
+"""One host of a fleet: its session, opened when needed, and its report."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..connection import requests
 from ..connection.requests import Request
-from ..connection.session import Session
+from ..connection.session import Session, open_session
 from ..console import Console
 from ..contract.events import Event
 from ..errors import HostsmithError, InterruptedRunError
@@ -25,8 +25,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class Converged(NamedTuple):
+    """The result of `Member.converge`.
+
+    :param done: whether the host is in the desired state; if not, its report says why.
+    :param answers: those to the requests after it, when it is.
+    """
+
+    done: bool
+    answers: list[Any]
+
+
 class Member:
-    """One host of a fleet: its session, and what is told of it.
+    """One host of a fleet: its session, and its report.
 
     :param target: the host.
     """
@@ -43,20 +54,20 @@ class Member:
 
     @property
     def session(self) -> Session:
-        """The session with the host, opened when it is first asked for."""
+        """The session with the host, opened on first use."""
         if self._session is None:
             self.phase("connect")
             opening, self._opening = self._open_ahead(), None
             self._session = opening.result()
             if self._is_interrupted:
-                raise InterruptedRunError(f"{self.label}: interrupted before anything was begun")
+                raise InterruptedRunError(f"{self.label}: interrupted before anything was begun", host=self.label)
         return self._session
 
     def _open_ahead(self) -> Future[Session]:
-        """Begin to open the session, for whoever asks for it next."""
+        """Start to open the session, for the next use of it."""
         if self._opening is None:
             self._start = time.monotonic()
-            self._opening = _in_background(lambda: Session(self.target.connection))
+            self._opening = _in_background(lambda: open_session(self.target.connection))
         return self._opening
 
     @property
@@ -64,17 +75,34 @@ class Member:
         """Whether there is a session, or is about to be one."""
         return self._session is not None or self._opening is not None
 
-    def phase(self, name: str, total: int = 0) -> None:
-        """Say what the host is at.
+    @property
+    def is_reachable(self) -> bool:
+        """Whether the host has not been found unreachable."""
+        return self.report.verdict != "unreachable"
 
-        :param total: how many resources it is about; 0 when that cannot be said.
+    def phase(self, name: str, total: int = 0) -> None:
+        """Show what the host is doing.
+
+        :param total: the number of resources; 0 when it is not known.
         """
         self._console.phase(self.label, name, total)
+
+    def request(self, wanted: Request[T]) -> T:
+        """Send a request, and return what its answer means; raises as the request does."""
+        return self.session.request(wanted, self.on_event)
+
+    def ask(self, query: str, **arguments: Any) -> Any:
+        """Ask the host something.
+
+        :param query: a function of `agent.queries`.
+        :raises AgentError: it cannot answer, with the reason.
+        """
+        return self.request(requests.ask(query, **arguments))
 
     def lock(self, what: str, timeout: float, ask: Sequence[Request[Any]] = ()) -> list[Any]:
         """Take the host's lock; raises as `requests.lock`.
 
-        :param ask: what is to be asked when it is ours.
+        :param ask: questions for the host once it is locked.
         :returns: the answers.
         """
         session = self.session
@@ -82,51 +110,48 @@ class Member:
         _, *answers = session.together([requests.lock(what, timeout), *ask], self.on_event)
         return answers
 
-    def converge(self, phase: str, resources: Sequence[Resource], *, hold: bool = False) -> bool:
-        """Bring the host to a state, as `Session.converge`; returns whether all of it was done."""
-        session, files = self._begin(phase, resources)
-        return self._judged(session.converge(files, self.on_event, hold=hold))
+    def converge(
+        self,
+        phase: str,
+        resources: Sequence[Resource],
+        *,
+        hold: bool = False,
+        before: Sequence[Request[Any]] = (),
+        after: Sequence[Request[Any]] = (),
+    ) -> Converged:
+        """Bring the host to a desired state.
 
-    def converge_and_ask(self, phase: str, resources: Sequence[Resource], ask: Sequence[Request[Any]]) -> list[Any]:
-        """Bring the host to a state that it holds, and ask it something when that was done.
+        All requests are sent at once; each is carried out if the one before it was.
 
-        :returns: whether all of it was done, and if so the answers.
+        :param hold: the host undoes the changes unless they are confirmed before the session ends.
+        :param before: requests that come first, such as for the lock.
+        :param after: requests that follow.
         """
         session, files = self._begin(phase, resources)
-        done, *answers = session.together([requests.converge(files, hold=True), *ask], self.on_event)
-        return [self._judged(done), *answers]
-
-    def confirm_and_converge(self, phase: str, resources: Sequence[Resource]) -> None:
-        """Keep what the host holds, and then bring it to a state."""
-        session, files = self._begin(phase, resources)
-        *_, done = session.together([requests.confirm(), requests.converge(files)], self.on_event)
-        self._judged(done)
-
-    def converge_alone(self, what: str, timeout: float, resources: Sequence[Resource]) -> bool:
-        """Bring the host to a state under its lock, as `Session.converge_alone`; returns whether all of it was done."""
-        session, files = self._begin(what, resources)
-        return self._judged(session.converge_alone(what, timeout, files, self.on_event))
+        wanted = [*before, requests.converge(files, hold=hold), *after]
+        _, done, *answers = [None, *session.together(wanted, self.on_event)[len(before) :]]
+        return Converged(self._judged(bool(done)), answers)
 
     def plan(self, phase: str, resources: Sequence[Resource]) -> bool:
-        """Have the host say what `converge` would change."""
+        """Show what `converge` would change; returns whether all of it could be predicted."""
         session, files = self._begin(phase, resources)
-        return self._judged(session.plan(files, self.on_event))
+        return self._judged(session.request(requests.plan(files), self.on_event))
 
     def would(self, resources: Sequence[Resource]) -> Report:
-        """What `converge` would change, in a report of its own that nobody is shown."""
+        """Return what `converge` would change, in a separate report that is not shown."""
         report = Report(self.label, dry_run=True)
         files = rendered(resources, self.settings.project, self.label)
-        if not self.session.plan(files, report.add) and not report.failed:
-            report.error = "it cannot be told what would change"
+        if not self.session.request(requests.plan(files), report.add) and not report.failed:
+            report.error = "the changes cannot be predicted"
         return report
 
-    def put_back(self) -> bool:
-        """Have the host take back what it holds; returns whether all of it could be."""
-        self.phase("put back")
-        return self._judged(self.session.put_back(self.on_event))
+    def revert(self) -> bool:
+        """Undo what the host holds; returns whether all of it could be undone."""
+        self.phase("revert")
+        return self._judged(self.request(requests.revert()))
 
     def _begin(self, phase: str, resources: Sequence[Resource]) -> tuple[Session, list[Resource]]:
-        # Meanwhile the host lets us in and starts the agent.
+        # The host is connected to while files are rendered.
         if not self.is_connected:
             self._open_ahead()
         files = rendered(resources, self.settings.project, self.label)
@@ -140,20 +165,20 @@ class Member:
         return done
 
     def on_event(self, event: Event) -> None:
-        """Enter an event of the host in its report, and show it."""
+        """Add an event of the host to its report, and show it."""
         self.report.add(event)
         if event["event"] == "result" and event["state"] == "reverted":
             self.report.verdict = "reverted"
         self._console.event(self.label, event)
 
     def interrupt(self) -> None:
-        """Have the host stop and put back what is half-way; one that is not reached yet is not begun with."""
+        """Stop the run on the host, which undoes the unfinished step; one that is not reached yet is left alone."""
         self._is_interrupted = True
         if self._session is not None:
             self._session.interrupt()
 
     def leave(self) -> None:
-        """End the session, and hear what the host says to that."""
+        """End the session, and receive the host's last events."""
         if self._opening is not None:
             with contextlib.suppress(HostsmithError):
                 _ = self.session
@@ -166,7 +191,7 @@ class Member:
 
 
 def _in_background(work: Callable[[], T]) -> Future[T]:
-    """Have a thread do something that nobody waits for when the program ends."""
+    """Start work in a thread that does not delay the end of the program."""
     future: Future[T] = Future()
 
     def run() -> None:

@@ -1,56 +1,39 @@
-"""`fab backup`: the app's data in one archive here."""
+"""`fab backup`: the app's data in one archive on this machine."""
 
 from __future__ import annotations
 
 import contextlib
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from .. import archive
-from ..console import Console, print_json
 from ..environment.secret_key import find_key
-from ..fab.task import task
-from ..fleet.fleet import Fleet
+from ..fab.task import JSON, TaskCall, task
+from ..fleet import Fleet
 from ..inventory import parts
-from ..inventory.project import load
-from ..inventory.targets import Limits, targets, with_app
-
-if TYPE_CHECKING:
-    from invoke.context import Context
 
 
 @task(
+    JSON,
     help={
-        "to": "Folder here that the archive is written to; without it, this one.",
+        "to": "Folder on this machine for the archive; by default, the working folder.",
         "encrypt": "Encrypt it with the project's key; see `fab secrets.init`.",
-        "json": "Print one JSON document instead of lines.",
-    }
+    },
 )
-def backup(
-    c: Context,
-    to: str = ".",
-    encrypt: bool = False,
-    json: bool = False,
-    role: str | None = None,
-    host: str | None = None,
-    exclude: str | None = None,
-) -> Path:
-    """Write the app's databases, files and environment to one archive here."""
-    settings = load(c)
+def backup(call: TaskCall, to: str = ".", encrypt: bool = False) -> Path:
+    """Write the app's databases, files and environment to one archive on this machine."""
+    settings, console = call.settings, call.console
     key = find_key(settings) if encrypt else None
-    console = Console(quiet=json)
-    hosts = with_app(targets(c, settings, Limits(role, host, exclude)))
+    hosts = call.app_hosts()
     main, wanted = parts.main_host(hosts), parts.parts(settings)
-    chosen = [main, *parts.beside(c, settings, [main], wanted)]
+    chosen = [main, *parts.beside(call.c, settings, [main], wanted)]
     with Fleet(chosen, console, settings.concurrency, f"backup {settings.app}") as fleet:
         fleet.connect()
         fleet.check()
         places = archive.places.placed(settings, wanted, fleet.members, fleet.members[0])
         path = archive.making.made(settings.app, Path(to), places, fleet.members[0], key)
     manifest = archive.reading.manifest(path)
-    if json:
-        print_json({"ok": True, "archive": str(path), **manifest})
+    call.document.update(archive=str(path), manifest=manifest)
     for part in manifest["parts"]:
         plain, packed = (archive.making.size_in_words(part[key]) for key in ("plain", "size"))
         console.say(f"{part['name']}: {plain}, {packed} in the archive")
@@ -58,7 +41,7 @@ def backup(
     if _is_seen_by_git(path):
         console.say(f"git does not ignore {path}: keep it out of commits and of `fab deploy --dirty`", style="yellow")
     if len(hosts) > 1:
-        console.say(f"the files are those of {main.label}, the other hosts' own are not in it", style="yellow")
+        console.say(f"the archive has the files of {main.label}, not those of the other hosts", style="yellow")
     return path
 
 

@@ -3,111 +3,66 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from invoke.collection import Collection
 
 from .. import environment, views
-from ..console import Console, print_json
+from ..console import Console
 from ..contract.secret import Secret
-from ..deployment.redeploy import Live, SameCode
+from ..deployment.deployment import Rollout
+from ..deployment.redeploy import Current
+from ..environment.variables import Kept
 from ..errors import UsageError
-from ..fab import words
-from ..fab.task import task
-from ..fleet.fleet import Fleet, Member
-from ..inventory.project import load
-from ..inventory.targets import Limits, targets, with_app
+from ..fab.task import BATCH, JSON, SKIP_UNREACHABLE, TaskCall, task
+from ..fleet import Member
 from ..printable import printable
 from ..report import Report
 
-if TYPE_CHECKING:
-    from invoke.context import Context
-
-    from ..environment.variables import Kept
-    from ..settings import Settings
-
 Chosen = Mapping[str, Secret]
 
-_HELP = {
-    "batch": "Hosts that switch at the same time: a number or a percentage; without it, `batch` of the settings.",
-    "skip-unreachable": "Go on without hosts that are away; they lag behind until the next deploy.",
-    "yes": "Do not ask before values of one host replace those of others.",
-    "json": "Print one JSON document instead of lines.",
-}
+_YES = {"yes": "Do not ask before values of one host replace those of others."}
 
 
 @task(
+    BATCH,
+    SKIP_UNREACHABLE,
+    JSON,
     name="set",
-    help={
-        "words": "Written without the flag: KEY=value; KEY=- reads standard input, KEY=@file a file, KEY alone asks.",
-        **_HELP,
-    },
+    arguments="KEY=VALUE ...",
+    help={"words": "KEY=- reads standard input, KEY=@FILE a file, KEY alone asks.", **_YES},
 )
-def config_set(
-    c: Context,
-    words: str = "",
-    batch: str | None = None,
-    skip_unreachable: bool = False,
-    yes: bool = False,
-    json: bool = False,
-    role: str | None = None,
-    host: str | None = None,
-    exclude: str | None = None,
-) -> list[Report]:
+def config_set(call: TaskCall, words: Sequence[str] = (), yes: bool = False) -> list[Report]:
     """Set variables of the app: a release of the same code, live when it is healthy on all hosts."""
-    settings = load(c).in_batches(batch)
-    values = environment.assignments.assigned(_words(words))
-    change = _Change(c, settings, Limits(role, host, exclude), skip_unreachable, yes, json)
-    return change.run("config.set", lambda chosen: {**chosen, **values})
+    values = environment.assignments.assigned(list(words))
+    return _change(call, "config.set", lambda chosen: {**chosen, **values}, yes)
 
 
-@task(name="unset", help={"words": "Names, written without the flag.", **_HELP})
-def config_unset(
-    c: Context,
-    words: str = "",
-    batch: str | None = None,
-    skip_unreachable: bool = False,
-    yes: bool = False,
-    json: bool = False,
-    role: str | None = None,
-    host: str | None = None,
-    exclude: str | None = None,
-) -> list[Report]:
-    """Take back variables that were set; those of the settings hold again."""
-    settings = load(c).in_batches(batch)
-    names = environment.assignments.names(_words(words))
+@task(BATCH, SKIP_UNREACHABLE, JSON, name="unset", arguments="KEY ...", help={"words": "Names.", **_YES})
+def config_unset(call: TaskCall, words: Sequence[str] = (), yes: bool = False) -> list[Report]:
+    """Remove variables that were set; those of the settings take effect again."""
+    names = environment.assignments.names(list(words))
 
     def without(chosen: Chosen) -> Chosen:
         if unknown := [name for name in names if name not in chosen]:
             raise UsageError(
                 f"found {', '.join(unknown)}, expected variables that `config.set` has set: "
-                f"{', '.join(chosen) or 'there are none'}; `fab config.get` says where each is from"
+                f"{', '.join(chosen) or 'there are none'}; `fab config.get` shows the origin of each"
             )
         return {name: value for name, value in chosen.items() if name not in names}
 
-    return _Change(c, settings, Limits(role, host, exclude), skip_unreachable, yes, json).run("config.unset", without)
+    return _change(call, "config.unset", without, yes)
 
 
-@task(name="edit", help=_HELP)
-def config_edit(
-    c: Context,
-    batch: str | None = None,
-    skip_unreachable: bool = False,
-    yes: bool = False,
-    json: bool = False,
-    role: str | None = None,
-    host: str | None = None,
-    exclude: str | None = None,
-) -> list[Report]:
-    """Change the variables that were set in $EDITOR; saving them is a release of the same code."""
-    settings = load(c).in_batches(batch)
-    limits = Limits(role, host, exclude)
-    found = _asked(c, settings, limits, Console(quiet=json))
+@task(BATCH, SKIP_UNREACHABLE, JSON, name="edit", help=_YES)
+def config_edit(call: TaskCall, yes: bool = False) -> list[Report]:
+    """Edit the variables that were set in $EDITOR; saving them makes a release of the same code."""
+    found = _kept(call)
     before = environment.variables.last_set(list(found.values())).chosen
     after = environment.editor.edited(
-        before, f"{settings.app}: the variables that are set on the hosts, without those of the settings"
+        before, f"{call.settings.app}: the variables that are set on the hosts, without those of the settings"
     )
     gone = before.keys() - after.keys()
     new = {name: value for name, value in after.items() if before.get(name) != value}
@@ -116,57 +71,39 @@ def config_edit(
         # Only what was changed in the editor: somebody else may have set another one meanwhile.
         return {name: value for name, value in {**chosen, **new}.items() if name not in gone}
 
-    return _Change(c, settings, limits, skip_unreachable, yes, json).run("config.edit", changed)
+    return _change(call, "config.edit", changed, yes)
 
 
 @task(
+    JSON,
     name="get",
-    help={
-        "words": "Written without the flag: the name whose value is printed. Without it: all names, and where each "
-        "is from.",
-        "json": "Print one JSON document instead of a table.",
-    },
+    arguments="[KEY]",
+    help={"words": "Print the value of this variable; by default, list all names with the origin of each."},
 )
-def config_get(
-    c: Context,
-    words: str = "",
-    role: str | None = None,
-    host: str | None = None,
-    exclude: str | None = None,
-    json: bool = False,
-) -> dict[str, dict[str, Any]]:
-    """List the variables of the live release, and where each is from; or print the value of one."""
-    settings = load(c)
-    name = environment.assignments.names(_words(words)) if words else []
-    if len(name) > 1:
-        raise UsageError(f"found {', '.join(name)}, expected one name or none")
-    console = Console(quiet=json)
-    found = _asked(c, settings, Limits(role, host, exclude), console)
-    if name:
-        return _tell(found, name[0], json)
+def config_get(call: TaskCall, words: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """List the variables of the live release with their origin, or print the value of one."""
+    names = environment.assignments.names(list(words)) if words else []
+    if len(names) > 1:
+        raise UsageError(f"found {', '.join(names)}, expected one name or none")
+    found = _kept(call)
+    if names:
+        return _show_value(call, found, names[0])
     answers = {
         member.label: {name: {"from": each.origin} for name, each in kept.variables.all().items()}
         for member, kept in found.items()
     }
-    if json:
-        print_json(answers)
-    else:
-        _list(console, found)
+    call.document["hosts"] = answers
+    _list(call.console, found)
     return answers
 
 
-def _words(given: str) -> list[str]:
-    return words.split(given)
+def _kept(call: TaskCall) -> dict[Member, Kept]:
+    """Ask the hosts what they keep.
 
-
-def _asked(c: Context, settings: Settings, limits: Limits, console: Console) -> dict[Member, Kept]:
-    """What the hosts keep, without a change.
-
-    :raises HostsmithError: a host cannot be asked.
+    :raises FleetError: a host cannot be asked.
     """
-    hosts = with_app(targets(c, settings, limits))
-    with Fleet(hosts, console, settings.concurrency, None) as fleet:
-        found = fleet.each(lambda member: environment.variables.ask(member.session, settings.app))
+    with call.look(call.app_hosts()) as fleet:
+        found = fleet.each(lambda member: member.request(environment.variables.kept(call.settings.app)))
     fleet.check()
     return found
 
@@ -178,48 +115,39 @@ def _list(console: Console, found: Mapping[Member, Kept]) -> None:
         console.table(("NAME", "FROM"), [(name, each.origin) for name, each in sorted(kept.all().items())])
 
 
-def _tell(found: Mapping[Member, Kept], name: str, json: bool) -> dict[str, dict[str, Any]]:
+def _show_value(call: TaskCall, found: Mapping[Member, Kept], name: str) -> dict[str, dict[str, Any]]:
     """Print one value, which is the same on all hosts."""
     all_of = {member.label: kept.variables.all() for member, kept in found.items()}
     values = {label: each[name] for label, each in all_of.items() if name in each}
     if not values:
-        raise UsageError(f"found no variable {name} in the live release; `fab config.get` lists those that there are")
+        raise UsageError(f"there is no variable {name} in the live release; `fab config.get` lists those there are")
     answers = {label: {name: {"value": each.text, "from": each.origin}} for label, each in values.items()}
-    if json:
-        print_json(answers)
-    elif len({each.text for each in values.values()}) > 1 or len(values) < len(found):
-        raise UsageError(f"{name}: found that it differs between the hosts; choose one with --host, or take --json")
-    else:
-        text = next(iter(values.values())).text
-        sys.stdout.write(f"{printable(text) if sys.stdout.isatty() else text}\n")
+    call.document["hosts"] = answers
+    if call.json:
+        return answers
+    if len({each.text for each in values.values()}) > 1 or len(values) < len(found):
+        raise UsageError(f"{name} differs between the hosts; choose one with --host, or use --json")
+    text = next(iter(values.values())).text
+    sys.stdout.write(f"{printable(text) if sys.stdout.isatty() else text}\n")
     return answers
 
 
-class _Change:
-    """A change of the variables that are set: a new release of the code that is live, on all hosts or on none."""
+def _change(call: TaskCall, what: str, change: Callable[[Chosen], Chosen], yes: bool) -> list[Report]:
+    """Change the variables that are set: a new release of the live code, on all hosts or on none.
 
-    def __init__(
-        self, c: Context, settings: Settings, limits: Limits, skip_unreachable: bool, yes: bool, json: bool
-    ) -> None:
-        self._task = SameCode(c, settings, limits, skip_unreachable=skip_unreachable, json=json, yes=yes)
+    :param what: the task, for people and for the release.
+    :param change: makes the new variables from those that are set.
+    """
 
-    def run(self, what: str, change: Callable[[Chosen], Chosen]) -> list[Report]:
-        """Make it.
+    def choose(current: Current) -> Rollout | None:
+        before = current.variables
+        after = replace(before, chosen=change(before.chosen))
+        if current.has(after):
+            return None
+        names = environment.variables.differing(before.chosen, after.chosen) or ["the hosts agree again"]
+        return current.again(f"{what} {', '.join(names)}", after)
 
-        :param what: the task, for people and for the release.
-        :param change: from the variables that were set to those that shall be.
-        :raises FleetError: it failed on a host, and all have what they had.
-        """
-
-        def work(live: Live) -> str | None:
-            before = live.variables
-            after = replace(before, chosen=change(before.chosen))
-            if live.has(after):
-                return None
-            names = environment.variables.differing(before.chosen, after.chosen) or ["the hosts agree again"]
-            return live.again(f"{what} {', '.join(names)}", after)
-
-        return self._task.run(what, work)
+    return call.redeploy(what, choose, yes)
 
 
 ns = Collection("config", config_set, config_get, config_unset, config_edit)

@@ -1,9 +1,9 @@
-"""`fab deploy`: a new release of the app, live when it has proven healthy on all hosts."""
+"""`fab deploy`: a new release of the app on all hosts, live once it is healthy on each."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,101 +14,103 @@ from ..connection.requests import whoami
 from ..console import Console
 from ..contract import wire
 from ..contract.secret import Secret
-from ..deployment.deployment import Underway, back_up, release_variables, underway
+from ..deployment import service_variables
+from ..deployment.deployment import Answers, Deployment, Rollout
+from ..deployment.redeploy import require_agreement
 from ..deployment.releases import new_record
 from ..deployment.source import LocalSource, Source
 from ..errors import ReleaseError, UsageError
-from ..fab.task import task
-from ..fleet.fleet import Member
-from ..fleet.summary import told
+from ..fab.task import BATCH, JSON, SKIP_UNREACHABLE, TaskCall, task
+from ..fleet import Fleet, Member
 from ..hostkit.app.layout import Record
-from ..inventory.project import load
-from ..inventory.targets import Limits, targets, with_app
+from ..inventory import parts
+from ..inventory.targets import others_with_app
 from ..report import Report
 
 if TYPE_CHECKING:
-    from invoke.context import Context
-
     from ..contract.base import Resource
-    from ..environment.variables import Given
+    from ..environment.variables import Given, Kept, Wanted
     from ..resources.release.release import ReleaseCode
     from ..settings import Settings
 
 
 @task(
+    BATCH,
+    SKIP_UNREACHABLE,
+    JSON,
     help={
-        "revision": "Branch, tag or commit to deploy; without it, `revision` of the settings.",
-        "dirty": "Deploy a local folder as it is, with what is not committed.",
-        "batch": "Hosts that switch at the same time: a number or a percentage; without it, `batch` of the settings.",
-        "skip-unreachable": "Go on without hosts that are away; they lag behind until the next deploy.",
+        "revision": "Branch, tag or commit to deploy; by default, `revision` of the settings.",
+        "dirty": "Deploy a local folder as it is, with uncommitted changes.",
         "yes": "Do not ask before values of one host replace those of others.",
-        "json": "Print one JSON document instead of lines.",
-    }
+    },
 )
-def deploy(
-    c: Context,
-    revision: str | None = None,
-    dirty: bool = False,
-    batch: str | None = None,
-    skip_unreachable: bool = False,
-    yes: bool = False,
-    json: bool = False,
-    role: str | None = None,
-    host: str | None = None,
-    exclude: str | None = None,
-) -> list[Report]:
-    """Release a revision beside the old one, then switch: all hosts or none."""
-    settings = load(c).in_batches(batch)
-    console = Console(quiet=json)
-    hosts = with_app(targets(c, settings, Limits(role, host, exclude)))
-    ask = (requests.ask("before_deploy", app=settings.app), environment.variables.kept(settings.app))
+def deploy(call: TaskCall, revision: str | None = None, dirty: bool = False, yes: bool = False) -> list[Report]:
+    """Deploy a revision beside the live release, then switch: all hosts or none."""
+    settings = call.settings
     given = environment.variables.given(settings)
+    ask = [requests.ask("before_deploy", app=settings.app), environment.variables.kept(settings.app)]
+    chosen: list[Record] = []
     with (
-        told(console, "deploy", release=None) as outcome,
         _origin(settings, revision or settings.revision, dirty) as origin,
-        underway(c, settings, hosts, console, outcome, skip_unreachable=skip_unreachable, ask=ask) as run,
+        call.deployment("deploy") as deployment,
     ):
-        record = _deploy(c, run, origin, given, yes)
-        outcome.more["release"] = record.id
-    console.say(f"{settings.app}: release {record.id} is live ({record.subject})", style="bold green")
-    for report in run.left_out:
-        console.say(f"{report.host} was not reached and lags behind; the next deploy catches it up", style="yellow")
-    return outcome.reports
+
+        def choose(answers: Answers) -> Rollout:
+            found: dict[Member, Any] = {member: answer for member, (answer, _) in answers.items()}
+            source = origin.resolve(deployment)
+            wanted = _variables(deployment, given, [kept for _, kept in answers.values()], yes)
+            _back_up(deployment)
+            record = new_record(
+                source, whoami(), time.time(), [name for host in found.values() for name in host["releases"]]
+            )
+            chosen.append(record)
+
+            def prepare(member: Member) -> list[Resource]:
+                code = origin.code(settings, source, record.id, found[member]["objects"])
+                return recipes.release.prepared(member.settings, member.target.roles, record, code, wanted)
+
+            return Rollout(record.id, {member: host["live"] for member, host in found.items()}, prepare)
+
+        deployment.run(choose, ask)
+    (record,) = chosen
+    call.document["release"] = record.id
+    call.console.say(f"{settings.app}: release {record.id} is live ({record.subject})", style="bold green")
+    return deployment.reports
 
 
 @dataclass(frozen=True)
 class _Origin:
-    """Where the code comes from: a local folder whose state was taken, or a URL that a host resolves."""
+    """The origin of the code: a local folder whose state was taken, or a URL that the hosts resolve."""
 
     revision: str
     url: str | Secret | None = None
     local: LocalSource | None = None
 
-    def resolve(self, run: Underway) -> Source:
-        """The one state of the code that all hosts get.
+    def resolve(self, deployment: Deployment) -> Source:
+        """Find the one state of the code that all hosts get.
 
-        Each of them says which commit that is, so that none chooses one for the others.
+        Each host finds the commit, so that none chooses one for the others.
 
-        :raises FleetError: a host cannot tell.
-        :raises ReleaseError: hosts do not agree.
+        :raises FleetError: a host cannot find it.
+        :raises ReleaseError: the hosts do not agree.
         """
         if self.local is not None:
             return self.local.source
-        asked: dict[str, Any] = {"app": run.settings.app, "url": wire.dump(self.url), "revision": self.revision}
-        limit = run.settings.build_timeout
-        found = run.fleet.each(lambda member: member.session.ask("resolve", **asked, timeout=limit))
-        run.fleet.require("nothing has changed")
+        settings, fleet = deployment.settings, deployment.fleet
+        asked: dict[str, Any] = {"app": settings.app, "url": wire.dump(self.url), "revision": self.revision}
+        found = fleet.each(lambda member: member.ask("resolve", **asked, timeout=settings.build_timeout))
+        fleet.require("nothing has changed")
         if len({answer["commit"] for answer in found.values()}) > 1:
             names = ", ".join(f"{member.label}: {answer['commit'][:7]}" for member, answer in found.items())
             raise ReleaseError(
-                f"found that {self.revision} is another commit for one host than for others, {names}; if somebody has "
-                "just pushed, deploy again, or else look into the host"
+                f"{self.revision} is another commit for one host than for others, {names}; if somebody has just "
+                "pushed, deploy again; if not, inspect the host"
             )
-        commit, subject = found[run.first]["commit"], found[run.first]["subject"]
+        commit, subject = found[deployment.first]["commit"], found[deployment.first]["subject"]
         return Source(commit, commit, subject)
 
     def code(self, settings: Settings, source: Source, release_id: str, known: list[str]) -> ReleaseCode:
-        """The code for one host: a pack of what it lacks, or the commit for it to fetch.
+        """Make the resource of the code for one host: a pack of what it lacks, or the commit for it to fetch.
 
         :param known: ids of the commits and trees that the host has.
         """
@@ -132,22 +134,54 @@ def _origin(settings: Settings, revision: str, dirty: bool) -> Iterator[_Origin]
         yield _Origin(revision, local=local)
 
 
-def _deploy(c: Context, run: Underway, origin: _Origin, given: Given, yes: bool) -> Record:
-    """From hosts that are locked to a release that is live on all of them.
+def _variables(deployment: Deployment, given: Given, kept: list[Kept], yes: bool) -> Wanted:
+    """Bring together the variables of the new release: the same on all hosts, with those that the fleet has already.
 
-    :param yes: do not ask.
-    :raises FleetError: it failed on a host, and all have what they had.
+    :param kept: what the hosts of the deployment keep.
+    :raises FleetError: a host that must be asked is unreachable.
+    :raises ServiceError: a service of the app is not set up.
     """
-    settings = run.settings
-    found: dict[Member, Any] = {member: answer for member, (answer, _) in run.answers.items()}
-    source = origin.resolve(run)
-    wanted = release_variables(c, run, given, [kept for _, kept in run.answers.values()], yes)
-    back_up(c, run)
-    record = new_record(source, whoami(), time.time(), (name for host in found.values() for name in host["releases"]))
+    given = given.over(service_variables.of_services(deployment.c, deployment.settings, deployment.fleet))
+    if environment.variables.lacking(given, kept):
+        kept = [*kept, *_kept_by_others(deployment)]
+    wanted = environment.variables.wanted(given, kept)
+    require_agreement(deployment.console, wanted.remarks, yes)
+    return wanted
 
-    def prepare(member: Member) -> list[Resource]:
-        code = origin.code(settings, source, record.id, found[member]["objects"])
-        return recipes.release.prepared(member.settings, member.target.roles, record, code, wanted)
 
-    run.put_out(record.id, prepare, {member: host["live"] for member, host in found.items()})
-    return record
+def _kept_by_others(deployment: Deployment) -> list[Kept]:
+    """Ask the hosts of the app that do not take part what they keep."""
+    settings = deployment.settings
+    others = others_with_app(deployment.c, settings, [member.target.host for member in deployment.fleet.members])
+    if not others:
+        return []
+    with Fleet(others, Console(quiet=True), settings.concurrency, "config") as fleet:
+        found = fleet.each(lambda member: member.request(environment.variables.kept(settings.app)))
+        if not deployment.left_out:
+            fleet.require("it is unreachable, and its values of `config.set` are needed; nothing has changed")
+    return list(found.values())
+
+
+def _back_up(deployment: Deployment) -> None:
+    """Back up on the hosts what a release command may change, if the settings ask for it.
+
+    :raises FleetError: a backup failed.
+    """
+    settings, fleet = deployment.settings, deployment.fleet
+    if not settings.backup.before_migrate or "release" not in settings.processes:
+        return
+    wanted: Sequence[Resource] = [recipes.backup.backed_up(settings)]
+    fleet.each(lambda member: member.converge("backup", wanted))
+    fleet.require("the backup failed, and nothing has changed")
+    hosts = [member.target for member in fleet.members]
+    others = parts.beside(deployment.c, settings, hosts, parts.parts(settings))
+    with Fleet(others, Console(quiet=True), settings.concurrency, None) as beside:
+        beside.connect()
+        beside.lock("backup", settings.lock_timeout)
+        beside.each(lambda member: member.converge("backup", wanted))
+        for member in beside.members:
+            for note in member.report.notes:
+                deployment.console.say(f"{member.label}: {note}")
+            if not member.report.ok:
+                deployment.first.report.error = f"{member.label}: {member.report.problem()}"
+    fleet.require("the backup failed, and nothing has changed")

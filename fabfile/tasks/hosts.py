@@ -1,33 +1,24 @@
-"""`fab hosts`: which hosts there are, and what would run on each."""
+"""`fab hosts`: the hosts, and what would run on each."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import recipes
-from ..console import Console, print_json
-from ..fab.task import task
+from ..fab.task import JSON, TaskCall, task
 from ..inventory.processes import balances, processes
-from ..inventory.project import load
 from ..inventory.roles import ALL_ROLES
-from ..inventory.targets import Limits, Target, primary, targets
-
-if TYPE_CHECKING:
-    from invoke.context import Context
+from ..inventory.targets import Target, primary
 
 
-@task(help={"json": "Print one JSON document instead of a table."})
-def hosts(
-    c: Context, role: str | None = None, host: str | None = None, exclude: str | None = None, json: bool = False
-) -> list[dict[str, Any]]:
+@task(JSON)
+def hosts(call: TaskCall) -> list[dict[str, Any]]:
     """List hosts, their roles, and what would run where; connects to none."""
-    found = targets(c, load(c), Limits(role, host, exclude))
+    found = call.hosts()
     runs_release = primary(found)
     listing = [_described(target, target is runs_release) for target in found]
-    if json:
-        print_json(listing)
-    else:
-        Console().table(("HOST", "ROLES", "RUNS", "OF ITS OWN"), [_row(described) for described in listing])
+    call.document["hosts"] = listing
+    call.console.table(("HOST", "ROLES", "RUNS", "VALUES"), [_row(described) for described in listing])
     return listing
 
 

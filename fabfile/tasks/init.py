@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING
 from ..console import Console, diff_style
 from ..contract.base import ResourceError
 from ..errors import SettingsError, UsageError
-from ..fab.task import task
+from ..fab.task import TaskCall, task
 from ..hostkit.linux.filesystem import write_atomic
 from ..settings.fabric_config import project_folder
 
 if TYPE_CHECKING:
-    from invoke.context import Context
-
     from ..detect import Finding, Project
 
 _SETTINGS, _PROCFILE, _FABFILE = "fabric.yaml", "Procfile", "fabfile.py"
@@ -28,17 +26,18 @@ _NOT_DEPLOYED = (".venv", "venv", "env", ".env", "node_modules", "__pycache__", 
 
 
 @task(
+    hosts=False,
     help={
-        "app": "Name of the app; without it, that of the project or of its folder.",
+        "app": "Name of the app; by default, that of the project or of its folder.",
         "host": "The server, such as root@203.0.113.7.",
-        "force": "Write fabric.yaml anew, whatever it says.",
-    }
+        "force": "Overwrite fabric.yaml.",
+    },
 )
-def init(c: Context, app: str | None = None, host: str | None = None, force: bool = False) -> list[str]:
-    """Write fabric.yaml, Procfile and fabfile.py for the project that is found in the folder."""
+def init(call: TaskCall, app: str | None = None, host: str | None = None, force: bool = False) -> list[str]:
+    """Detect the project in this folder, and write its fabric.yaml, Procfile and fabfile.py."""
     from ..detect import detect, starter
 
-    folder, console = project_folder(c.config), Console()
+    folder, console = project_folder(call.c.config), call.console
     project = detect(folder)
     name = _name(project, app)
     _check(name.value, host)

@@ -1,4 +1,4 @@
-"""`fab logs`: what the app's processes and nginx write, of all hosts together."""
+"""`fab logs`: the logs of the app's processes and of nginx, of all hosts together."""
 
 from __future__ import annotations
 
@@ -6,56 +6,41 @@ import difflib
 from typing import TYPE_CHECKING, Any
 
 from ..agent.logs import NGINX
+from ..connection import requests
 from ..console import Console
 from ..contract.events import Event
 from ..errors import HostsmithError, InterruptedRunError, UsageError
-from ..fab.task import task
-from ..fleet.fleet import Fleet, Member
+from ..fab.task import TaskCall, task
+from ..fleet import Fleet, Member
 from ..inventory.processes import processes
-from ..inventory.project import load
-from ..inventory.targets import Limits, Target, targets
+from ..inventory.targets import Target
 
 if TYPE_CHECKING:
-    from invoke.context import Context
-
     from ..settings import Settings
 
 
 @task(
     help={
-        "process": "Only the logs of this process, or of these: web,nginx. Without it: of all the app's processes.",
-        "lines": "So many of the last lines of each log.",
-        "follow": "Go on with what is written, until Ctrl-C.",
+        "process": "Only the logs of this process, or of these: web,nginx; by default, of all the app's processes.",
+        "lines": "How many of the last lines of each log.",
+        "follow": "Continue with new lines until Ctrl-C.",
     },
     short={"lines": "n", "follow": "f"},
 )
-def logs(
-    c: Context,
-    role: str | None = None,
-    host: str | None = None,
-    exclude: str | None = None,
-    process: str | None = None,
-    lines: str = "100",
-    follow: bool = False,
-) -> None:
+def logs(call: TaskCall, process: str | None = None, lines: str = "100", follow: bool = False) -> None:
     """Show the last lines of the logs of all hosts, merged by time."""
-    settings = load(c)
-    wanted = _wanted(process, settings)
+    wanted = _wanted(process, call.settings)
     number = _number(lines)
-    chosen = [target for target in targets(c, settings, Limits(role, host, exclude)) if _of_host(target, wanted)]
+    chosen = [target for target in call.hosts() if _of_host(target, wanted)]
     if not chosen:
-        raise UsageError(f"found no host with logs of {', '.join(wanted)}, expected one or more; see `fab hosts`")
-    console = Console()
-    # One that waits for its turn would not be followed at all.
-    at_once = len(chosen) if follow else settings.concurrency
-    with Fleet(chosen, console, at_once, None) as fleet:
+        raise UsageError(f"none of these hosts has logs of {', '.join(wanted)}; see `fab hosts`")
+    # A host that waited for another would not be followed at all.
+    with call.look(chosen, at_once=len(chosen) if follow else None, check=not follow) as fleet:
         ends = fleet.each(lambda member: _last(member, wanted, number))
-        _show(ends, console)
+        _show(ends, call.console)
         if follow and ends:
-            console.failures(fleet.reports)
-            _follow(fleet, wanted, {member: end["marks"] for member, end in ends.items()}, console)
-            return
-    fleet.check()
+            call.console.failures(fleet.reports)
+            _follow(fleet, wanted, {member: end["marks"] for member, end in ends.items()}, call.console)
 
 
 def _wanted(process: str | None, settings: Settings) -> list[str]:
@@ -89,7 +74,7 @@ def _of_host(target: Target, wanted: list[str]) -> list[str]:
 
 def _last(member: Member, wanted: list[str], lines: int) -> Any:
     names = _of_host(member.target, wanted)
-    return member.session.ask("log_lines", app=member.settings.app, names=names, lines=lines)
+    return member.ask("log_lines", app=member.settings.app, names=names, lines=lines)
 
 
 def _show(ends: dict[Member, Any], console: Console) -> None:
@@ -115,7 +100,9 @@ def _follow(fleet: Fleet, wanted: list[str], marks: dict[Member, dict[str, int]]
                     _line(member, event["name"], text, console)
 
         try:
-            member.session.follow(member.settings.app, _of_host(member.target, wanted), marks[member], show)
+            member.session.request(
+                requests.follow(member.settings.app, _of_host(member.target, wanted), marks[member]), show
+            )
         except InterruptedRunError:
             pass
         except HostsmithError as error:

@@ -1,4 +1,4 @@
-"""`fab maintenance.*`: visitors get a page that says so, instead of the app."""
+"""`fab maintenance.*`: a maintenance page for visitors in place of the app."""
 
 from __future__ import annotations
 
@@ -7,71 +7,53 @@ from typing import TYPE_CHECKING
 from invoke.collection import Collection
 
 from .. import recipes
+from ..connection import requests
 from ..connection.requests import whoami
-from ..console import Console
 from ..errors import FleetError, UsageError
-from ..fab.task import task
-from ..fleet.fleet import Fleet, Member
-from ..fleet.summary import told
-from ..inventory.project import load
-from ..inventory.targets import Limits, Target, targets
+from ..fab.task import JSON, TaskCall, task
+from ..fleet import Member
+from ..inventory.targets import Target
 from ..report import Report
 
 if TYPE_CHECKING:
-    from invoke.context import Context
-
     from ..contract.base import Resource
-    from ..settings import Settings
 
-_HELP = {"json": "Print one JSON document instead of lines."}
 _RETRY_AFTER = 600
 _LONGEST_WAIT = 30 * 24 * 3600
 
 
 @task(
+    JSON,
     help={
-        "message": "What the page says; it is shown as text.",
+        "message": "Text of the page.",
         "allow": "Addresses and small networks that see the app: 203.0.113.7,198.51.100.0/28.",
-        "retry-after": f"Seconds after which visitors and crawlers may come again; {_RETRY_AFTER} without it.",
-        **_HELP,
-    }
+        "retry-after": f"Seconds after which visitors and crawlers may come again; by default {_RETRY_AFTER}.",
+    },
 )
 def on(
-    c: Context,
-    message: str | None = None,
-    allow: str | None = None,
-    retry_after: str | None = None,
-    json: bool = False,
-    role: str | None = None,
-    host: str | None = None,
-    exclude: str | None = None,
+    call: TaskCall, message: str | None = None, allow: str | None = None, retry_after: str | None = None
 ) -> list[Report]:
-    """Answer 503 and a page instead of the app, on all web hosts or on none."""
-    settings = load(c)
+    """Answer with 503 and a maintenance page instead of the app, on all web hosts or on none."""
     begun = recipes.maintenance.maintenance(
-        settings,
+        call.settings,
         message or recipes.maintenance.MESSAGE,
         recipes.maintenance.addresses(allow),
         _seconds(retry_after),
         whoami(),
     )
-    return _everywhere(c, settings, Limits(role, host, exclude), begun, "maintenance.on", Console(quiet=json))
+    return _on_all_or_none(call, begun, "maintenance.on")
 
 
-@task(help=_HELP)
-def off(
-    c: Context, json: bool = False, role: str | None = None, host: str | None = None, exclude: str | None = None
-) -> list[Report]:
+@task(JSON)
+def off(call: TaskCall) -> list[Report]:
     """Serve the app again, on all web hosts."""
-    settings = load(c)
-    over = recipes.maintenance.no_maintenance(settings)
-    return _everywhere(c, settings, Limits(role, host, exclude), over, "maintenance.off", Console(quiet=json))
+    return _on_all_or_none(call, recipes.maintenance.no_maintenance(call.settings), "maintenance.off")
 
 
 def _seconds(text: str | None) -> int:
-    """What was given as --retry-after.
+    """Read --retry-after.
 
-    :raises UsageError: it is no number of seconds.
+    :raises UsageError: it is not a number of seconds.
     """
     if text is None:
         return _RETRY_AFTER
@@ -80,39 +62,32 @@ def _seconds(text: str | None) -> int:
     return int(text)
 
 
-def _everywhere(
-    c: Context, settings: Settings, limits: Limits, resource: Resource, what: str, console: Console
-) -> list[Report]:
-    """Have all web hosts go over to a state, or none."""
-    hosts = _web(targets(c, settings, limits))
-    shown = Fleet(hosts, console, settings.concurrency, f"{what} {settings.app}")
-    with told(console, what) as outcome, shown as fleet:
-        outcome.reports += fleet.reports
+def _on_all_or_none(call: TaskCall, resource: Resource, what: str) -> list[Report]:
+    """Bring all web hosts to a state, or none."""
+    with call.fleet(_web(call.hosts()), what) as fleet:
         fleet.connect()
         fleet.require("nothing has changed")
-        fleet.lock(what, settings.lock_timeout)
+        fleet.lock(what, call.settings.lock_timeout)
         fleet.require("nothing has changed")
         try:
             fleet.each(lambda member: member.converge("maintenance", [resource], hold=True))
             fleet.require("it is as it was on all hosts")
         except FleetError:
-            fleet.each(Member.put_back, [member for member in fleet.members if member.is_connected])
+            fleet.each(Member.revert, [member for member in fleet.members if member.is_connected])
             raise
-        fleet.each(lambda member: member.session.confirm())
-        fleet.require("`fab status` says how it is on each host")
-    return outcome.reports
+        fleet.each(lambda member: member.request(requests.confirm()))
+        fleet.require("`fab status` shows how it is on each host")
+    return fleet.reports
 
 
 def _web(found: list[Target]) -> list[Target]:
-    """Those with a web process, and so with nginx.
+    """Choose those with a web process, and so with nginx.
 
     :raises UsageError: none has one.
     """
     web = [target for target in found if "web" in target.processes]
     if not web:
-        raise UsageError(
-            "found no host that serves the site, expected one or more; see `fab hosts` for what runs where"
-        )
+        raise UsageError("none of these hosts serves the site; see `fab hosts` for what runs where")
     return web
 
 

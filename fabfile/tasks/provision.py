@@ -1,54 +1,37 @@
-"""`fab provision`: bring hosts to what their roles need."""
+"""`fab provision`: hosts brought to what their roles need."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from .. import recipes
-from ..console import Console
-from ..converging import work_through
+from ..converging import converge_targets
 from ..errors import DriftError
-from ..fab.task import task
+from ..fab.task import JSON, TaskCall, task
 from ..inventory.addresses import with_addresses
-from ..inventory.project import load
-from ..inventory.targets import Limits, targets
 from ..report import Report
-
-if TYPE_CHECKING:
-    from invoke.context import Context
 
 
 @task(
+    JSON,
     help={
-        "dry-run": "Say what would change, with diffs, and touch nothing.",
-        "check": "As --dry-run, but exit with 2 when something would change.",
-        "json": "Print one JSON document instead of lines.",
-    }
+        "dry-run": "Show what would change, with diffs, and change nothing.",
+        "check": f"As --dry-run, but exit with status {DriftError.exit_code} if something would change.",
+    },
 )
-def provision(
-    c: Context,
-    dry_run: bool = False,
-    check: bool = False,
-    json: bool = False,
-    role: str | None = None,
-    host: str | None = None,
-    exclude: str | None = None,
-) -> list[Report]:
+def provision(call: TaskCall, dry_run: bool = False, check: bool = False) -> list[Report]:
     """Bring hosts to what their roles need; safe to rerun."""
-    settings = with_addresses(load(c), c.config)
-    console = Console(quiet=json)
-    hosts = targets(c, settings, Limits(role, host, exclude))
+    settings = with_addresses(call.settings, call.c.config)
+    hosts = call.hosts(settings)
     resources = {target.label: recipes.provision(target.settings, target.roles) for target in hosts}
-
-    reports = work_through(
+    reports = converge_targets(
         hosts,
         settings,
-        console,
+        call.console,
         lambda target: resources[target.label],
-        "`fab provision` again goes on from there",
+        "`fab provision` again continues from there",
         "provision",
         dry_run=dry_run or check,
     )
+    call.document["hosts"] = [report.to_json() for report in reports]
     if check and (changed := [report.host for report in reports if report.changed]):
-        raise DriftError(f"not as it should be: {', '.join(changed)}")
+        raise DriftError(f"not as it should be: {', '.join(changed)}", hosts=changed)
     return reports

@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import views
-from ..console import Console, print_json
-from ..fab.task import task
-from ..fleet.fleet import Fleet
-from ..inventory.project import load
-from ..inventory.targets import Limits, targets, with_app
-
-if TYPE_CHECKING:
-    from invoke.context import Context
+from ..fab.task import JSON, TaskCall, task
 
 _COLUMNS = ("HOST", "PROCESS", "STATE", "PID", "UPTIME", "MEMORY", "RELEASE")
 
 
-@task(help={"json": "Print one JSON document instead of a table."})
-def ps(
-    c: Context, role: str | None = None, host: str | None = None, exclude: str | None = None, json: bool = False
-) -> dict[str, list[dict[str, Any]]]:
+@task(JSON)
+def ps(call: TaskCall) -> dict[str, list[dict[str, Any]]]:
     """List each process of the app on each host: state, age, memory and release."""
-    settings = load(c)
-    console = Console(quiet=json)
-    with Fleet(
-        with_app(targets(c, settings, Limits(role, host, exclude))), console, settings.concurrency, None
-    ) as fleet:
-        found = fleet.each(lambda member: member.session.ask("app_processes", app=settings.app))
+    with call.look(call.app_hosts()) as fleet:
+        found = fleet.each(lambda member: member.ask("app_processes", app=call.settings.app))
     answers: dict[str, list[dict[str, Any]]] = {member.label: answer for member, answer in found.items()}
-    if json:
-        print_json(answers)
-    else:
-        rows = [(console.name(label), process) for label, each in answers.items() for process in each]
-        console.table(_COLUMNS, [_row(*row) for row in rows], [_style(process) for _, process in rows])
-    fleet.check()
+    call.document["hosts"] = answers
+    rows = [(call.console.name(label), process) for label, each in answers.items() for process in each]
+    call.console.table(_COLUMNS, [_row(*row) for row in rows], [_style(process) for _, process in rows])
     return answers
 
 

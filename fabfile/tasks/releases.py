@@ -1,48 +1,37 @@
-"""`fab releases`: what has been deployed, and what can be gone back to."""
+"""`fab releases`: the releases of the app, and which of them a rollback can use."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import views
-from ..console import Console, print_json
+from ..console import Console
 from ..deployment import migrations
 from ..deployment.releases import short, state
-from ..fab.task import task
-from ..fleet.fleet import Fleet, Member
+from ..fab.task import JSON, TaskCall, task
+from ..fleet import Member
 from ..hostkit.app.layout import Record
-from ..inventory.project import load
-from ..inventory.targets import Limits, targets
-
-if TYPE_CHECKING:
-    from invoke.context import Context
 
 _STYLES = {"live": "bold green", "failed": "red", "bad": "red"}
 
 
-@task(help={"json": "Print one JSON document instead of a table."})
-def releases(
-    c: Context, role: str | None = None, host: str | None = None, exclude: str | None = None, json: bool = False
-) -> dict[str, list[dict[str, Any]]]:
+@task(JSON)
+def releases(call: TaskCall) -> dict[str, list[dict[str, Any]]]:
     """List releases: revision, subject, who, when, and state."""
-    settings = load(c)
-    console = Console(quiet=json)
-    found = [target for target in targets(c, settings, Limits(role, host, exclude)) if target.processes]
-    with Fleet(found, console, settings.concurrency, None) as fleet:
-        answers = fleet.each(_listing)
-    listings = {member.label: rows for member, rows in answers.items()}
-    if json:
-        print_json(listings)
-    if not found:
-        console.say(f"none of these hosts runs {settings.app}")
-    for names, rows in views.listing.alike(console, answers):
-        _print(console, _title(names, len(found)), rows)
-    fleet.check()
-    return listings
+    hosts = [target for target in call.hosts() if target.processes]
+    with call.look(hosts) as fleet:
+        found = fleet.each(_listing)
+    answers = {member.label: rows for member, rows in found.items()}
+    call.document["hosts"] = answers
+    if not hosts:
+        call.console.say(f"none of these hosts runs {call.settings.app}")
+    for names, rows in views.listing.alike(call.console, found):
+        _print(call.console, _title(names, len(hosts)), rows)
+    return answers
 
 
 def _listing(member: Member) -> list[dict[str, Any]]:
-    found = member.session.ask("releases", app=member.settings.app)
+    found = member.ask("releases", app=member.settings.app)
     records = [Record(**data) for data in found["records"]]
     past = migrations.history([found])
     return [

@@ -10,76 +10,60 @@ from typing import TYPE_CHECKING
 from invoke.collection import Collection
 
 from .. import sandbox as sandboxes
-from ..console import Console, print_json
-from ..fab.task import task
+from ..fab.task import JSON, TaskCall, task
 from ..settings.fabric_config import project_folder
 
 if TYPE_CHECKING:
-    from invoke.context import Context
-
     from ..sandbox import Host, Sandbox
 
-_JSON = "Print one JSON document instead of a table."
 _STYLES = {"running": "green", "stopped": "dim"}
 
 
 @task(
+    JSON,
+    hosts=False,
     help={
-        "count": "How many hosts: sandbox-1 to sandbox-<count>. Without it: those there are, or one.",
-        "suite": "What a new host runs: bookworm, trixie, noble, ... Without it: what this machine runs.",
-        "json": _JSON,
-    }
+        "count": "How many hosts: sandbox-1 to sandbox-<count>; by default, the existing ones, or one.",
+        "suite": "Distribution of new hosts: bookworm, trixie, noble, ...; by default, that of this machine.",
+    },
 )
-def up(c: Context, count: int | None = None, suite: str | None = None, json: bool = False) -> list[Host]:
-    """Boot disposable hosts on this machine, to rehearse on."""
-    hosts = _sandbox(c).up(_number(count), suite, progress=_progress(json))
-    if json:
-        _print_json(hosts)
-        return hosts
-    console = Console()
-    _print(console, hosts)
-    console.say(f"\nNext: fab -H {','.join(host.name for host in hosts)} provision deploy", style="dim")
+def up(call: TaskCall, count: int | None = None, suite: str | None = None) -> list[Host]:
+    """Boot disposable hosts on this machine for rehearsals."""
+    hosts = _sandbox(call).up(_number(count), suite, progress=_progress(call))
+    _show(call, hosts)
+    call.console.say(f"\nNext: fab -H {','.join(host.name for host in hosts)} provision deploy", style="dim")
     return hosts
 
 
-@task(name="list", help={"json": _JSON})
-def list_(c: Context, json: bool = False) -> list[Host]:
+@task(JSON, hosts=False, name="list")
+def list_(call: TaskCall) -> list[Host]:
     """List this project's disposable hosts."""
-    hosts = _sandbox(c).hosts()
-    if json:
-        _print_json(hosts)
-    elif hosts:
-        _print(Console(), hosts)
-    else:
-        Console().say("no sandbox hosts; `fab sandbox.up` makes the first")
+    hosts = _sandbox(call).hosts()
+    _show(call, hosts, "no sandbox hosts; `fab sandbox.up` makes the first")
     return hosts
 
 
-@task(help={"json": _JSON})
-def down(c: Context, json: bool = False) -> list[Host]:
+@task(JSON, hosts=False)
+def down(call: TaskCall) -> list[Host]:
     """Shut the disposable hosts down; their disks stay."""
-    sandbox = _sandbox(c)
+    sandbox = _sandbox(call)
     sandbox.down()
     hosts = sandbox.hosts()
-    if json:
-        _print_json(hosts)
-    elif hosts:
-        _print(Console(), hosts)
-    else:
-        Console().say("no sandbox hosts to shut down")
+    _show(call, hosts, "no sandbox hosts to shut down")
     return hosts
 
 
 @task(
+    JSON,
+    hosts=False,
     help={
         "name": "Remove only this host.",
         "gone": "Remove also the hosts of projects whose folder no longer exists.",
-        "json": "Print one JSON document of what was removed.",
-    }
+    },
 )
-def destroy(c: Context, name: str | None = None, gone: bool = False, json: bool = False) -> list[str]:
-    """Remove the disposable hosts and all they left here."""
-    sandbox = _sandbox(c)
+def destroy(call: TaskCall, name: str | None = None, gone: bool = False) -> list[str]:
+    """Remove the disposable hosts and everything they left on this machine."""
+    sandbox = _sandbox(call)
     removed = [name] if name else [host.name for host in _readable_hosts(sandbox)]
     sandbox.destroy(name)
     for abandoned in sandboxes.abandoned() if gone else ():
@@ -87,15 +71,13 @@ def destroy(c: Context, name: str | None = None, gone: bool = False, json: bool 
         abandoned.destroy()
     if not name:
         sandboxes.remove_unused_bases()
-    if json:
-        print_json({"removed": removed})
-    else:
-        Console().say("\n".join(f"removed {one}" for one in removed) or "no sandbox hosts to remove")
+    call.document["removed"] = removed
+    call.console.say("\n".join(f"removed {one}" for one in removed) or "no sandbox hosts to remove")
     return removed
 
 
-def _sandbox(c: Context) -> Sandbox:
-    return sandboxes.Sandbox(project_folder(c.config))
+def _sandbox(call: TaskCall) -> Sandbox:
+    return sandboxes.Sandbox(project_folder(call.c.config))
 
 
 def _readable_hosts(sandbox: Sandbox) -> list[Host]:
@@ -109,9 +91,9 @@ def _readable_hosts(sandbox: Sandbox) -> list[Host]:
 
 
 def _number(count: object) -> int | None:
-    """What was given as --count; Invoke passes text for an option without a default.
+    """Read --count; Invoke passes text for an option without a default.
 
-    :raises UsageError: it is no number.
+    :raises UsageError: it is not a number.
     """
     from ..errors import UsageError
 
@@ -121,25 +103,29 @@ def _number(count: object) -> int | None:
         raise UsageError(f"--count is {count!r}, expected a number of hosts, like 2") from None
 
 
-def _progress(json: bool) -> Callable[[str], None]:
-    """Where progress goes: out of the way of a JSON document."""
+def _progress(call: TaskCall) -> Callable[[str], None]:
+    """Choose the output for progress: standard error beside a JSON document."""
 
     def to_stderr(text: str) -> None:
         sys.stderr.write(f"{text}\n")
 
-    return to_stderr if json else Console().say
+    return to_stderr if call.json else call.console.say
 
 
-def _print_json(hosts: list[Host]) -> None:
-    print_json({"hosts": [asdict(host) for host in hosts]})
+def _show(call: TaskCall, hosts: list[Host], none: str = "") -> None:
+    """List hosts.
 
-
-def _print(console: Console, hosts: list[Host]) -> None:
+    :param none: shown when there are none.
+    """
+    call.document["hosts"] = [asdict(host) for host in hosts]
+    if not hosts:
+        call.console.say(none)
+        return
     rows = [(host.name, host.address, host.suite, host.state, host.image or "") for host in hosts]
     images = any(host.image for host in hosts)
     columns = ("HOST", "ADDRESS", "SUITE", "STATE", "IMAGE")
     width = 5 if images else 4
-    console.table(columns[:width], [row[:width] for row in rows], [_STYLES[host.state] for host in hosts])
+    call.console.table(columns[:width], [row[:width] for row in rows], [_STYLES[host.state] for host in hosts])
 
 
 ns = Collection("sandbox", up, list_, down, destroy)

@@ -8,56 +8,38 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .. import recipes
-from ..deployment.redeploy import Live, SameCode
+from ..deployment.deployment import Rollout
+from ..deployment.redeploy import Current
 from ..errors import UsageError
-from ..fab import words as command_line
-from ..fab.task import task
-from ..inventory.project import load
-from ..inventory.targets import Limits
+from ..fab.task import BATCH, JSON, SKIP_UNREACHABLE, TaskCall, task
 from ..report import Report
 
 if TYPE_CHECKING:
-    from invoke.context import Context
-
     from ..settings import Settings
 
 _LARGEST = 100
 
 
 @task(
+    BATCH,
+    SKIP_UNREACHABLE,
+    JSON,
+    arguments="PROCESS=NUMBER ...",
     help={
-        "words": "Written without the flag: process=number, such as worker=3; 0 for none; for web gunicorn's workers.",
-        "batch": "Hosts that switch at the same time: a number or a percentage; without it, `batch` of the settings.",
-        "skip-unreachable": "Go on without hosts that are away; they lag behind until the next deploy.",
+        "words": "Such as worker=3; 0 for none; for web, the number of gunicorn's workers.",
         "yes": "Do not ask before values of one host replace those of others.",
-        "json": "Print one JSON document instead of lines.",
-    }
+    },
 )
-def scale(
-    c: Context,
-    words: str = "",
-    batch: str | None = None,
-    skip_unreachable: bool = False,
-    yes: bool = False,
-    json: bool = False,
-    role: str | None = None,
-    host: str | None = None,
-    exclude: str | None = None,
-) -> list[Report]:
-    """Say how many of each process run on each host: a release of the same code, kept over the next deploys."""
-    settings = load(c).in_batches(batch)
-    numbers = _numbers(command_line.split(words), settings)
+def scale(call: TaskCall, words: Sequence[str] = (), yes: bool = False) -> list[Report]:
+    """Set how many of each process run per host; later deploys keep the numbers."""
+    numbers = _numbers(words, call.settings)
 
-    def work(live: Live) -> str | None:
-        before = live.variables
+    def choose(current: Current) -> Rollout | None:
+        before = current.variables
         after = replace(before, scale={**before.scale, **numbers})
-        if live.has(after):
-            return None
-        return live.again(f"scale {_written(numbers)}", after)
+        return None if current.has(after) else current.again(f"scale {_written(numbers)}", after)
 
-    return SameCode(
-        c, settings, Limits(role, host, exclude), skip_unreachable=skip_unreachable, json=json, yes=yes
-    ).run("scale", work)
+    return call.redeploy("scale", choose, yes)
 
 
 def _written(numbers: Mapping[str, int]) -> str:
@@ -65,12 +47,12 @@ def _written(numbers: Mapping[str, int]) -> str:
 
 
 def _numbers(words: Sequence[str], settings: Settings) -> dict[str, int]:
-    """How many of each process are asked for.
+    """Read the numbers of processes.
 
-    :raises UsageError: a word is something else, or there cannot be so many.
+    :raises UsageError: a word is something else, or the number is not possible.
     """
     if not words:
-        raise UsageError("found no process, expected process=number, such as `fab scale worker=3`")
+        raise UsageError("there is no process to scale; write process=number, such as `fab scale worker=3`")
     found = {}
     for word in words:
         name, _, number = word.partition("=")
@@ -88,6 +70,6 @@ def _require_possible(name: str, number: int, settings: Settings) -> None:
     if name == "web" and not number:
         raise UsageError("web=0: expected 1 or more, since a site without it could not be healthy")
     if name == "web" and not recipes.servers.is_gunicorn(settings.processes["web"].command):
-        raise UsageError("web: it is not gunicorn that serves the site, expected that; its own options say how many")
+        raise UsageError("web: only gunicorn can be scaled here; set the number of workers in the server's own options")
     if settings.processes[name].singleton and number > 1:
         raise UsageError(f"{name}={number}: expected 0 or 1, since {name} is a singleton")

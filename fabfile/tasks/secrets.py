@@ -11,19 +11,16 @@ from ..console import Console
 from ..environment.secret_file import NAME, Key, write_private
 from ..environment.secret_key import VARIABLE, find_key, key_path, secret_file
 from ..errors import SecretsError
-from ..fab.task import task
-from ..inventory.project import load
+from ..fab.task import TaskCall, task
 
 if TYPE_CHECKING:
-    from invoke.context import Context
-
     from ..settings import Settings
 
 
-@task()
-def init(c: Context) -> None:
+@task(hosts=False)
+def init(call: TaskCall) -> None:
     """Make secrets.enc.yaml, and a key to it that stays out of the repository."""
-    settings = load(c)
+    settings = call.settings
     file = secret_file(settings)
     if file.exists:
         raise SecretsError(f"found {NAME} already; `fab secrets.edit` changes it, `fab secrets.rotate` its key")
@@ -38,10 +35,10 @@ def init(c: Context) -> None:
     console.say(f"Commit the file. Give the key to colleagues and to CI, there in the variable {VARIABLE}.")
 
 
-@task()
-def edit(c: Context) -> None:
+@task(hosts=False)
+def edit(call: TaskCall) -> None:
     """Change what is in secrets.enc.yaml, in $EDITOR."""
-    settings = load(c)
+    settings = call.settings
     file, key = secret_file(settings), find_key(settings)
     before = file.read(key)
     after = environment.editor.edited(before, f"{NAME} of {settings.app}: each line is a variable of the app")
@@ -52,10 +49,10 @@ def edit(c: Context) -> None:
     console.say(f"{NAME}: changed {', '.join(names)}; deploy to use it" if names else f"{NAME}: nothing to change")
 
 
-@task()
-def rotate(c: Context) -> None:
+@task(hosts=False)
+def rotate(call: TaskCall) -> None:
     """Encrypt secrets.enc.yaml with a new key, as when a colleague leaves."""
-    settings = load(c)
+    settings = call.settings
     file = secret_file(settings)
     values = file.read(find_key(settings))
     path = key_path(settings)

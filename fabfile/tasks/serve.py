@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .. import recipes
-from ..console import Console
 from ..errors import UsageError
-from ..fab import words as words_
-from ..fab.task import task
-from ..inventory.project import load
+from ..fab.task import TaskCall, task
 from ..inventory.roles import ALL_ROLES
 
 if TYPE_CHECKING:
-    from invoke.context import Context
-
     from ..settings import Settings
 
 _PORT = 8000
 
 
 @task(
+    hosts=False,
+    arguments="[PROCESS ...]",
     help={
-        "words": "Written without the flag: the processes that are started. Without it: all.",
-        "port": f"Where the site is on 127.0.0.1; {_PORT} without it.",
+        "words": "The processes to start; by default, all.",
+        "port": f"Port of the site on 127.0.0.1; by default {_PORT}.",
         "release": "Run the `release` process first, as a deploy does.",
         "no-services": "Start no services, such as a database.",
-    }
+    },
 )
 def serve(
-    c: Context, words: str = "", port: str | None = None, release: bool = False, no_services: bool = False
+    call: TaskCall,
+    words: Sequence[str] = (),
+    port: str | None = None,
+    release: bool = False,
+    no_services: bool = False,
 ) -> None:
     """Run the app's processes and services on this machine, until Ctrl-C."""
     import asyncio
@@ -39,16 +41,15 @@ def serve(
     from ..local.twin import COLLECT, RELEASE, Plan, Twin, collects
     from ..local.variables import local_env
 
-    settings = load(c)
-    # What a deploy would refuse is told here, too.
+    settings, console = call.settings, call.console
+    # What a deploy would refuse is refused here, too.
     recipes.release.configuration(settings, ALL_ROLES, RELEASE)
-    processes = _chosen(words_.split(words), settings)
+    processes = _chosen(words, settings)
     if release and "release" not in settings.processes:
-        raise UsageError("--release: found no process `release`, expected one in the Procfile or in `processes`")
+        raise UsageError("--release: there is no process `release` in the Procfile or in `processes`")
     own = local_env(settings.project)
     services = [] if no_services else instances(settings, own)
     plan = Plan(settings, processes, _number(port), release, services, own)
-    console = Console()
     once = [*(["release"] if release else []), *([COLLECT] if "web" in processes and collects(settings) else [])]
     labels = [*(instance.service.name for instance in services), *once, *processes]
 
@@ -64,8 +65,8 @@ def serve(
         asyncio.run(run())
 
 
-def _chosen(names: list[str], settings: Settings) -> list[str]:
-    """The processes that are asked for; all of them when none is.
+def _chosen(names: Sequence[str], settings: Settings) -> list[str]:
+    """Choose the named processes; all of them when none is named.
 
     :raises UsageError: there is no such process.
     """
@@ -81,9 +82,9 @@ def _chosen(names: list[str], settings: Settings) -> list[str]:
 
 
 def _number(port: str | None) -> int:
-    """What was given as --port.
+    """Read --port.
 
-    :raises UsageError: it is no number of a port.
+    :raises UsageError: it is not a port number.
     """
     if port is None:
         return _PORT

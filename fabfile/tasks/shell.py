@@ -1,40 +1,32 @@
-"""`fab shell`: a program of the app's on this terminal, such as Django's shell."""
+"""`fab shell`: a program of the app on this terminal, such as Django's shell."""
 
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
 
 from invoke.exceptions import Exit
 
-from ..console import Console
 from ..errors import ReleaseError
 from ..fab import remainder
-from ..fab.task import task
-from ..fleet.fleet import Fleet
+from ..fab.task import TaskCall, task
 from ..hostkit.app.layout import Layout
-from ..inventory.project import load
-from ..inventory.targets import Limits
-from .run import CommandTask, chosen
-
-if TYPE_CHECKING:
-    from invoke.context import Context
+from .run import chosen
 
 # Root becomes the app's user by itself, others by sudo, which asks for a password on this very terminal.
 _AS_APP = '[ "$(id -u)" = 0 ] && exec runuser -u "$0" -- "$@"; exec sudo -u "$0" -- "$@"'
 
 
-@task(klass=CommandTask)
-def shell(c: Context, role: str | None = None, host: str | None = None, exclude: str | None = None) -> None:
-    """A Python shell in the live release: Django's, or the command after `--`, on this terminal."""
+@task(takes_remainder=True)
+def shell(call: TaskCall) -> None:
+    """Open a Python shell in the live release: Django's, or the command after `--`, on this terminal."""
     from ..connection import terminal
 
     terminal.check()
-    settings = load(c)
-    targets = chosen(c, settings, Limits(role, host, exclude), once=True)
-    with Fleet(targets, Console(), settings.concurrency, None) as fleet:
-        live = fleet.each(lambda member: member.session.ask("live_release", app=settings.app))
-        fleet.check()
+    settings = call.settings
+    targets = chosen(call, once=True)
+    with call.look(targets) as fleet:
+        live = fleet.each(lambda member: member.ask("live_release", app=settings.app))
+    fleet.check()
     if not all(live.values()):
         raise ReleaseError(f"no release of {settings.app} is live on {targets[0].label}; run `fab deploy` first")
     default = ["python", "manage.py", "shell"] if settings.is_django else ["python"]

@@ -1,48 +1,38 @@
-"""`fab status`: what is live on each host, what runs, and whether it is well."""
+"""`fab status`: the live release of each host, its processes, and its health."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from .. import recipes, views
-from ..console import Console, print_json
+from ..console import Console
 from ..contract import wire
 from ..errors import HostsmithError, SettingsError
-from ..fab.task import task
-from ..fleet.fleet import Fleet, Member
+from ..fab.task import JSON, TaskCall, task
+from ..fleet import Member
 from ..inventory.addresses import with_addresses
 from ..inventory.processes import balances
-from ..inventory.project import load
 from ..inventory.roles import ALL_ROLES
-from ..inventory.targets import Limits, targets
 
 if TYPE_CHECKING:
-    from invoke.context import Context
-
     from ..views.overview import Answer
 
 
-@task(help={"json": "Print one JSON document instead of a table."})
-def status(
-    c: Context, role: str | None = None, host: str | None = None, exclude: str | None = None, json: bool = False
-) -> dict[str, Any]:
+@task(JSON)
+def status(call: TaskCall) -> dict[str, Any]:
     """Show each host's release, processes, health, disk, lag and drift."""
-    settings, no_plan = load(c), ""
+    settings, no_plan = call.settings, ""
     try:
-        settings = with_addresses(settings, c.config)
+        settings = with_addresses(settings, call.c.config)
     except SettingsError as error:
-        # A look is wanted most when something is wrong.
+        # The status is needed most when something is wrong.
         no_plan = str(error)
-    console = Console(quiet=json)
-    with Fleet(targets(c, settings, Limits(role, host, exclude)), console, settings.concurrency, None) as fleet:
+    with call.look(call.hosts(settings)) as fleet:
         seen = fleet.each(lambda member: _look(member, no_plan))
     views.overview.compare(seen.values())
     answers = {member.label: seen.get(member) or _silent(member) for member in fleet.members}
-    if json:
-        print_json(answers)
-    else:
-        _print({console.name(label): answer for label, answer in answers.items()}, console)
-    fleet.check()
+    call.document["hosts"] = answers
+    _print({call.console.name(label): answer for label, answer in answers.items()}, call.console)
     return answers
 
 
@@ -54,7 +44,7 @@ def _look(member: Member, no_plan: str) -> Answer:
     settings, roles = member.settings, member.target.roles
     here = member.target.processes
     health = wire.dump(recipes.release.health_check(settings)) if "web" in here else None
-    answer = member.session.ask("status", app=settings.app, health=health)
+    answer = member.ask("status", app=settings.app, health=health)
     if balances(settings, roles) and not answer["servers"]:
         answer["problem"] = answer["problem"] or "HAProxy is not running; `fab provision` sets it up"
     drift, drift_problem = (None, no_plan) if no_plan else _drift(member)

@@ -1,26 +1,16 @@
-"""`fab unlock`: end the runs that hold the hosts' locks."""
+"""`fab unlock`: an end to the runs that hold the hosts' locks."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ..console import Console
-from ..fab.task import task
-from ..fleet.fleet import Fleet
-from ..inventory.project import load
-from ..inventory.targets import Limits, targets
-
-if TYPE_CHECKING:
-    from invoke.context import Context
+from ..fab.task import JSON, TaskCall, task
 
 
-@task()
-def unlock(c: Context, role: str | None = None, host: str | None = None, exclude: str | None = None) -> None:
+@task(JSON)
+def unlock(call: TaskCall) -> None:
     """End the run that holds a host's lock."""
-    settings = load(c)
-    console = Console()
-    with Fleet(targets(c, settings, Limits(role, host, exclude)), console, settings.concurrency, None) as fleet:
-        holders = fleet.each(lambda member: member.session.ask("break_lock"))
+    with call.look(call.hosts()) as fleet:
+        holders = fleet.each(lambda member: member.ask("break_lock"))
+    call.document["hosts"] = {member.label: {"ended": ended} for member, ended in holders.items()}
     for member, ended in holders.items():
-        console.say(f"{console.name(member.label)}: " + (f"ended {ended}" if ended else "nobody holds the lock"))
-    fleet.check()
+        name = call.console.name(member.label)
+        call.console.say(f"{name}: " + (f"ended {ended}" if ended else "nobody holds the lock"))

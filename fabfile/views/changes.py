@@ -17,7 +17,7 @@ from .listing import Line
 if TYPE_CHECKING:
     from ..contract.base import Resource
     from ..environment.variables import Given
-    from ..fleet.fleet import Member
+    from ..fleet import Member
 
 _WORDS = {"changed": ("change", "green"), "ran": ("run", "cyan")}
 
@@ -113,11 +113,11 @@ def plan_of(member: Member, pending: Pending | None, given: Given) -> Plan:
     if pending is None or pending.release is None:
         return Plan(pending, (), Names(), starts, provision)
     # The files name the release that they are of, so they are planned as those of the live one.
-    kept = variables.ask(member.session, settings.app)
+    kept = member.request(variables.kept(settings.app))
     scaled = settings.scaled(kept.variables.scale)
     configuration = _would(member, [recipes.release.configuration(scaled, roles, pending.release)])
     # Not what it was given, but what it has: somebody may have edited it.
-    running = member.session.ask("running_variables", app=settings.app)
+    running = member.ask("running_variables", app=settings.app)
     wanted = variables.wanted(given, [kept]).variables.all()
     names = _names(running, {name: variable.text for name, variable in wanted.items()})
     return Plan(pending, configuration, names, starts, provision)

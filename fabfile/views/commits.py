@@ -14,7 +14,7 @@ from ..hostkit.programs.history import Commit, Difference
 from .listing import Line
 
 if TYPE_CHECKING:
-    from ..fleet.fleet import Fleet, Member
+    from ..fleet import Fleet, Member
     from ..settings import Settings
 
 # So many commits are shown of either kind.
@@ -96,8 +96,8 @@ def note_of(found: Iterable[Pending]) -> str:
 
 def _live(fleet: Fleet) -> dict[Member, dict[str, Any] | None]:
     """The record of the live release on each host that runs the app."""
-    with_app = [member for member in fleet.well if member.target.processes]
-    return fleet.each(lambda member: member.session.ask("live_release", app=member.settings.app), with_app)
+    with_app = [member for member in fleet.healthy if member.target.processes]
+    return fleet.each(lambda member: member.ask("live_release", app=member.settings.app), with_app)
 
 
 def _from_here(
@@ -132,7 +132,7 @@ def _from_afar(
     first = next(iter(records))
     since = sorted({_commit(record["revision"]) for record in records.values()})
     answers = fleet.each(
-        lambda member: member.session.ask(
+        lambda member: member.ask(
             "history",
             app=settings.app,
             url=wire.dump(settings.source_url),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .. import recipes
 from ..agent.doctor import Finding, finding
-from ..fleet.fleet import Member
+from ..fleet import Member
 from ..inventory.processes import balances
 from . import doctor as report
 
@@ -26,14 +26,13 @@ def examined(member: Member, no_plan: str) -> list[Finding]:
     services = ["supervisor"] if member.target.processes else []
     services += ["nginx"] if "web" in roles else []
     services += ["haproxy"] if balances(settings, roles) else []
-    session = member.session
     rules = [] if no_plan else recipes.hardening.firewall_rules(settings, roles)
     known = [f"{rule.port}/{rule.protocol}" for rule in rules]
-    answer: list[Finding] = session.ask("examine", services=services, open_ports=known, firewall=on)
+    answer: list[Finding] = member.ask("examine", services=services, open_ports=known, firewall=on)
     answer += _asked_for(member)
     # Asked apart, since the other answers take their time.
     asked = time.time()
-    clock = report.clock(asked, session.ask("clock"), time.time())
+    clock = report.clock(asked, member.ask("clock"), time.time())
     if no_plan:
         return [*answer, clock, finding("hardening", "wrong", no_plan)]
     in_container = any(each["check"] == "time sync" and each["state"] == "none" for each in answer)
@@ -49,7 +48,7 @@ def _asked_for(member: Member) -> Iterator[Finding]:
     from ..inventory.placement import services as all_of
 
     checks = {each.name: each.check() for each in all_of(settings) if runs_on(settings, each, member.target.roles)}
-    problems = member.session.ask("check", commands=checks)
+    problems = member.ask("check", commands=checks)
     for name in checks:
         if name in problems:
             yield finding(name, "wrong", problems[name], f"`systemctl --failed` and the log of {name} say more")

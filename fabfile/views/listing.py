@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from ..console import Console
 
 if TYPE_CHECKING:
-    from ..fleet.fleet import Fleet, Member
+    from ..fleet import Fleet, Member
 
 T = TypeVar("T")
 
