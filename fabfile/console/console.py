@@ -221,7 +221,7 @@ class Console:
         :raises UsageError: nobody does.
         """
         if self.quiet or not (sys.stdin.isatty() and sys.stdout.isatty()):
-            raise UsageError(f"{question}\nfound no terminal to ask at; if so, say it with --yes")
+            raise UsageError(f"{question}\ncannot ask for confirmation without a terminal; pass --yes to go ahead")
         with self._lock, self._live.away() if self._live else contextlib.nullcontext():
             self.say(f"{question} [y/N]", style="yellow")
             return sys.stdin.readline().strip().lower() in ("y", "yes")

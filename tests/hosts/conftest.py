@@ -137,6 +137,10 @@ class Answer:
     body: str
 
 
+# Tasks whose document has no more than what each host answered.
+LISTINGS = ("status", "ps", "releases", "backups", "config.get", "pending", "plan", "hosts")
+
+
 @dataclass
 class Project:
     """A project's folder on this machine, with the git repository that it is deployed from."""
@@ -207,7 +211,11 @@ class Project:
         )
 
     def json(self, *arguments: str, status: int = 0) -> Any:
-        return json.loads(self.fab(*arguments, "--json", status=status).stdout)
+        """The document that a task prints; of one that lists hosts, that list."""
+        document = json.loads(self.fab(*arguments, "--json", status=status).stdout)
+        assert document["format"] == 1
+        assert document["ok"] is (status == 0), document
+        return document["hosts"] if arguments[0] in LISTINGS else document
 
     def releases(self) -> list[dict[str, str]]:
         """All releases on the host, oldest first."""

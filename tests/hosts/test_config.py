@@ -68,7 +68,7 @@ class Pair:
 
     def origins(self) -> dict[str, str]:
         """Where each variable is from, the same on both hosts."""
-        first, second = json.loads(self.fab("config.get", "--json").stdout).values()
+        first, second = json.loads(self.fab("config.get", "--json").stdout)["hosts"].values()
         assert first == second
         return {name: each["from"] for name, each in first.items()}
 
@@ -199,7 +199,7 @@ def test_a_host_that_joins_gets_the_values_of_the_others(pair: Pair) -> None:
     assert second.http("/JOINED").body == "from the others"
     assert second.http("/SESSION_KEY").body == key
     done = pair.fab("config.set", "ANOTHER=value", status=1)
-    assert "found different releases" in done.stderr
+    assert "the hosts have different releases" in done.stderr
     pair.fab("deploy")
     assert pair.served("JOINED") == ["from the others"] * 2
 
@@ -210,7 +210,7 @@ def test_mistakes_are_told_without_the_value(pair: Pair) -> None:
         (["config.set", "planted-s3cret=x"], "found a word that is no variable name"),
         (["config.set", "A", "B=planted-s3cret"], "A: found no value, and no terminal"),
         (["config.set", "A=@/nowhere"], "A: /nowhere: No such file"),
-        (["config.get", "NOWHERE"], "found no variable NOWHERE"),
+        (["config.get", "NOWHERE"], "there is no variable NOWHERE"),
     ):
         done = pair.fab(*arguments, status=2)
         assert problem in done.stderr

@@ -209,7 +209,7 @@ def test_a_release_with_a_migration_and_the_way_back(polls: Project) -> None:
     assert "does not know, and that a rollback does not undo: polls.0003_note" in refused.stderr
     assert "--yes" in refused.stderr
     keys = Keyboard(polls, "rollback")
-    keys.sees("go back all the same? [y/N]")
+    keys.sees("roll back anyway? [y/N]")
     keys.types("n\r")
     assert keys.ends() == 1
     assert polls.live() != first

@@ -140,7 +140,7 @@ def test_when_the_last_host_fails_the_others_go_back_and_no_request_is_dropped(t
         load.wait_for_everybody()
     assert load.failed == []
     assert "this host lacks a library" in done.stdout
-    assert "what was live before is live still" in done.stderr
+    assert "the previous release is still live" in done.stderr
     assert [line.split()[1] for line in done.stdout.splitlines()[-2:]] == ["reverted", "kept"]
     trio.assert_untouched(before)
     records = {row["id"]: row for rows in trio.project.json("releases").values() for row in rows}
@@ -189,7 +189,7 @@ def test_a_host_that_is_down_is_refused_or_left_behind_and_caught_up(trio: Trio,
     assert "no SSH connection" in trio.project.fab("deploy", status=1).stderr
     assert first.run("readlink /srv/hello/current").strip() == f"releases/{before[0]}"
     done = trio.project.fab("deploy", "--skip-unreachable")
-    assert "lags behind; the next deploy catches it up" in done.stdout
+    assert "still runs its previous release; the next deploy updates it" in done.stdout
     sandbox.start(second.name)
     second.wait_for_site()
     assert trio.live()[0] > trio.live()[1] == before[1]
@@ -248,7 +248,7 @@ def test_a_deploy_that_is_cut_off(trio: Trio, signum: signal.Signals, phase: str
     trio.assert_untouched(before)
     if signum == signal.SIGINT:
         assert "Traceback" not in errors
-        assert "what was half-way has been put back" in errors
+        assert "the unfinished step has been undone" in errors
         verdict = "reverted" if phase == "activate" else "kept"
         assert [line.split()[1] for line in out.splitlines()[-2:]] == [verdict, "kept"]
 

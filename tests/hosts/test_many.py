@@ -60,7 +60,7 @@ def test_a_projects_own_task_works_on_all_hosts_though_one_of_them_fails(pair: P
     first.run("touch /run/no-greeting")
     project.write("fabfile.py", OWN_TASK)
     failed = project.fab("greet", status=1).stderr
-    assert f"converge failed: {first.address}: the same task again goes on from there" in failed
+    assert f"converge failed: {first.address}: the same task again continues from there" in failed
     assert first.run("cat /etc/motd") == before
     assert second.run("cat /etc/motd") == "hello\n"
 

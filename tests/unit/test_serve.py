@@ -345,7 +345,7 @@ def test_a_service_that_cannot_be_started_is_told_of_unless_its_variables_are_gi
     [
         ({}, ["wbe"], "found 'wbe', expected processes out of web; did you mean web?"),
         ({}, ["release"], "the flag --release runs that"),
-        ({}, ["--release"], "--release: found no process `release`"),
+        ({}, ["--release"], "--release: there is no process `release`"),
         ({}, ["--port", "http"], "--port: found 'http', expected a number from 1 to 65535"),
         ({"Procfile": "web: python -m http.server\n"}, [], "process web: found no `$SOCKET`"),
         ({"local.env": "A=1\nB C=2\nD='x\n"}, [], "local.env: line 2: found something else than `NAME=value`"),
