@@ -110,7 +110,7 @@ def _anchors(page: Path) -> frozenset[str]:
 
 def test_every_page_of_the_docs_is_linked_from_the_readme() -> None:
     linked = set(re.findall(r"\]\((docs/[\w.]+)", README.read_text()))
-    assert {str(page.relative_to(ROOT)) for page in PAGES if page.parent.name == "docs"} <= linked
+    assert {str(page.relative_to(ROOT)) for page in PAGES if page.parent == ROOT / "docs"} <= linked
 
 
 def test_the_page_of_tasks_is_what_fab_lists() -> None:
