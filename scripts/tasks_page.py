@@ -56,8 +56,9 @@ def page() -> str:
             hosts = flags & _HOSTS if flags >= _HOSTS else set()
             own = _quoted(flags - hosts - _COMMON - _INTERNAL)
             common = ", ".join(["hosts"] * bool(hosts) + [_quoted(flags & _COMMON)] * bool(flags & _COMMON))
-            meaning = str(hostsmith.ns[name].__doc__).splitlines()[0]
-            lines.append(f"| `fab {name}` | {meaning} | {own} | {common} |")
+            task = hostsmith.ns[name]
+            usage = f"{name} {getattr(task, 'arguments', '')}".strip()
+            lines.append(f"| `fab {usage}` | {str(task.__doc__).splitlines()[0]} | {own} | {common} |")
         sections.append("\n".join(lines) + "\n")
     return _HEAD + "\n".join(sections)
 
