@@ -44,6 +44,30 @@ Flags that several tasks have:
 
 """
 
+_TAIL = """
+## Exit status
+
+| Status | What it means |
+| --- | --- |
+| 0 | Success |
+| 1 | The work failed |
+| 2 | The command line or the settings are invalid |
+| 3 | `--check` found a difference |
+
+`fab run` and `fab manage` exit with the status of the command on the host.
+
+## JSON
+
+With `--json` a task prints one document, also when it fails:
+
+```json
+{"format": 1, "ok": false, "hosts": [], "error": {"kind": "settings", "message": "...", "host": null}}
+```
+
+`format` changes when a key is removed or changes its meaning. `ok` is false when the task failed; `error` then has the
+kind of error, its message, and the host if it is about one. The other keys depend on the task. Seconds are numbers.
+"""
+
 
 def page() -> str:
     """Write the page as text."""
@@ -60,7 +84,7 @@ def page() -> str:
             usage = f"{name} {getattr(task, 'arguments', '')}".strip()
             lines.append(f"| `fab {usage}` | {str(task.__doc__).splitlines()[0]} | {own} | {common} |")
         sections.append("\n".join(lines) + "\n")
-    return _HEAD + "\n".join(sections)
+    return _HEAD + "\n".join(sections) + _TAIL
 
 
 def _quoted(flags: set[str]) -> str:
