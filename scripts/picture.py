@@ -113,7 +113,7 @@ def main() -> None:
         sandbox = Sandbox(project)
         try:
             sandbox.up(1)
-            # A minute is a good time to wait for an app that starts, but nobody looks at a picture that long.
+            # A minute is a good time to wait for an app that starts, but too long for a picture.
             settings = project / "fabric.yaml"
             settings.write_text(settings.read_text().replace("/healthz\n", "/healthz\n  timeout: 5\n"))
             _run(project, "git init --quiet && git add . && git commit --quiet -m Hello && fab provision deploy")
