@@ -178,6 +178,19 @@ def test_only_the_pages_that_are_followed_have_commands_to_run() -> None:
             assert all("not run" in block.marks for block in blocks(page) if block.language == "console"), page
 
 
+@pytest.mark.parametrize(
+    ("page", "heading"),
+    [("README.md", "Development"), ("CONTRIBUTING.md", "Where a change goes"), ("docs/architecture.md", "The tree")],
+)
+def test_the_places_where_a_change_goes_exist(page: str, heading: str) -> None:
+    section = (ROOT / page).read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    # Folders, and modules and other files with a folder in front; `<noun>.py` stands for any.
+    named = re.findall(r"`((?:[\w.]+/)+(?:[\w.]+\.(?:py|md|j2))?)`", section)
+    assert len(named) > 5
+    gone = [name for name in named if not (ROOT / name).exists() and not (ROOT / "fabfile" / name).exists()]
+    assert not gone, gone
+
+
 def test_the_tests_that_the_guarantees_name_exist() -> None:
     text = GUARANTEES.read_text()
     named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
