@@ -122,8 +122,7 @@ def main() -> None:
                     _change(project / "hello.py", *change)
                 screen.print(Text.assemble(("$ ", "bold green"), (command, "bold")))
                 screen.print(Text.from_ansi(_run(project, command)))
-                if command != _COMMANDS[-1][0]:
-                    screen.print()
+                screen.print()
         finally:
             sandbox.destroy()
     PICTURE.write_text(screen.export_svg(title="~/hello", theme=_THEME, code_format=_SVG, unique_id="terminal"))
