@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import functools
+import html
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ BACKUP = ROOT / "docs" / "backup.md"
 GUARANTEES = ROOT / "docs" / "guarantees.md"
 
 _LONGEST_LINE = 120
+_TASKS = [str(context.name) for context in hostsmith.ns.to_contexts()]
 
 
 def _blocks(language: str) -> list[Any]:
@@ -106,19 +110,32 @@ def _anchors(page: Path) -> frozenset[str]:
 
 def test_every_page_of_the_docs_is_linked_from_the_readme() -> None:
     linked = set(re.findall(r"\]\((docs/[\w.]+)", README.read_text()))
-    assert {str(page.relative_to(ROOT)) for page in PAGES if page.parent.name == "docs"} <= linked
+    assert {str(page.relative_to(ROOT)) for page in PAGES if page.parent == ROOT / "docs"} <= linked
 
 
-def test_the_readmes_table_of_tasks_is_what_fab_lists() -> None:
-    expected = ["| Task | What it does | Flags |", "| --- | --- | --- |"]
-    for context in hostsmith.ns.to_contexts():
-        name = str(context.name)
-        flags = ", ".join(f"`{flag}`" for flag in sorted(context.flag_names()))
-        meaning = str(hostsmith.ns[name].__doc__).splitlines()[0]
-        expected.append(f"| `fab {name}` | {meaning} | {flags} |")
+def test_the_page_of_tasks_is_what_fab_lists() -> None:
+    written = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "tasks_page.py"], capture_output=True, text=True, check=True, timeout=60
+    )
+    page = (ROOT / "docs" / "tasks.md").read_text()
+    assert page == written.stdout, "run: python scripts/tasks_page.py > docs/tasks.md"
+    assert set(re.findall(r"^\| `fab ([\w.]+)[` ]", page, flags=re.MULTILINE)) == set(_TASKS)
+
+
+def test_the_readme_names_each_task_once() -> None:
     section = README.read_text().partition("\n## Tasks\n")[2].partition("\n## ")[0]
-    found = [line for line in section.splitlines() if line.startswith("|")]
-    assert found == expected, "the table should be:\n" + "\n".join(expected)
+    assert sorted(re.findall(r"`([\w.]+)`", section)) == sorted(_TASKS)
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.read_text().splitlines()) <= 150
+
+
+def test_the_picture_shows_tasks_that_exist() -> None:
+    shown = html.unescape((ROOT / "docs" / "terminal.svg").read_text()).replace("\N{NO-BREAK SPACE}", " ")
+    named = re.findall(r"(?<!~/)\bfab (\w+)<", shown)
+    assert named
+    assert set(named) <= set(_TASKS)
 
 
 @pytest.mark.parametrize("block", _blocks("yaml"))
@@ -159,6 +176,19 @@ def test_only_the_pages_that_are_followed_have_commands_to_run() -> None:
     for page in PAGES:
         if page not in (README, GUIDE, SECRETS, PROCESSES, BACKUP):
             assert all("not run" in block.marks for block in blocks(page) if block.language == "console"), page
+
+
+@pytest.mark.parametrize(
+    ("page", "heading"),
+    [("README.md", "Development"), ("CONTRIBUTING.md", "Where a change goes"), ("docs/architecture.md", "The tree")],
+)
+def test_the_places_where_a_change_goes_exist(page: str, heading: str) -> None:
+    section = (ROOT / page).read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    # Folders, and modules and other files with a folder in front; `<noun>.py` stands for any.
+    named = re.findall(r"`((?:[\w.]+/)+(?:[\w.]+\.(?:py|md|j2))?)`", section)
+    assert len(named) > 5
+    gone = [name for name in named if not (ROOT / name).exists() and not (ROOT / "fabfile" / name).exists()]
+    assert not gone, gone
 
 
 def test_the_tests_that_the_guarantees_name_exist() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,35 @@ from pathlib import Path
 import hostsmith
 import pytest
 
+# What users may rely on: a name that goes, or comes, needs a line in the CHANGELOG.
+PUBLIC = {
+    "hostsmith": """
+        Absent Change Command Directory File GitCheckout Group Handler Package Program Reload Report
+        Resource ResourceError Restart Result Secret Service Symlink Template User Validated
+        Virtualenv __version__ backup backups converge converge_all deploy doctor errors hosts
+        hosts_for init load logs manage ns pending plan provision ps recipes releases restart
+        restore role rollback run scale serve shell status task unlock
+    """,
+    "hostsmith.resources": """
+        Absent Change Command Directory File GitCheckout Group Handler Package Program Reload
+        Resource ResourceError Restart Secret Service Symlink User Validated Virtualenv
+    """,
+    "hostsmith.recipes": """
+        app backup deployers haproxy hardening maintenance nginx provision python release servers
+        services static supervisor system tls
+    """,
+    "hostsmith.services": """
+        Access Argv KeptFile Port PortGuard Restore Service ServiceOptions known register
+    """,
+    "hostsmith.errors": """
+        AgentError BackupError ConnectError ConvergeError DriftError FleetError HostKeyError
+        HostsmithError InterruptedRunError LockedError LostError PatchworkError ReleaseError
+        SandboxError SecretsError ServiceError SettingsError SourceError UsageError
+    """,
+    "hostsmith.patchwork": """
+        environment files info packages ssh_options transfers util
+    """,
+}
 LIST = """
 import sys
 from fabric.main import program
@@ -52,6 +82,18 @@ def run(code: str, folder: Path | None = None) -> str:
 def loaded(code: str, folder: Path | None = None) -> set[str]:
     """The modules that a program has loaded, which it prints in its last line."""
     return set(run(code, folder).splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_the_public_names_are_those_that_are_promised(package: str) -> None:
+    module = importlib.import_module(package)
+    if package == "hostsmith.patchwork":
+        names = {each.name for each in pkgutil.iter_modules(module.__path__)}
+    elif package == "hostsmith.errors":
+        names = {name for name, value in vars(module).items() if getattr(value, "__module__", None) == package}
+    else:
+        names = set(module.__all__)
+    assert names == set(PUBLIC[package].split())
 
 
 def test_all_names_can_be_imported_at_once() -> None:
