@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from ..contract.secret import Secret
 from ..errors import SecretsError
-from ..settings.origins import FromCommand
 from .secret_file import NAME, Key, SecretFile
 
 if TYPE_CHECKING:
     from ..settings import Settings
+    from ..settings.secrets import FromCommand
 
 VARIABLE = "HOSTSMITH_KEY"
 
@@ -27,10 +27,10 @@ def secret_file(settings: Settings) -> SecretFile:
 def key_path(settings: Settings) -> Path | None:
     """The file that the key is in; None when it comes from a command."""
     place = settings.secrets_key
-    if isinstance(place, FromCommand):
-        return None
-    if place is not None:
+    if isinstance(place, Path):
         return settings.project / place.expanduser()
+    if place is not None:
+        return None
     config = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
     return Path(config, "hostsmith", f"{settings.app}.key").expanduser()
 
@@ -48,8 +48,9 @@ def find_key(settings: Settings) -> Key:
     """
     if text := os.environ.get(VARIABLE, "").strip():
         return Key.parse(text, f"{VARIABLE} in the environment")
-    if isinstance(settings.secrets_key, FromCommand):
-        return Key.parse(told_by(settings.secrets_key, "secrets_key").reveal(), "secrets_key")
+    place = settings.secrets_key
+    if place is not None and not isinstance(place, Path):
+        return Key.parse(told_by(place, "secrets_key").reveal(), "secrets_key")
     path = key_path(settings)
     assert path is not None
     try:

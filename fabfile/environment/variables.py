@@ -21,7 +21,7 @@ from ..contract.events import Event
 from ..contract.secret import Secret
 from ..hostkit.app.layout import Record
 from ..hostkit.app.variables import Variable, Variables
-from ..settings.origins import FromCommand, Generated
+from ..settings.secrets import FromCommand, Generated
 from . import django
 from .secret_file import NAME
 from .secret_key import find_key, secret_file, told_by

@@ -17,13 +17,12 @@ from . import values as kind
 from .context import NO_CONTEXT, ValidationContext
 from .cron import with_scheduler
 from .entries import HostEntry
-from .framework import DJANGO
-from .framework import processes as processes_of
 from .kinds import UnexpectedError
 from .processes import merged as with_procfile
 from .processes import once_elsewhere
 from .schema import Schema
-from .source import whole
+from .source import DJANGO, whole
+from .source import processes as processes_of
 
 
 class Settings(Schema, defer_build=False):

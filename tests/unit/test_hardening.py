@@ -100,7 +100,7 @@ def test_each_part_is_switched_by_itself(part: str) -> None:
         ({"firewall": {"allow": [{"port": 1, "protocol": "icmp"}]}}, "tcp or udp"),
         ({"firewall": {"allow": [{"port": 1, "from": "10.0.0.1/8"}]}}, "an IP address, a network such as 10.0.0.0/8"),
         ({"firewall": {"allow": [{"port": 1, "from": "web1.example.com"}]}}, "or a role"),
-        ({"firewall": {"allow": {"port": 1}}}, "a list of what is let in"),
+        ({"firewall": {"allow": {"port": 1}}}, "a list of ports to open"),
         ({"firewall": {"trusted": "web"}}, "an IP address such as 203.0.113.7"),
     ],
 )

@@ -12,7 +12,7 @@ from hostsmith.environment.secret_key import find_key, key_path, told_by
 from hostsmith.errors import SecretsError
 from hostsmith.resources import Secret
 from hostsmith.settings import Settings
-from hostsmith.settings.origins import FromCommand
+from hostsmith.settings.secrets import FromCommand
 from local_fab import Fab
 from local_host import NASTY
 from terminal import Terminal

@@ -140,7 +140,7 @@ def test_the_primary_host() -> None:
         ),
         (
             {"web": [{"host": "root@web1", "user": "me"}]},
-            ["roles.web[0].host: found 'root@web1', expected a host without user, since `user: me` stands beside it"],
+            ["roles.web[0].host: found 'root@web1', expected a host without user, since `user: me` sets it"],
         ),
         (
             {"web": [{"host": "web1", "port": 70000, "user": "a b"}]},
@@ -169,18 +169,15 @@ def test_the_primary_host() -> None:
         ),
         (
             {"web": [{"host": "web[1:2]", "primary": True}]},
-            [
-                "roles: found `primary: true` for web1 in web and for web2 in web, "
-                "expected it for one host at most, which runs `release`"
-            ],
+            ["roles: found `primary: true` for web1 in web and for web2 in web, expected at most one primary host"],
         ),
         (
             {"web": [{"host": "web1", "gateway": "lb"}], "lb": [{"host": "root@lb", "gateway": "web1"}]},
-            ["roles: found gateways in a circle for web1 in web, expected a way that ends"],
+            ["roles: found gateways in a circle for web1 in web, expected gateways without a circle"],
         ),
         (
             {"web": [{"host": "web1", "gateway": "root@web1:22"}]},
-            ["roles: found gateways in a circle for web1 in web, expected a way that ends"],
+            ["roles: found gateways in a circle for web1 in web, expected gateways without a circle"],
         ),
         (
             {"web": [{"host": "web1", "connect_kwargs": {"key_filname": "hunter2"}}]},
