@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..contract.secret import Secret
 from ..errors import SettingsError
 from ..resources.services.port import PortGuard
-from ..services.base import Access, Service
+from ..services.base import Access, AppService
 from ..services.registry import known
 from .processes import client_roles, processes
 from .roles import ALL_ROLES
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 _LOOPBACK = "127.0.0.1"
 
 
-def services(settings: Settings) -> list[Service]:
+def services(settings: Settings) -> list[AppService]:
     """All that the app asks for, without knowing their clients."""
     kinds = known()
     return [kinds[name](settings, options) for name, options in settings.services.items()]
 
 
-def home(settings: Settings, service: Service) -> Host | None:
+def home(settings: Settings, service: AppService) -> Host | None:
     """The host that a service runs on; None: the app's own, which is in no role but given with `-H`.
 
     :raises SettingsError: it is not told which.
@@ -47,13 +47,13 @@ def app_hosts(settings: Settings) -> list[Host]:
     return list({settings.machine(entry.host): entry.host for entry in entries}.values())
 
 
-def is_remote(settings: Settings, service: Service) -> bool:
+def is_remote(settings: Settings, service: AppService) -> bool:
     """Whether a host of the app is another than that of the service."""
     place = home(settings, service)
     return place is not None and any(settings.machine(host) != settings.machine(place) for host in app_hosts(settings))
 
 
-def services_on(settings: Settings, roles: Container[str]) -> list[Service]:
+def services_on(settings: Settings, roles: Container[str]) -> list[AppService]:
     """The services that run on a host of these roles, for the clients that they have.
 
     :raises SettingsError: it is not told where a service runs; or a client's address has not been looked up.
@@ -61,7 +61,7 @@ def services_on(settings: Settings, roles: Container[str]) -> list[Service]:
     return [_with_clients(settings, each, roles) for each in services(settings) if runs_on(settings, each, roles)]
 
 
-def runs_on(settings: Settings, service: Service, roles: Container[str]) -> bool:
+def runs_on(settings: Settings, service: AppService, roles: Container[str]) -> bool:
     """Whether a service runs on a host of these roles.
 
     :raises SettingsError: it is not told where it does.
@@ -74,7 +74,7 @@ def runs_on(settings: Settings, service: Service, roles: Container[str]) -> bool
     return bool(processes(settings, roles))
 
 
-def _with_clients(settings: Settings, service: Service, roles: Container[str]) -> Service:
+def _with_clients(settings: Settings, service: AppService, roles: Container[str]) -> AppService:
     if roles is ALL_ROLES or not is_remote(settings, service):
         return service
     addresses = dict.fromkeys(address for host in app_hosts(settings) for address in settings.addresses(host))
@@ -99,7 +99,7 @@ def remote_roles(settings: Settings) -> list[str]:
     return [*client_roles(settings), *(service.home for service in remote)] if remote else []
 
 
-def access(settings: Settings, service: Service, password: Secret, *, outside: bool) -> Access:
+def access(settings: Settings, service: AppService, password: Secret, *, outside: bool) -> Access:
     """How the app reaches a service.
 
     :param outside: the app's host is in no role, and has services of its own.
@@ -124,7 +124,7 @@ def variables(
     return found
 
 
-def _only(hosts: list[Host], service: Service, settings: Settings) -> Host | None:
+def _only(hosts: list[Host], service: AppService, settings: Settings) -> Host | None:
     if len(hosts) <= 1:
         return next(iter(hosts), None)
     names = ", ".join(str(host) for host in hosts)

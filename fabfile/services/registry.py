@@ -7,12 +7,12 @@ import re
 from typing import TypeVar
 
 from ..errors import SettingsError
-from .base import Service
+from .base import AppService
 
-Kind = TypeVar("Kind", bound=type[Service])
+Kind = TypeVar("Kind", bound=type[AppService])
 
 _OWN = ("postgres", "mysql", "redis", "memcached", "files")
-_KINDS: dict[str, type[Service]] = {}
+_KINDS: dict[str, type[AppService]] = {}
 
 
 def register(kind: Kind) -> Kind:
@@ -30,11 +30,11 @@ def register(kind: Kind) -> Kind:
     return kind
 
 
-def _is_own(kind: type[Service]) -> bool:
+def _is_own(kind: type[AppService]) -> bool:
     return kind.__module__.rpartition(".")[0] == __package__
 
 
-def known() -> dict[str, type[Service]]:
+def known() -> dict[str, type[AppService]]:
     """All kinds of service that the settings can name."""
     for name in _OWN:
         importlib.import_module(f".{name}", __package__)

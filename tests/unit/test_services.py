@@ -246,7 +246,7 @@ class TestOthers:
         found = settings(["memcached"], web=[WEB], cache=[DB]).model_copy(
             update={"hardening": Hardening(firewall=False)}
         )
-        with pytest.raises(SettingsError, match="memcached knows no passwords"):
+        with pytest.raises(SettingsError, match="memcached has no passwords"):
             provision(found, {"cache"})
 
     def test_files_are_for_an_app_on_one_host(self) -> None:

@@ -196,7 +196,7 @@ def test_without_any_file_it_is_told_which_to_write(project: Project) -> None:
         ),
         (
             "domains: [203.0.113.7]",
-            "domains[0]: found '203.0.113.7', expected a domain name such as www.example.com, no address; "
+            "domains[0]: found '203.0.113.7', expected a domain name such as www.example.com, not an address; "
             "without domains the site answers to every name and address",
         ),
         ("workers: lots", "workers: found 'lots', expected a whole number, 1 or more"),

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from hostsmith.inventory.project import settings_of
 from hostsmith.services import registry
-from hostsmith.services.base import Access, Argv, Restore, Service
+from hostsmith.services.base import Access, AppService, Argv, Restore
 from hostsmith.settings.kinds import UnexpectedError
 from hostsmith.settings.project import Settings
 from pydantic import ValidationError
 
 
-class Search(Service):
+class Search(AppService):
     name = "search"
 
     def install(self) -> list[Any]:
