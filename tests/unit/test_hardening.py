@@ -14,7 +14,8 @@ from hostsmith.errors import SettingsError
 from hostsmith.inventory.addresses import with_addresses
 from hostsmith.inventory.project import settings_of
 from hostsmith.inventory.roles import ALL_ROLES
-from hostsmith.recipes.hardening import Rule, firewall, firewall_rules, hardening
+from hostsmith.recipes.firewall import Rule, firewall, firewall_rules
+from hostsmith.recipes.hardening import hardening
 from hostsmith.rendering.rendered import rendered
 from hostsmith.resources import File, Validated
 from hostsmith.resources.hardening.sshd import Sshd

@@ -19,7 +19,7 @@ from hostsmith.inventory.project import settings_of
 from hostsmith.inventory.roles import ALL_ROLES
 from hostsmith.openssh.host import Host
 from hostsmith.recipes import provision
-from hostsmith.recipes.hardening import Rule, firewall_rules
+from hostsmith.recipes.firewall import Rule, firewall_rules
 from hostsmith.resources import ResourceError, Secret
 from hostsmith.resources.services.kept import Password
 from hostsmith.resources.services.mariadb import MariadbDatabase
