@@ -209,7 +209,7 @@ def test_what_is_wrong_with_a_host_is_told(roles: dict[str, Any], said: list[str
 def test_a_wrong_pattern_is_told_with_what_to_write(roles: dict[str, Any], where: str) -> None:
     (line,) = problems(roles)
     assert line.startswith(f"fabric.yaml: {where}, expected [user@]host[:port], ")
-    assert line.endswith("; the smaller number comes first: [1:3]")
+    assert line.endswith("; write the smaller number first: [1:3]")
 
 
 def test_a_gateway_is_one_host() -> None:

@@ -118,7 +118,7 @@ def test_a_limit_without_a_port_means_the_host_with_any(config: Config) -> None:
             "given with -H; did you mean web2?",
         ),
         (Limits(exclude="web1:23"), "--exclude: found 'web1:23', expected hosts out of web1, web2, jobs, lb"),
-        (Limits(host=""), "--host: found no host, expected [user@]host[:port]"),
+        (Limits(host=""), "--host: the host is missing, expected [user@]host[:port]"),
         (Limits(exclude="web[2:1]"), "--exclude: found 'web[2:1]', expected [user@]host[:port]"),
         (
             Limits(role="web", exclude="web1,web2"),
@@ -233,7 +233,7 @@ def test_limits_apply_to_hosts_on_the_command_line(fab: Fab) -> None:
     ("args", "said"),
     [
         (("-H", "web[3:1]", "hosts"), "-H: found 'web[3:1]', expected [user@]host[:port]"),
-        (("-H", "", "hosts"), "-H: found no host, expected [user@]host[:port]"),
+        (("-H", "", "hosts"), "-H: the host is missing, expected [user@]host[:port]"),
         (("-H", "a b", "hosts"), "found 'a b', expected [user@]host[:port]"),
         (("hosts", "--role", "idle"), "fabric.yaml: roles: role 'idle' has no hosts; write"),
     ],
