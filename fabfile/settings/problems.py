@@ -94,9 +94,9 @@ def _explain(detail: ErrorDetails, whereabouts: Whereabouts, example_app: str) -
     cause = detail.get("ctx", {}).get("error")
     if not isinstance(cause, UnexpectedError):
         cause = UnexpectedError(detail["msg"])
-    found = cut(cause.found, _LONGEST) or told(value)
+    found = cut(cause.found, _LONGEST) or value_text(value)
     if detail["loc"][-1] == "[key]":
-        key, found = written(path[:-1]), f"the name {told(value)}"
+        key, found = written(path[:-1]), f"the name {value_text(value)}"
     elif path[0] == "environment" or "connect_kwargs" in path:
         found = _kind_of(value)
     hint = f"; {cut(cause.hint, _LONGEST)}" if cause.hint else ""
@@ -113,7 +113,7 @@ def written(path: Sequence[Any]) -> str:
     return text
 
 
-def told(value: Any) -> str:
+def value_text(value: Any) -> str:
     """Write a value for a message: cut if long, without a URL's login and query, containers by kind."""
     if isinstance(value, str):
         text = re.sub(r"(://[^\s?#]*[?#])\S+", r"\1***", re.sub(r"(?<=://)[^/@\s]*@", "***@", value))

@@ -59,10 +59,10 @@ def _options(name: str, value: Any, kinds: Mapping[str, type[ServiceOptions]]) -
     try:
         return model.model_validate(value or {})
     except ValidationError as error:
-        raise _told(name, model, error) from None
+        raise _problem(name, model, error) from None
 
 
-def _told(name: str, model: type[ServiceOptions], error: ValidationError) -> UnexpectedError:
+def _problem(name: str, model: type[ServiceOptions], error: ValidationError) -> UnexpectedError:
     """Describe the first problem of a service's options."""
     detail = error.errors(include_url=False)[0]
     key = ".".join([name, *(str(part) for part in detail["loc"])])

@@ -253,7 +253,9 @@ class TestOthers:
         assert (
             told(settings(["files"], web=[WEB], db=[DB]), files="")["CONFIG_FILES_PATH"] == "/srv/my-blog/shared/files"
         )
-        with pytest.raises(SettingsError, match="found 2 hosts that run the app .* since files is on its disk"):
+        with pytest.raises(
+            SettingsError, match="found 2 hosts that run the app .* since files is on the disk of a host"
+        ):
             provision(settings(["files"], web=[WEB, OTHER]), {"web"})
 
     def test_files_have_no_role(self) -> None:

@@ -98,7 +98,7 @@ def test_hosts_on_the_command_line_need_no_roles(fab: Fab) -> None:
     [
         (
             "",
-            "fabric.yaml: roles: there are none, but role 'web' is asked for; write `roles: {web: [user@host]}`",
+            "fabric.yaml: roles: missing, but role 'web' is needed; write `roles: {web: [user@host]}`",
         ),
         (
             "roles: {web: []}",
@@ -106,7 +106,7 @@ def test_hosts_on_the_command_line_need_no_roles(fab: Fab) -> None:
         ),
         (
             "roles: {wbe: [h]}",
-            "fabric.yaml: roles: found no role 'web', expected one of: wbe; did you mean wbe?",
+            "fabric.yaml: roles: there is no role 'web', expected one of: wbe; did you mean wbe?",
         ),
     ],
 )
@@ -181,8 +181,8 @@ def test_a_single_value_over_fabrics_own_mapping_is_told(fab: Fab) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("stagin.yaml", "stagin.yaml: found no such file, expected the settings file given with -f"),
-        ("stagin.py", "stagin.py: found no such file, expected the settings file given with -f"),
+        ("stagin.yaml", "stagin.yaml: the settings file of -f is missing"),
+        ("stagin.py", "stagin.py: the settings file of -f is missing"),
         (
             "staging.conf",
             "staging.conf: Fabric cannot read this kind of file, expected .yaml, .yml, .json or .py",

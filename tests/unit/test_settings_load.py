@@ -367,9 +367,7 @@ def test_a_variable_does_not_hide_a_wrong_mapping_in_the_file(
 
 def test_a_runtime_file_that_is_not_there_is_an_error(project: Project) -> None:
     project.write(MINIMAL)
-    assert project.problems("stagin.yaml") == [
-        "stagin.yaml: found no such file, expected the settings file given with -f"
-    ]
+    assert project.problems("stagin.yaml") == ["stagin.yaml: the settings file of -f is missing"]
 
 
 def test_a_source_that_is_no_folder_is_told_without_its_password(project: Project) -> None:
@@ -382,7 +380,7 @@ def test_a_source_that_is_no_folder_is_told_without_its_password(project: Projec
 def test_without_a_web_process_it_is_told_what_to_write(project: Project) -> None:
     project.write("app: blog\n").write("worker: x\n", "Procfile")
     assert project.problems() == [
-        "fabric.yaml: processes: found no process `web`, neither here nor in Procfile; expected the command "
+        "fabric.yaml: processes: there is no process `web`, neither here nor in Procfile; write the command "
         "that serves the site, such as `processes: {web: gunicorn app:app}`"
     ]
 
