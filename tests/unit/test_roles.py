@@ -148,7 +148,7 @@ def test_a_host_in_no_role_plays_every_role(settings: Settings) -> None:
 def test_role_is_true_without_being_read_and_needs_a_running_fab() -> None:
     hosts = role("web")
     assert hosts
-    with pytest.raises(UsageError, match="outside of `fab`"):
+    with pytest.raises(UsageError, match="settings of a running `fab`"):
         list(hosts)
 
 

@@ -373,7 +373,9 @@ def test_a_runtime_file_that_is_not_there_is_an_error(project: Project) -> None:
 def test_a_source_that_is_no_folder_is_told_without_its_password(project: Project) -> None:
     project.write(MINIMAL + "source: https://me:hunter2@example.com/a b\n")
     (problem,) = project.problems()
-    assert problem.startswith("fabric.yaml: source: found 'https://***@example.com/a b', which is no folder seen from ")
+    assert problem.startswith(
+        "fabric.yaml: source: found 'https://***@example.com/a b', which is not a folder relative to "
+    )
     assert "expected a git URL (https://, ssh://, git://, file://, git@host:path) or a local folder" in problem
 
 

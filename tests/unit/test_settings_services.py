@@ -90,7 +90,7 @@ def test_an_option_that_is_not_as_expected_is_told() -> None:
 
 def test_a_kind_of_service_has_a_name_of_its_own() -> None:
     other = type("Other", (Search,), {"name": "search"})
-    with pytest.raises(Exception, match="which Search has"):
+    with pytest.raises(Exception, match="expected one that Search has not taken"):
         registry.register(other)
     with pytest.raises(Exception, match="expected one such as search"):
         registry.register(type("Nameless", (Search,), {"name": "No Name"}))

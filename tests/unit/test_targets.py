@@ -122,7 +122,7 @@ def test_a_limit_without_a_port_means_the_host_with_any(config: Config) -> None:
         (Limits(exclude="web[2:1]"), "--exclude: found 'web[2:1]', expected [user@]host[:port]"),
         (
             Limits(role="web", exclude="web1,web2"),
-            "--role web --exclude web1,web2: no host is left, expected one or more, of web1, web2, jobs, lb",
+            "--role web --exclude web1,web2: no host is left, expected one or more of web1, web2, jobs, lb",
         ),
         (Limits(role="lb", host="web1"), "--role lb --host web1: no host is left"),
     ],
