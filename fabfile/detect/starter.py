@@ -12,7 +12,7 @@ from ..printable import printable
 from . import Finding, Project
 
 FABFILE = '''\
-"""hostsmith's tasks: `fab --list` shows them. Tasks of your own go below."""
+"""hostsmith's tasks: `fab --list` shows them. Your own tasks go below."""
 
 from hostsmith import ns
 

@@ -25,7 +25,7 @@ _JAIL, _JAIL_PORTS = "/etc/fail2ban/jail.d/hostsmith.local", "/etc/fail2ban/jail
 _SYSCTL = "/etc/sysctl.d/60-hostsmith.conf"
 _MODPROBE, _LIMITS = "/etc/modprobe.d/hostsmith.conf", "/etc/security/limits.d/hostsmith.conf"
 
-# Each is Debian's or its manual's advice for a server that is no router; none breaks a container host or a VPN.
+# Each is Debian's or its manual's advice for servers, except routers; none breaks a container host or a VPN.
 KERNEL_VALUES = {
     # Loose: a strict check cuts off hosts with two routes to the network.
     "net.ipv4.conf.*.rp_filter": "2",

@@ -18,7 +18,8 @@ from ..resources.release.scaled import Scaled
 from ..resources.release.settled import Settled
 from ..resources.release.singletons import Singletons, SingletonsEnded
 from . import servers
-from .processes import configuration, sockets
+from .processes import configuration as configuration
+from .processes import sockets
 from .static import static
 
 if TYPE_CHECKING:

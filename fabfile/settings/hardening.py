@@ -61,7 +61,7 @@ class Allow(Model):
     )
 
 
-class Firewall(Model):
+class FirewallRules(Model):
     """Ports to open in addition to those that the roles need."""
 
     allow: Annotated[
@@ -113,4 +113,4 @@ HardeningSetting = Annotated[
     MappingOf("true, false, or a mapping such as {firewall: false}"),
     BeforeValidator(_all_or_nothing),
 ]
-FirewallSetting = Annotated[Firewall, MappingOf("a mapping such as {allow: [{port: 5432, from: web}]}")]
+FirewallSetting = Annotated[FirewallRules, MappingOf("a mapping such as {allow: [{port: 5432, from: web}]}")]

@@ -102,7 +102,7 @@ class Number(Scalar):
 
 @dataclass(frozen=True)
 class ListOf(Kind):
-    """A list; its members have kinds of their own."""
+    """A list; each member has its own kind."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self._check, handler(source))
@@ -125,7 +125,7 @@ class OneOrList(ListOf):
 
 @dataclass(frozen=True)
 class MappingOf(Kind):
-    """A mapping; its members have kinds of their own."""
+    """A mapping; each member has its own kind."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self._check, handler(source))

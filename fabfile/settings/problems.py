@@ -68,7 +68,7 @@ def unknown_key(key: object, where: str, others: Iterable[str] = ()) -> str:
         return f"{where}: {name}: found an unknown key{_did_you_mean(near)}"
     return (
         f"{where}: {name}: found an unknown key, expected one of: {', '.join(Settings.model_fields)}; "
-        "keys of your own begin with x-"
+        "your own keys begin with x-"
     )
 
 

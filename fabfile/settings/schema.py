@@ -13,7 +13,7 @@ from .balancer import Balancer
 from .cron import Cron
 from .deployers import Deployers
 from .entries import HostEntry, HostList, merged
-from .hardening import Firewall, FirewallSetting, Hardening, HardeningSetting
+from .hardening import FirewallRules, FirewallSetting, Hardening, HardeningSetting
 from .health import Health
 from .kinds import ListOf, MappingOf, Model, Number, UnexpectedError
 from .processes import Processes
@@ -187,5 +187,5 @@ class Schema(Model, defer_build=True):
         default_factory=Hardening, description="Parts of the hardening; `hardening: false` turns all of them off."
     )
     firewall: FirewallSetting = Field(
-        default_factory=Firewall, description="Ports to open in addition to those that the roles need."
+        default_factory=FirewallRules, description="Ports to open in addition to those that the roles need."
     )

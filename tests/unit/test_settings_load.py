@@ -148,7 +148,7 @@ def test_an_unknown_key_near_to_none_is_told_with_all(project: Project) -> None:
     project.write(MINIMAL + "zzz: 1\nhealth: {zzz: 1}\n")
     first, second = project.problems()
     assert first.startswith("fabric.yaml: zzz: found an unknown key, expected one of: app, source, revision,")
-    assert first.endswith("; keys of your own begin with x-")
+    assert first.endswith("; your own keys begin with x-")
     assert second == ("fabric.yaml: health.zzz: found an unknown key, expected one of: path, host, timeout, statuses")
 
 
