@@ -1,4 +1,4 @@
-"""Packages whose modules are loaded when they are first used, so that a command waits for those only that it needs."""
+"""Packages that load their modules on first use, for a fast start."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from types import ModuleType
 
 
 def modules(package: str, names: Container[str]) -> Callable[[str], ModuleType]:
-    """The `__getattr__` of such a package.
+    """Make the `__getattr__` of such a package.
 
-    :param names: those of its modules.
+    :param names: names of its modules.
     """
 
     def load(name: str) -> ModuleType:

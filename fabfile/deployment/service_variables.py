@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
     from ..openssh.host import Host, Machine
-    from ..services import Service
+    from ..services import AppService
     from ..settings import Settings
 
 
@@ -63,7 +63,7 @@ def _passwords(c: Context, settings: Settings, fleet: Fleet) -> dict[str, Secret
         answer: dict[str, str] = member.ask("services", app=settings.app)
         return answer
 
-    by_host: dict[Machine | None, tuple[Host | None, list[Service]]] = {}
+    by_host: dict[Machine | None, tuple[Host | None, list[AppService]]] = {}
     own = _outside(fleet)
     for service in services(settings):
         place = None if own else home(settings, service)

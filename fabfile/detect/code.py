@@ -1,4 +1,4 @@
-"""Apps in a project's code: `app = Flask(__name__)`, factories that make one, and plain callables."""
+"""Apps in a project's code: variables, factories and plain callables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .model import App, Interface
 from .tree import Module, Tree
 
-# What makes an app, by its full name.
+# Constructors of apps by their full names.
 _MAKERS: dict[str, tuple[str, Interface]] = {
     "flask.Flask": ("Flask", "wsgi"),
     "bottle.Bottle": ("Bottle", "wsgi"),
@@ -37,20 +37,20 @@ _CALLABLES: dict[tuple[str, ...], tuple[str, Interface]] = {
 _ENTRY_FILES = ("wsgi.py", "asgi.py")
 _USUAL_FILES = ("app.py", "application.py", "main.py", "__init__.py", "server.py")
 _USUAL_NAMES = ("app", "application")
-# Of a folder that has one of these, the modules are imported from there.
+# A folder with one of these files is a root for imports.
 _PROJECT_FILES = ("manage.py", "requirements.txt", "pyproject.toml", "setup.py", "Pipfile")
 
 
 @dataclass(frozen=True)
 class _Made:
-    """What an expression makes."""
+    """An app that an expression creates."""
 
     framework: str
     interface: Interface
 
 
 def apps(tree: Tree) -> tuple[list[App], list[str]]:
-    """All apps in the code, the likeliest first; and remarks on what looks like one and cannot be served."""
+    """Find all apps in the code, the likeliest first, and remark on those that cannot be served."""
     modules = [_Reader(tree, module) for module in tree.modules(_MENTIONED, _ENTRY_FILES)]
     factories = {name: made for reader in modules for name, made in reader.factories().items()}
     found = [app for reader in modules for app in reader.apps(factories)]
@@ -73,7 +73,7 @@ def _likelihood(app: App) -> tuple[int | str, ...]:
 
 
 class _Reader:
-    """Reads one module."""
+    """Reader of one module."""
 
     def __init__(self, tree: Tree, module: Module) -> None:
         self.tree, self.module = tree, module
@@ -81,7 +81,7 @@ class _Reader:
         self.folder, self.dotted = _importable(tree, module)
 
     def factories(self) -> dict[str, _Made]:
-        """The functions that make an app, by their names."""
+        """Find the functions that create an app, by name."""
         return {
             function.name: made
             for function in self._functions()
@@ -89,9 +89,9 @@ class _Reader:
         }
 
     def apps(self, factories: dict[str, _Made]) -> Iterator[App]:
-        """The apps that this module makes.
+        """Find the apps that this module creates.
 
-        :param factories: functions of all modules that make one.
+        :param factories: functions of all modules that create one.
         """
         for statement in _when_imported(self.module.syntax.body):
             for name, value in _assigned(statement):
@@ -105,7 +105,7 @@ class _Reader:
                 yield self._app(own[function.name], f"{function.name}()", function.name, function)
 
     def imported(self, others: Sequence[App]) -> Iterator[App]:
-        """Apps of other modules that a `wsgi.py` or `asgi.py` takes over."""
+        """Find apps of other modules that a `wsgi.py` or `asgi.py` imports."""
         if self.module.file not in _ENTRY_FILES:
             return
         known = {app.target: app for app in others if app.file != self.module.path}
@@ -117,20 +117,20 @@ class _Reader:
                         yield self._app(_Made(app.framework, app.interface), name, name, node)
 
     def remarks(self) -> Iterator[str]:
-        """Apps that are only there when the file is run as a script, or whose factory wants to be told something."""
+        """Remark on apps that only exist in a script run, or whose factory has required arguments."""
         for function in self._functions():
             if isinstance(function, ast.FunctionDef) and self._returned(function) and _required(function):
                 yield (
-                    f"{self._place(function)}: `{function.name}` makes an app, but has to be told "
-                    f"`{_required(function)}`; a file wsgi.py that calls it could be served"
+                    f"{self._place(function)}: `{function.name}` creates an app, but requires the argument "
+                    f"`{_required(function)}`; add a file wsgi.py that calls it"
                 )
         for statement in self.module.syntax.body:
             if _is_script_part(statement):
                 for inner in ast.walk(statement):
                     if isinstance(inner, ast.Assign) and self._made(inner.value):
                         yield (
-                            f"{self._place(inner)}: `{self.module.line(inner)}` is done only when the file is run as "
-                            'a script; above `if __name__ == "__main__"` it could be served'
+                            f"{self._place(inner)}: `{self.module.line(inner)}` only runs when the file is a script; "
+                            'move it above `if __name__ == "__main__"`'
                         )
 
     def _functions(self) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -138,7 +138,7 @@ class _Reader:
         return [node for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
     def _returned(self, function: ast.FunctionDef) -> _Made | None:
-        """What app a function returns."""
+        """Find the app that a function returns."""
         made: dict[str, _Made] = {}
         for node in ast.walk(function):
             for name, value in _assigned(node):
@@ -152,7 +152,7 @@ class _Reader:
         return None
 
     def _made(self, value: ast.expr | None) -> _Made | None:
-        """What app a call makes, if it does."""
+        """Find the app that a call creates, if any."""
         if not isinstance(value, ast.Call):
             return None
         if isinstance(value.func, ast.Attribute) and value.func.attr == "make_wsgi_app":
@@ -162,7 +162,7 @@ class _Reader:
 
     @staticmethod
     def _called(value: ast.expr | None, factories: dict[str, _Made]) -> _Made | None:
-        """What app a factory makes that is called here."""
+        """Find the app of a factory that is called here."""
         if not isinstance(value, ast.Call):
             return None
         function = value.func
@@ -170,7 +170,7 @@ class _Reader:
         return factories.get(name)
 
     def _full_name(self, node: ast.expr) -> str:
-        """The name of a function as it would be without imports, such as `flask.Flask`."""
+        """Resolve the full name of a function, such as `flask.Flask`."""
         attributes: list[str] = []
         while isinstance(node, ast.Attribute):
             attributes.insert(0, node.attr)
@@ -193,7 +193,7 @@ class _Reader:
 
 
 def _imported_names(syntax: ast.Module) -> dict[str, str]:
-    """What each imported name stands for in full."""
+    """Resolve imported names to full names."""
     names = {}
     for node in ast.walk(syntax):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -204,11 +204,11 @@ def _imported_names(syntax: ast.Module) -> dict[str, str]:
 
 
 def _importable(tree: Tree, module: Module) -> tuple[str, str]:
-    """The folder from which a module is imported, and its name there."""
+    """Find the folder to import a module from, and its name there."""
     folder = module.folder
     while folder and tree.has(f"{folder}/__init__.py"):
         folder = folder.rpartition("/")[0]
-    # Without __init__.py a folder is a package as well, unless something in it says that it is a project's own.
+    # A folder without __init__.py is a package, too, unless something in it marks it as a project's root.
     while folder and folder.rpartition("/")[2] != "src" and not _is_import_root(tree, folder, module):
         folder = folder.rpartition("/")[0]
     inside = module.path[len(folder) :].lstrip("/").removesuffix(".py").removesuffix("/__init__")
@@ -222,7 +222,7 @@ def _is_import_root(tree: Tree, folder: str, module: Module) -> bool:
 
 
 def _when_imported(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements that are run when a module is imported, also those within conditions."""
+    """List the statements that run when a module is imported, also those within conditions."""
     for statement in body:
         yield statement
         if isinstance(statement, ast.If | ast.Try | ast.With) and not _is_script_part(statement):
@@ -237,7 +237,7 @@ def _is_script_part(statement: ast.stmt) -> bool:
 
 
 def _assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr | None]]:
-    """The names that an assignment gives to what is on its right."""
+    """List the names that an assignment sets, with the value."""
     targets: list[ast.expr] = []
     if isinstance(node, ast.Assign):
         targets = node.targets
@@ -249,7 +249,7 @@ def _assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr | None]]:
 
 
 def _plain(function: ast.FunctionDef | ast.AsyncFunctionDef) -> _Made | None:
-    """Whether a function is an app by itself, seen by its arguments."""
+    """Recognise a function that is an app by its arguments."""
     arguments = function.args.posonlyargs + function.args.args
     found = _CALLABLES.get(tuple(argument.arg for argument in arguments))
     if found is None or isinstance(function, ast.AsyncFunctionDef) != (found[1] == "asgi"):
@@ -258,7 +258,7 @@ def _plain(function: ast.FunctionDef | ast.AsyncFunctionDef) -> _Made | None:
 
 
 def _required(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
-    """The first argument that a function cannot do without; empty when there is none."""
+    """Find the first required argument of a function; empty without one."""
     arguments = function.args
     positional = arguments.posonlyargs + arguments.args
     required = positional[: len(positional) - len(arguments.defaults)]

@@ -1,4 +1,4 @@
-"""What a project declares of itself: its name, and the packages that it needs, with the files that say so."""
+"""Name, packages and requirements that a project's files declare."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-# Requirement files for a server that a deploy does not look for by itself, the likeliest first.
+# Requirements files for a server that a deploy does not find by itself, the likeliest first.
 _REQUIREMENTS = (
     "requirements/production.txt",
     "requirements/prod.txt",
@@ -31,7 +31,7 @@ _REQUIREMENTS = (
     "requirements/base.txt",
     "requirements/requirements.txt",
 )
-# Packages that speak to a service, by the service's name in the settings.
+# Clients of services, by the service's name in the settings.
 _SERVICES = {
     "postgres": ("psycopg", "psycopg2", "psycopg2-binary", "asyncpg", "pg8000"),
     "mysql": ("mysqlclient", "pymysql", "aiomysql", "mysql-connector-python"),
@@ -44,11 +44,11 @@ _INCLUDED = re.compile(r"\s*(?:-r|--requirement)[\s=]\s*(\S+)")
 
 @dataclass(frozen=True)
 class Declared:
-    """What the files of a project say.
+    """Declarations in the files of a project.
 
-    :param name: what it calls itself; None when it does not.
-    :param packages: the file that names a package, by the package's name in lower case with dashes.
-    :param requirements: the file that says what is installed on a server; None when there is none.
+    :param name: the project's name; None without one.
+    :param packages: the file that requires a package, by the package's name in lower case with dashes.
+    :param requirements: the requirements file for a server; None without one.
     """
 
     name: Finding | None = None
@@ -58,9 +58,9 @@ class Declared:
 
 
 def declared(tree: Tree, folder: str = "") -> Declared:
-    """Read requirement files, pyproject.toml, Pipfile and setup.cfg.
+    """Read requirements files, pyproject.toml, Pipfile and setup.cfg.
 
-    :param folder: where the app is; what it has comes before what the project's own folder has.
+    :param folder: folder of the app; its files win over those of the project folder.
     """
     places = [f"{folder}/", ""] if folder else [""]
     tables, remarks = {}, []
@@ -68,7 +68,7 @@ def declared(tree: Tree, folder: str = "") -> Declared:
         try:
             tables[path] = tomllib.loads(tree.text(path)) if tree.has(path) else {}
         except tomllib.TOMLDecodeError as error:
-            remarks.append(f"{path} is no valid TOML ({error}), and was passed over")
+            remarks.append(f"{path} was skipped: it is not valid TOML ({error})")
     requirements = next((path for place in places for path in _requirement_files(tree, place)), None)
     packages = {name: path for path, table in tables.items() for name in _toml_packages(table)}
     if requirements and is_list(requirements):
@@ -82,17 +82,17 @@ def declared(tree: Tree, folder: str = "") -> Declared:
 
 
 def _requirement_files(tree: Tree, place: str) -> Iterator[str]:
-    """The files of a folder that say what is installed, the one that a deploy would choose first."""
+    """List the requirements files of a folder, the one that a deploy would choose first."""
     with contextlib.suppress(ResourceError):
         for name in chosen(str(tree.root / place)):
-            # A part of a uv workspace: what is locked for it is above.
+            # A member of a uv workspace: its lock is above.
             if not (place and tree.has("uv.lock") and name == PYPROJECT and _lacks(tree, place + name)):
                 yield place + name
     yield from (place + name for name in _REQUIREMENTS if tree.has(place + name))
 
 
 def _lacks(tree: Tree, requirements: str | None) -> str:
-    """What is to be told of a file that a uv workspace above it has more to say of; empty when there is nothing."""
+    """Describe how a uv workspace above changes a requirements file; empty if it does not."""
     try:
         if requirements is not None and requirements.rpartition("/")[2] == PYPROJECT:
             require_whole((tree.root / requirements).parent, [PYPROJECT])
@@ -102,19 +102,19 @@ def _lacks(tree: Tree, requirements: str | None) -> str:
 
 
 def services(says: Declared) -> tuple[Finding, ...]:
-    """The services that the packages of a project speak to."""
+    """List the services whose clients are among the packages of a project."""
     found = ((service, name) for service, names in _SERVICES.items() for name in names if name in says.packages)
     by_service: dict[str, str] = {}
     for service, name in found:
         by_service.setdefault(service, name)
-    return tuple(Finding(service, f"{says.packages[name]} asks for {name}") for service, name in by_service.items())
+    return tuple(Finding(service, f"{says.packages[name]} requires {name}") for service, name in by_service.items())
 
 
 def _toml_name(path: str, table: Mapping[str, Any]) -> Finding | None:
     for key, section in (("project", table.get("project")), ("tool.poetry", _at(table, "tool", "poetry"))):
         name = _at(section, "name")
         if isinstance(name, str):
-            return Finding(name, f"{path} has it as the name in [{key}]")
+            return Finding(name, f"it is the name in [{key}] of {path}")
     return None
 
 
@@ -125,7 +125,7 @@ def _setup_name(tree: Tree) -> Finding | None:
     except configparser.Error:
         return None
     name = parser.get("metadata", "name", fallback="")
-    return Finding(name, "setup.cfg has it as the name in [metadata]") if name else None
+    return Finding(name, "it is the name in [metadata] of setup.cfg") if name else None
 
 
 def _toml_packages(table: Mapping[str, Any]) -> Iterator[str]:
@@ -138,14 +138,14 @@ def _toml_packages(table: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _at(table: Any, *keys: str) -> Any:
-    """What nested tables have at a path, if they have it."""
+    """Look up a path in nested tables; None if it is missing."""
     for key in keys:
         table = table.get(key) if isinstance(table, dict) else None
     return table
 
 
 def _required(tree: Tree, path: str, seen: set[str]) -> dict[str, str]:
-    """The packages of a requirement file, and of those that it includes."""
+    """List the packages of a requirements file, and of those that it includes."""
     if path in seen or not tree.has(path):
         return {}
     seen.add(path)
@@ -159,7 +159,7 @@ def _required(tree: Tree, path: str, seen: set[str]) -> dict[str, str]:
 
 
 def _names(requirement: str) -> Iterator[str]:
-    """The package that a requirement names, in the one way to write it, and with `[standard]` where it asks for it."""
+    """Normalise the package of a requirement, and add the name with `[standard]` if the requirement has this extra."""
     if found := _NAME.match(requirement):
         name = re.sub(r"[-_.]+", "-", found[1]).lower()
         yield name

@@ -1,4 +1,4 @@
-"""What can be found out about a project, each with the reason for it."""
+"""Findings about a project, each with its reason."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ UVICORN = "uvicorn_worker.UvicornWorker"
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that was found out.
+    """A detected value.
 
-    :param reason: where it is seen, to be read after "because"; empty when somebody has said it.
+    :param reason: evidence, to be read after "because"; empty if the user gave the value.
     """
 
     value: str
@@ -26,11 +26,11 @@ class Finding:
 class App:
     """An app that gunicorn could serve.
 
-    :param framework: as its makers write it, such as FastAPI; WSGI or ASGI when there is none.
-    :param target: what gunicorn is told: `module:name`, `module:factory()`, or a PasteDeploy file.
-    :param folder: where its modules are imported from, seen from the project; empty for the project's own folder.
-    :param file: where it is made.
-    :param name: of the variable or function; empty for a PasteDeploy file.
+    :param framework: its official name, such as FastAPI; WSGI or ASGI without a framework.
+    :param target: gunicorn's argument: `module:name`, `module:factory()`, or a PasteDeploy file.
+    :param folder: folder to import its modules from, relative to the project; empty for the project folder.
+    :param file: file that creates it.
+    :param name: name of the variable or function; empty for a PasteDeploy file.
     """
 
     framework: str
@@ -43,7 +43,7 @@ class App:
 
     @property
     def is_factory(self) -> bool:
-        """Whether it is made by a call."""
+        """Whether a function creates it."""
         return self.target.endswith("()")
 
     @property
@@ -53,7 +53,7 @@ class App:
         if self.interface == "asgi":
             words += ["-k", UVICORN]
         if self.folder:
-            # Only a folder that is there for the import's sake is not the one that an app expects to be run in.
+            # An app expects to run in its folder, unless that exists for imports only.
             words += ["--pythonpath" if self.folder.rpartition("/")[2] == "src" else "--chdir", self.folder]
         words += ["--paste", self.target] if self.interface == "paste" else [self.target]
         return shlex.join(words)
@@ -61,18 +61,18 @@ class App:
 
 @dataclass(frozen=True)
 class Project:
-    """What a folder says of the project in it.
+    """A project as detected from its folder.
 
-    :param app: the app to serve; None when there is none, or none that can be imported.
-    :param others: apps that it could be as well, the likelier first.
-    :param processes: commands by the names of their processes, as far as they are clear.
-    :param lacks_web: whether there is a Procfile in which the process that serves the site is not.
-    :param requirements: the file that says what is installed; None when there is none.
-    :param health: a page that tells whether the app is well; None: the start page.
-    :param static: the folder of the static files, as the app knows it.
-    :param framework: the one that a deploy knows more of than how to start it, as the settings call it.
-    :param services: what it seems to need beside itself, by the names of the setting `services`.
-    :param remarks: what the user should know besides.
+    :param app: the app to serve; None if there is none that can be imported.
+    :param others: other candidates, the likelier first.
+    :param processes: commands by process name, as far as they are clear.
+    :param lacks_web: whether there is a Procfile without the process that serves the site.
+    :param requirements: the requirements file; None without one.
+    :param health: page for the health check; None for the start page.
+    :param static: folder of the static files, as the app has it.
+    :param framework: value of the setting `framework`.
+    :param services: services that it seems to need, by their names in the settings.
+    :param remarks: other messages for the user.
     """
 
     name: Finding

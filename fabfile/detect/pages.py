@@ -1,4 +1,4 @@
-"""The page that tells whether an app is well, and the folder of its static files."""
+"""An app's page for health checks, and the folder of its static files."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _ROOTS = ("/", "", "^$", r"^\Z")
 
 
 def health(tree: Tree, app: App | None) -> Finding | None:
-    """A page for the health check, where the start page is not the one to ask."""
+    """Find a page for the health check, if the start page is not suitable."""
     modules = tree.modules(_MENTIONED)
     if app and app.framework == "Django":
-        # Those of its parts are anywhere below.
+        # Paths of its apps can be below any prefix.
         modules = [module for module in modules if module.path == f"{app.file.rpartition('/')[0]}/urls.py"]
     routes = [route for module in modules for route in _routes(module)]
     for path, place in routes:
@@ -32,14 +32,14 @@ def health(tree: Tree, app: App | None) -> Finding | None:
     if app is None or any(root in paths for root in _ROOTS):
         return None
     if app.framework == "FastAPI" and "openapi_url" not in tree.text(app.file):
-        return Finding("/openapi.json", "no page of the app is at /, and FastAPI answers here")
+        return Finding("/openapi.json", "the app has no page at /, and FastAPI answers here")
     if app.framework == "Django" and "admin/" in paths:
-        return Finding("/admin/login/", "no page of the project is at /, and its admin answers here")
+        return Finding("/admin/login/", "the project has no page at /, and its admin answers here")
     return None
 
 
 def _routes(module: Module) -> Iterator[tuple[str, str]]:
-    """The paths of pages that a module gives, each with its place; not those of a part that may be put anywhere."""
+    """List the paths of a module's pages with their places, without parts that can have any prefix."""
     for node in ast.walk(module.syntax):
         if not isinstance(node, ast.Call):
             continue
@@ -59,7 +59,7 @@ def _routes(module: Module) -> Iterator[tuple[str, str]]:
 
 
 def static(tree: Tree, app: App | None) -> Finding | None:
-    """The folder whose files Flask would serve at /static/, which nginx does faster."""
+    """Find the folder that Flask would serve at /static/, which nginx does faster."""
     if app is None or app.framework != "Flask":
         return None
     folder = app.file.rpartition("/")[0]

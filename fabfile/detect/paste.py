@@ -1,4 +1,4 @@
-"""PasteDeploy files, such as Pyramid's production.ini: the app that one describes."""
+"""Apps in PasteDeploy files, such as Pyramid's production.ini."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from .model import App
 from .tree import Tree
 
 _SECTIONS = ("composite:main", "pipeline:main", "app:main")
-# The likeliest first: what is for a developer's own machine or for tests is for no server, if there is another.
+# Files for development or tests, which are used only if there is no other.
 _NOT_FOR_A_SERVER = ("development", "dev", "local", "test", "testing")
 
 
 def paste_apps(tree: Tree) -> list[App]:
-    """The apps that `.ini` files in the upper folders describe, the likeliest first."""
+    """Find the apps of `.ini` files in the upper folders, the likeliest first."""
     found = []
     for path in tree.files:
         if path.endswith(".ini") and path.count("/") < 2 and (section := _section(tree, path)):
@@ -27,9 +27,9 @@ def paste_apps(tree: Tree) -> list[App]:
 
 
 def needs_itself(tree: Tree, app: App, requirements: str) -> bool:
-    """Whether an app is asked for as a package that is the project itself, and no requirement installs that.
+    """Whether an app needs the project installed as a package, and no requirement installs it.
 
-    :param requirements: the requirement file; empty when there is none.
+    :param requirements: the requirements file; empty without one.
     """
     found = _section(tree, app.file) if app.interface == "paste" else None
     used = re.match(r"egg:([\w.-]+)", found[1]) if found else None
@@ -46,7 +46,7 @@ def _likelihood(app: App) -> tuple[bool, bool, int, str]:
 
 
 def _section(tree: Tree, path: str) -> tuple[str, str] | None:
-    """The section that describes the app, and what it says to use."""
+    """Find the section of the app, and the value of its `use`."""
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     try:
         parser.read_string(tree.text(path))

@@ -1,4 +1,4 @@
-"""What runs beside the site: the command before a switch, and workers."""
+"""Processes beside the site: the release command and workers."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from .declared import Declared
 from .model import App, Finding
 from .tree import Module, Tree
 
-# At the top of the source it is known to a deploy, which then migrates by itself: `framework: django`.
+# With this file at the top of the source, `framework: django` makes each deploy migrate.
 MANAGE = "manage.py"
 _MENTIONED = re.compile(rb"\bCelery\b|\brq\b")
 
 
 def beside(tree: Tree, app: App | None, declared: Declared) -> dict[str, Finding]:
-    """The processes besides `web`, as far as they are clear."""
+    """Detect the processes besides `web`, as far as they are clear."""
     found = {"release": _release(tree, app), "worker": _worker(tree, app, declared)}
     return {name: finding for name, finding in found.items() if finding}
 
 
 def manage(tree: Tree, app: App | None) -> str | None:
-    """The path of Django's manage.py, beside the package that the app is in."""
+    """Find the path of Django's manage.py, beside the package of the app."""
     folder = app.folder if app else ""
     places = [f"{folder}/{MANAGE}" if folder else MANAGE, MANAGE]
     return next((path for path in places if tree.has(path) and "django" in tree.text(path)), None)
@@ -48,18 +48,18 @@ def _worker(tree: Tree, app: App | None, declared: Declared) -> Finding | None:
                 place = f"{module.path} line {statement.lineno}"
                 return Finding(_celery_command(module, name, app), f"{place} has `{name} = Celery(...)`")
     if "django-rq" in declared.packages and (path := manage(tree, app)):
-        reason = f"{declared.packages['django-rq']} asks for django-rq"
+        reason = f"{declared.packages['django-rq']} requires django-rq"
         return Finding(_in_folder(path, "python manage.py rqworker"), reason)
     for module in modules:
         if module.file == "worker.py" and "rq" in module.imports:
             return Finding(_in_folder(module.path, "python worker.py"), f"{module.path} uses rq")
     if "rq" in declared.packages:
-        return Finding("rq worker --url $REDIS_URL", f"{declared.packages['rq']} asks for rq")
+        return Finding("rq worker --url $REDIS_URL", f"{declared.packages['rq']} requires rq")
     return None
 
 
 def _celery(statement: ast.stmt) -> str:
-    """The name of the Celery app that a statement makes."""
+    """Find the name of the Celery app that a statement creates."""
     if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Call):
         return ""
     function, (target, *_) = statement.value.func, statement.targets
@@ -75,6 +75,6 @@ def _celery_command(module: Module, name: str, app: App | None) -> str:
 
 
 def _in_folder(path: str, command: str) -> str:
-    """A command that is run in the folder of a file."""
+    """Make a command run in the folder of a file."""
     folder = path.rpartition("/")[0]
     return f"cd {shlex.quote(folder)} && {command}" if folder else command

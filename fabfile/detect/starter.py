@@ -1,4 +1,4 @@
-"""The files that a project starts with, as text: made of what was found out about it, each guess with its reason."""
+"""Initial files of a project from the findings, each guess with its reason."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..printable import printable
 from . import Finding, Project
 
 FABFILE = '''\
-"""hostsmith's tasks: `fab --list` shows them. Tasks of your own go below."""
+"""hostsmith's tasks: `fab --list` shows them. Your own tasks go below."""
 
 from hostsmith import ns
 
@@ -20,31 +20,31 @@ __all__ = ["ns"]
 '''
 
 _WIDTH = 100
-# What is a text to YAML as it stands, and to nobody a number, a date or a word for true and false.
+# Texts that YAML takes as they are, and for neither a number, a date, true nor false.
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9 ._/@-]*[A-Za-z0-9_/]")
 _WORDS = re.compile(r"(?i)true|false|yes|no|on|off|null")
 
 
 def fabric_yaml(project: Project, app: Finding, host: str | None) -> str:
-    """The settings, none of which is there without need.
+    """Write the settings, only the necessary ones.
 
-    :param app: the name of the app.
-    :param host: the server as `user@host`; None when it is not known yet.
+    :param app: name of the app.
+    :param host: the server as `user@host`; None if it is not known yet.
     """
     return "\n".join(_paragraphs(project, app, host))
 
 
 def _paragraphs(project: Project, app: Finding, host: str | None) -> Iterator[str]:
-    framework = f"a {project.app.framework} app" if project.app else "no app that was recognised"
-    yield _comment(f"What is deployed, and where: {framework}. Written by `fab init`; what it guessed has its reason.")
+    framework = f"a {project.app.framework} app" if project.app else "an app of unknown kind"
+    yield _comment(f"Settings of {framework}. Written by `fab init`; guesses have their reasons.")
     yield _setting(
-        f"Name of the app: of its user, its folder /srv/{app.value} and its services on the server. {_because(app)}",
+        f"Name of the app; its user, its folder /srv/{app.value} and its services have this name. {_because(app)}",
         f"app: {_text(app.value)}",
     )
     roles = f"roles:\n  web: [{_text(host)}]" if host else "# roles:\n#   web: [root@203.0.113.7]"
     yield _setting("The server: `user@host`, an address, or a name of your SSH configuration.", roles)
     yield _setting(
-        "Domains of the site, and HTTPS for them. Without any, the site answers to every name, by HTTP.",
+        "Domains of the site, and HTTPS for them. Without domains the site answers to every name, by HTTP.",
         "# domains: [blog.example.com]\n# tls: true",
     )
     if line := _requirements(project):
@@ -61,11 +61,11 @@ def _paragraphs(project: Project, app: Finding, host: str | None) -> Iterator[st
             f"Files that nginx serves itself. {_because(project.static)}", f"static: {_text(project.static.value)}"
         )
     if project.services:
-        # Only a hint: it may have its database elsewhere.
+        # Only a hint: the database may be elsewhere.
         asks = "; ".join(one.reason for one in project.services)
         names = ", ".join(one.value for one in project.services)
         yield _setting(
-            f"Services that `fab provision` is to set up for the app, which learns of them by its environment: {asks}.",
+            f"Services for `fab provision` to set up; the app finds them by environment variables: {asks}.",
             f"# services: [{names}]",
         )
     if project.lacks_web:
@@ -76,23 +76,21 @@ def _paragraphs(project: Project, app: Finding, host: str | None) -> Iterator[st
 def _requirements(project: Project) -> str:
     found = project.requirements
     if found is None:
-        return _setting("Files that say which packages are installed; none was found.", "requirements: []")
+        return _setting("Requirements files; there is none.", "requirements: []")
     if found.value in LOOKED_FOR:
         return ""
-    return _setting(
-        f"Files that say which packages are installed. {_because(found)}", f"requirements: [{_text(found.value)}]"
-    )
+    return _setting(f"Requirements files. {_because(found)}", f"requirements: [{_text(found.value)}]")
 
 
 def _health(project: Project) -> str:
     about = "A new release goes live when this page answers with a status from 200 to 299."
     if project.health is None:
-        return _setting(f"{about} Without it, the start page is asked.", "# health:\n#   path: /healthz")
+        return _setting(f"{about} By default it is the start page.", "# health:\n#   path: /healthz")
     return _setting(f"{about} {_because(project.health)}", f"health:\n  path: {_text(project.health.value)}")
 
 
 def procfile(project: Project) -> str:
-    """The Procfile; empty when no process is known."""
+    """Write the Procfile; empty if no process is known."""
     return "".join(f"{name}: {process.value}\n" for name, process in project.processes.items())
 
 
@@ -111,5 +109,5 @@ def _comment(text: str) -> str:
 
 
 def _text(value: str) -> str:
-    """A text as YAML, in quotes where it needs them."""
+    """Write a text as YAML, in quotes where necessary."""
     return value if _PLAIN.fullmatch(value) and not _WORDS.fullmatch(value) else json.dumps(value)

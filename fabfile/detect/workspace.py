@@ -1,4 +1,4 @@
-"""What uv would heed above a source, such as the workspace that it is a part of: it is not sent with the source."""
+"""Files above a source that uv would follow, such as a workspace's."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ else:
 
 
 def require_whole(folder: Path, requirements: Sequence[str] | None) -> None:
-    """See that nothing above a folder says what its dependencies are or where they come from, unless a lock in it does.
+    """Check that nothing above a folder defines its dependencies or their sources, unless the folder has a lock.
 
-    :param requirements: the files that the settings name; None for what is there.
-    :raises SourceError: something does, and others would be installed from the index.
+    Files above the source are not sent with it, so others would be installed from the index.
+
+    :param requirements: the files of the settings; None for the existing ones.
+    :raises SourceError: something above does.
     """
     there = [name for name in ORDER if (folder / name).exists() and (folder / LOCKS.get(name, "")).exists()]
     if PYPROJECT not in (there[:1] if requirements is None else requirements):
@@ -33,9 +35,9 @@ def require_whole(folder: Path, requirements: Sequence[str] | None) -> None:
         relative, has_lock = part.relative_to(here).as_posix(), (here / "uv.lock").exists()
         if found := above(below, relative, functools.partial(_document, here), has_lock):
             raise SourceError(
-                f"source: {folder} has a pyproject.toml and no lock, and uv would heed {found} in {here}, which is not "
-                "sent with it: other versions, or packages of the same names, would be installed from the index. Set "
-                f"`source` to {here}, or `requirements` to a file that `uv export` has written into {folder}"
+                f"source: {folder} has a pyproject.toml and no lock, and uv would follow {found} in {here}, which is "
+                "not sent with it: other versions, or packages of the same names, would be installed from the index. "
+                f"Set `source` to {here}, or `requirements` to a file that `uv export` has written into {folder}"
             )
 
 

@@ -1,4 +1,4 @@
-"""The variables of the app: where they come from, and the secrets among them."""
+"""Environment variables of the app, and the secrets among them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`KEY=value` on the command line, and the ways to give a value without writing it there."""
+"""Assignments on the command line: `KEY=value`, or a value from elsewhere."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ _WAYS = "KEY=value, KEY=- for standard input, KEY=@file, or KEY alone to be aske
 
 
 def assigned(words: Sequence[str]) -> dict[str, Secret]:
-    """The values that are given, each in one of the ways.
+    """Read the assigned values.
 
-    :raises UsageError: a word is none of them, or the value is not to be had. It is not told.
+    :raises UsageError: an assignment is invalid, or its value cannot be read. The message does not show the value.
     """
     if not words:
-        raise UsageError(f"found nothing to set, expected {_WAYS}")
+        raise UsageError(f"there is nothing to set, expected {_WAYS}")
     if sum(word.endswith("=-") and word.count("=") == 1 for word in words) > 1:
         raise UsageError("found several values from standard input, expected one")
     return {name: _value(name, equals, rest) for name, equals, rest in (_split(word) for word in words)}
 
 
 def names(words: Sequence[str]) -> list[str]:
-    """Names of variables, without values.
+    """Read names of variables without values.
 
-    :raises UsageError: there is none, or a word is something else.
+    :raises UsageError: there is no name, or a name is invalid.
     """
     for word in words:
         _split(word)
         if "=" in word:
             raise UsageError(f"{word.partition('=')[0]}: found a value, expected the name alone")
     if not words:
-        raise UsageError("found no name, expected one or more, such as DATABASE_URL")
+        raise UsageError("the name is missing, expected one or more, such as DATABASE_URL")
     return list(words)
 
 
 def _split(word: str) -> tuple[str, str, str]:
     name, equals, rest = word.partition("=")
     if not VARIABLE_NAME.fullmatch(name):
-        # What stands there may be the value, with the name forgotten.
-        raise UsageError(f"found a word that is no variable name of letters, digits and _; expected {_WAYS}")
+        # The word is not shown: it may be a value without its name.
+        raise UsageError(f"invalid variable name, which has letters, digits and _ only; expected {_WAYS}")
     return name, equals, rest
 
 
@@ -53,7 +53,7 @@ def _value(name: str, equals: str, rest: str) -> Secret:
     if rest == "-":
         text = _decoded(name, "standard input", sys.stdin.buffer.read())
         if not text:
-            raise UsageError(f"{name}: found nothing on standard input, expected the value")
+            raise UsageError(f"{name}: standard input is empty, expected the value")
         return Secret(text)
     if rest.startswith("@"):
         return _of_file(name, rest[1:])
@@ -62,13 +62,13 @@ def _value(name: str, equals: str, rest: str) -> Secret:
 
 def _asked(name: str) -> Secret:
     if not sys.stdin.isatty():
-        raise UsageError(f"{name}: found no value, and no terminal to ask for it on; expected {_WAYS}")
+        raise UsageError(f"{name}: cannot ask for the value without a terminal; expected {_WAYS}")
     import getpass
 
     try:
         return Secret(getpass.getpass(f"{name}: "))
     except EOFError:
-        raise UsageError(f"{name}: no value was given; nothing has changed") from None
+        raise UsageError(f"{name}: the value is missing; nothing has changed") from None
 
 
 def _of_file(name: str, path: str) -> Secret:
@@ -84,8 +84,8 @@ def _decoded(name: str, where: str, data: bytes) -> str:
     try:
         text = data.decode()
     except UnicodeDecodeError:
-        raise UsageError(f"{name}: {where}: found bytes that are no UTF-8 text") from None
+        raise UsageError(f"{name}: {where}: not UTF-8 text") from None
     if "\0" in text:
-        raise UsageError(f"{name}: {where}: found a NUL, which no variable can hold")
-    # What ends the line is of the file, not of the value.
+        raise UsageError(f"{name}: {where}: found a NUL, which a variable cannot have")
+    # The end of the line belongs to the file, not to the value.
     return text.removesuffix("\n").removesuffix("\r")

@@ -1,4 +1,4 @@
-"""What a Django project is told by its environment, so that its settings.py need not know where it runs."""
+"""Environment variables for a Django project's settings.py."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _SETDEFAULT = re.compile(r"""setdefault\(\s*["']DJANGO_SETTINGS_MODULE["']\s*,\s
 
 
 def variables(settings: Settings) -> dict[str, str]:
-    """Variables by the names that Django's own settings have; lists with commas, as django-environ reads them.
+    """Return variables named like Django's settings; lists have commas, as django-environ reads them.
 
-    None is a secret. STATIC_ROOT is not among them: it is another one for each release.
+    None is a secret. STATIC_ROOT is not among them: it differs for each release.
     """
     found = {
         "ALLOWED_HOSTS": ",".join(_hosts(settings)),
@@ -36,7 +36,7 @@ def variables(settings: Settings) -> dict[str, str]:
 
 
 def _hosts(settings: Settings) -> list[str]:
-    """The host names that reach the app: any, where the site has no domains."""
+    """List the host names that reach the app; any name, if the site has no domains."""
     if not settings.domains:
         return ["*"]
     # Django writes a wildcard as a dot.
@@ -45,7 +45,7 @@ def _hosts(settings: Settings) -> list[str]:
 
 
 def settings_module(folder: Path) -> str | None:
-    """The settings module that a project's own files name; what serves the site comes before manage.py."""
+    """Find the settings module that a project's files name: wsgi.py and asgi.py first, then manage.py."""
     for pattern in ("*/wsgi.py", "*/asgi.py", "manage.py"):
         found = {name for path in folder.glob(pattern) if (name := _named_in(path))}
         if found:

@@ -1,5 +1,4 @@
-"""Secrets in the user's editor: in a file that only the user can read, in memory where there is such a place, and gone
-afterwards."""
+"""Secrets in the user's editor, in a private temporary file."""
 
 from __future__ import annotations
 
@@ -24,10 +23,10 @@ _NAME = "secrets.yaml"
 
 
 def edited(values: Mapping[str, Secret], title: str) -> dict[str, Secret]:
-    """The values as the user leaves them; one that makes a mistake may mend it.
+    """Let the user edit the values, and correct mistakes.
 
-    :param title: the comment at the top.
-    :raises UsageError: there is no editor, or it failed, or what it left makes no sense.
+    :param title: comment at the top of the file.
+    :raises UsageError: there is no editor, it failed, or the file is invalid.
     """
     with _private_folder() as folder:
         path = folder / _NAME
@@ -44,29 +43,29 @@ def edited(values: Mapping[str, Secret], title: str) -> dict[str, Secret]:
                 sys.stderr.write("edit again? [Y/n] ")
                 sys.stderr.flush()
                 answer = sys.stdin.readline()
-                # Nothing, not even the end of a line, is Ctrl-D.
+                # An empty answer without a newline is Ctrl-D.
                 if not answer or answer.strip().lower() in ("n", "no"):
                     raise
 
 
 def parsed(data: bytes) -> dict[str, Secret]:
-    """What a file of `NAME: value` lines says; every value is a text as it stands there.
+    """Parse a file of `NAME: value` lines; every value is a text.
 
-    :raises UsageError: it says something else. The values are not told.
+    :raises UsageError: the file is invalid. The message does not show values.
     """
     try:
-        # Without the loader that makes numbers and dates of texts.
+        # This loader converts no text to a number or date.
         found = yaml.load(data.decode(), Loader=yaml.BaseLoader) or {}  # type: ignore[no-untyped-call]  # noqa: S506
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise UsageError(f"{line}found no valid YAML, expected `NAME: value`; nothing has changed") from None
+        raise UsageError(f"{line}invalid YAML, expected `NAME: value`; nothing has changed") from None
     except (yaml.YAMLError, UnicodeDecodeError):
-        raise UsageError("found bytes that are no text, expected `NAME: value`; nothing has changed") from None
+        raise UsageError("not UTF-8 text, expected `NAME: value`; nothing has changed") from None
     if not isinstance(found, dict):
-        raise UsageError("found no names with values, expected lines such as `NAME: value`; nothing has changed")
+        raise UsageError("there are no names with values, expected lines such as `NAME: value`; nothing has changed")
     for name, value in found.items():
         if not isinstance(name, str) or not VARIABLE_NAME.fullmatch(name):
-            raise UsageError("found a name that is none of letters, digits and _; nothing has changed")
+            raise UsageError("invalid name, expected letters, digits and _; nothing has changed")
         if not isinstance(value, str) or "\0" in value:
             raise UsageError(f"{name}: found a list or a mapping, expected a text; nothing has changed")
     return {name: Secret(value) for name, value in found.items()}
@@ -81,7 +80,7 @@ def _written(values: Mapping[str, Secret]) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes a text of several lines as such."""
+    """Dumper that writes a text of several lines as a block."""
 
 
 def _represent(dumper: Any, text: str) -> Any:
@@ -98,12 +97,12 @@ def _edit(path: Path) -> None:
     except OSError as error:
         raise UsageError(f"EDITOR: {words[0]}: {error.strerror}; set it to your editor") from None
     if done.returncode:
-        raise UsageError(f"the editor ended with exit status {done.returncode}; nothing has changed")
+        raise UsageError(f"the editor failed with exit status {done.returncode}; nothing has changed")
 
 
 @contextlib.contextmanager
 def _private_folder() -> Iterator[Path]:
-    """A folder for the user alone, in memory where there is such a place; removed also when we are told to end."""
+    """Make a temporary folder for the user alone, in memory if possible; a signal removes it, too."""
     places = (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm")  # noqa: S108
     place = next((place for place in places if place and os.access(place, os.W_OK)), None)
     before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGHUP)}

@@ -1,7 +1,7 @@
-"""`secrets.enc.yaml`: variables of the app that a team shares in its repository, each value encrypted by itself.
+"""Encrypted variables of the app, shared in its repository: `secrets.enc.yaml`.
 
-The names can be read, so that `git diff` tells which value has changed. A value is encrypted with AES-256-GCM and bound
-to its name, so that it cannot be moved to another. The key is never in the repository.
+The names can be read, so that `git diff` shows which value has changed. Each value is encrypted by itself with
+AES-256-GCM and bound to its name, so that it cannot be moved to another. The key is never in the repository.
 """
 
 from __future__ import annotations
@@ -32,74 +32,74 @@ _KEY_BYTES, _NONCE_BYTES = 32, 12
 
 @dataclass(frozen=True)
 class Key:
-    """A key, which prints as nothing but its id."""
+    """Key of the file; only its id is printable."""
 
     data: bytes = field(repr=False)
 
     @classmethod
     def new(cls) -> Key:
-        """One that nobody has."""
+        """Generate a key."""
         return cls(secrets.token_bytes(_KEY_BYTES))
 
     @classmethod
     def parse(cls, text: str, where: str) -> Key:
-        """The key that `text` gave.
+        """Parse a key.
 
-        :param where: where it is from, for the error.
-        :raises SecretsError: it is none.
+        :param where: its place, for the error.
+        :raises SecretsError: the text is not a valid key.
         """
         try:
             data = base64.b64decode(text.strip(), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             data = b""
         if len(data) != _KEY_BYTES:
-            raise SecretsError(f"{where}: found no key, expected the 44 letters that `fab secrets.init` wrote")
+            raise SecretsError(f"{where}: not a valid key, expected the 44 characters that `fab secrets.init` wrote")
         return cls(data)
 
     @property
     def text(self) -> str:
-        """The key as it is kept."""
+        """The key as text."""
         return base64.urlsafe_b64encode(self.data).decode()
 
     @property
     def id(self) -> str:
-        """Tells keys from each other, and nothing about them."""
+        """Identifier of the key, which reveals nothing about it."""
         return hashlib.sha256(b"hostsmith key id\0" + self.data).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class SecretFile:
-    """The file of a project.
+    """The encrypted file of a project.
 
-    :param path: where it is, or will be.
+    :param path: its path, whether or not it exists.
     """
 
     path: Path
 
     @property
     def exists(self) -> bool:
-        """Whether it is there."""
+        """Whether it exists."""
         return self.path.exists()
 
     def names(self) -> list[str]:
-        """The variables in it; the key is not needed."""
+        """List the variables in it, without the key."""
         return list(self._load()["values"])
 
     def read(self, key: Key) -> dict[str, Secret]:
-        """What is in it.
+        """Decrypt the values.
 
-        :raises SecretsError: it is another key's, or has been tampered with.
+        :raises SecretsError: the file has another key, or has been tampered with.
         """
         data = self._load()
         if data["key"] != key.id:
             raise SecretsError(
-                f"{self.path.name}: found that it was encrypted with the key {data['key']}, expected {key.id}, which "
-                "is yours; ask a colleague for the present key"
+                f"{self.path.name}: encrypted with the key {data['key']}, but yours is {key.id}; ask a colleague for "
+                "the current key"
             )
         return {name: _opened(key, name, text, self.path.name) for name, text in data["values"].items()}
 
     def write(self, key: Key, values: Mapping[str, Secret]) -> None:
-        """Write it anew; what has not changed keeps its bytes, so that a diff tells what has."""
+        """Write the file; an unchanged value keeps its bytes, so that a diff shows only changes."""
         old, known = (self._load()["values"], self.read(key)) if self._is_of(key) else ({}, {})
         sealed = {
             name: old[name] if known.get(name) == value else _sealed(key, name, value)
@@ -120,8 +120,8 @@ class SecretFile:
         values = data.get("values") if isinstance(data, dict) else None
         if not isinstance(values, dict) or not all(VARIABLE_NAME.fullmatch(str(name)) for name in values):
             raise SecretsError(
-                f"{self.path.name}: found no file that `fab secrets.edit` wrote; if a merge left its marks in it, keep "
-                "one line of each name"
+                f"{self.path.name}: not a file that `fab secrets.edit` wrote; if it has conflict markers of a merge, "
+                "keep one line of each name"
             )
         return {"key": str(data.get("key")), "values": {str(name): str(text) for name, text in values.items()}}
 
@@ -143,7 +143,7 @@ def _opened(key: Key, name: str, text: str, file: str) -> Secret:
         plain = AESGCM(key.data).decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], _bound_to(name))
     except (binascii.Error, InvalidTag, ValueError):
         raise SecretsError(
-            f"{file}: {name}: found a value that was damaged, or moved here from another name; take it from an earlier "
+            f"{file}: {name}: the value was damaged, or moved here from another name; restore it from an earlier "
             "commit, or set it again with `fab secrets.edit`"
         ) from None
     return Secret(plain.decode("utf-8", "surrogateescape"))
@@ -154,7 +154,7 @@ def _bound_to(name: str) -> bytes:
 
 
 def write_private(path: Path, text: str, mode: int = 0o600) -> None:
-    """Write a file at once or not at all, which has its mode before its first byte."""
+    """Write a file atomically; it has its mode before its first byte."""
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

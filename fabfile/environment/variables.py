@@ -1,7 +1,7 @@
-"""The variables that a new release gets: what the settings give, and what the hosts keep.
+"""Variables of a new release, from the settings and from the hosts.
 
-From the weakest to the strongest: what the framework wants, those of services, `environment` of the settings, the
-encrypted file, `FABRIC_ENVIRONMENT_<NAME>`, and the values of `fab config.set`.
+Weakest first: variables of the framework, of services, `environment` of the settings, the encrypted file,
+`FABRIC_ENVIRONMENT_<NAME>`, and the values of `fab config.set`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from ..contract.events import Event
 from ..contract.secret import Secret
 from ..hostkit.app.layout import Record
 from ..hostkit.app.variables import Variable, Variables
-from ..settings.origins import FromCommand, Generated
+from ..settings.secrets import FromCommand, Generated
 from . import django
 from .secret_file import NAME
-from .secret_key import find_key, secret_file, told_by
+from .secret_key import find_key, output_of, secret_file
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -32,35 +32,35 @@ if TYPE_CHECKING:
 GENERATED = "generated"
 _SETTINGS, _SHELL, _COMMAND = "settings", "environment", "command"
 _ALPHABET = string.ascii_letters + string.digits
-# What says in a variable's name that its value is a secret, and what a value looks like that is none: `production`,
-# `blog.settings`, `/srv/blog/shared`. "No module named '***'" would help nobody.
+# Names of variables with secret values, and values that are not secret, such as `production`, `blog.settings` or
+# `/srv/blog/shared`: "No module named '***'" would help nobody.
 _SECRET_NAME = re.compile(r"key|secret|token|pass|pwd|auth|credential|private|salt|dsn|cookie|url|uri", re.IGNORECASE)
 _PLAIN_VALUE = re.compile(r"[a-z_]+(\.[a-z_]+)*|(/[a-z_.]+)+/?|[0-9]{1,6}")
 
 
 @dataclass(frozen=True)
 class Given:
-    """What the settings give, as far as it is known without the hosts.
+    """Variables of the settings, as far as they are known without the hosts.
 
-    :param generated: lengths of the values that the hosts keep, or that are yet to be made up.
+    :param generated: lengths of the generated values, which hosts keep or which do not exist yet.
     """
 
     known: Mapping[str, Variable]
     generated: Mapping[str, int] = field(default_factory=dict)
 
     def over(self, weaker: Mapping[str, Variable]) -> Given:
-        """These, with others beneath them."""
+        """Merge them over weaker ones."""
         beneath = {name: each for name, each in weaker.items() if name not in self.generated}
         return replace(self, known={**beneath, **self.known})
 
 
 def given(settings: Settings, without: Container[str] = ()) -> Given:
-    """Read the encrypted file and have the commands tell their secrets.
+    """Read the encrypted file and run the commands that print secrets.
 
-    To be called before anything is locked, since a command may ask for a password.
+    Call it before anything is locked, since a command may ask for a password.
 
-    :param without: variables that are not asked for.
-    :raises SecretsError: there is no key, or a command fails.
+    :param without: variables that are not needed.
+    :raises SecretsError: the key is missing, or a command fails.
     """
     known: dict[str, Variable] = {}
     lengths: dict[str, int] = {}
@@ -73,7 +73,7 @@ def given(settings: Settings, without: Container[str] = ()) -> Given:
         if isinstance(value, Generated):
             lengths[name] = value.length
         elif isinstance(value, FromCommand):
-            known[name] = Variable(told_by(value, f"environment.{name}"), _COMMAND)
+            known[name] = Variable(output_of(value, f"environment.{name}"), _COMMAND)
         else:
             known[name] = _literal(name, value)
     known.update({name: Variable(value, NAME) for name, value in encrypted.items() if name not in known})
@@ -99,13 +99,13 @@ def _is_of_shell(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Kept:
-    """What a host keeps.
+    """Variables and releases on a host.
 
-    :param label: the host.
+    :param label: name of the host.
     :param live: its live release; None before the first deploy.
-    :param bad: ids of the releases that were rolled back from.
-    :param variables: those of the live release.
-    :param generated: values that were made up for the app.
+    :param bad: ids of releases that were rolled back.
+    :param variables: variables of the live release.
+    :param generated: generated values of the app.
     """
 
     label: str
@@ -116,7 +116,7 @@ class Kept:
 
 
 def kept(app: str) -> Request[Kept]:
-    """Say what the host keeps."""
+    """Make the request for the variables on a host."""
     question = requests.ask("kept_variables", app=app)
 
     def read(host: str, done: Event) -> Kept:
@@ -134,10 +134,10 @@ def kept(app: str) -> Request[Kept]:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a new release gets on each host.
+    """Variables of a new release, the same on each host.
 
-    :param generated: all values that were made up, for the hosts to keep.
-    :param remarks: where hosts differed.
+    :param generated: all generated values, for the hosts to keep.
+    :param remarks: differences between hosts.
     """
 
     variables: Variables
@@ -146,33 +146,33 @@ class Wanted:
 
 
 def lacking(given: Given, kept: Sequence[Kept]) -> bool:
-    """Whether other hosts must be asked: none of these has a release, or has a value that may have been made up."""
-    return not any(host.live for host in kept) or not set(given.generated) <= _made_up(kept).keys()
+    """Whether other hosts must be asked: these have no release, or lack a generated value."""
+    return not any(host.live for host in kept) or not set(given.generated) <= _generated(kept).keys()
 
 
 def wanted(given: Given, kept: Sequence[Kept]) -> Wanted:
-    """Bring together what the settings give and what hosts keep: the same for all of them."""
-    made_up = _made_up(kept)
+    """Merge the variables of the settings and of the hosts."""
+    generated = _generated(kept)
     for name, length in given.generated.items():
-        if name not in made_up:
-            made_up[name] = make_up(length)
-    known = {**given.known, **{name: Variable(made_up[name], GENERATED) for name in given.generated}}
+        if name not in generated:
+            generated[name] = generate(length)
+    known = {**given.known, **{name: Variable(generated[name], GENERATED) for name in given.generated}}
     source = reference(kept)
     set_last = source.variables if source else Variables()
     remarks = [
         *replaced(kept),
         *(
-            f"{host.label} had another value made up for {name} than {_first(kept, name)}, and gets that"
+            f"{host.label} had another generated value of {name} than {_first(kept, name)}, and gets that one"
             for host in kept
             for name in given.generated
-            if name in host.generated and host.generated[name] != made_up[name]
+            if name in host.generated and host.generated[name] != generated[name]
         ),
     ]
-    return Wanted(replace(set_last, given=known), made_up, remarks)
+    return Wanted(replace(set_last, given=known), generated, remarks)
 
 
 def replaced(kept: Sequence[Kept]) -> list[str]:
-    """What people have set on hosts and those lose who get what is set on another; by name, without values."""
+    """List the values set on a host that those of another host replace; by name, without values."""
     source = reference(kept)
     if source is None:
         return []
@@ -189,16 +189,16 @@ def replaced(kept: Sequence[Kept]) -> list[str]:
     return found
 
 
-def make_up(length: int) -> Secret:
-    """A value of so many letters and digits that nobody has."""
+def generate(length: int) -> Secret:
+    """Generate a secret value of letters and digits."""
     return Secret("".join(secrets.choice(_ALPHABET) for _ in range(length)))
 
 
 def reference(kept: Sequence[Kept]) -> Kept | None:
-    """The host whose values of `config.set` are right: the one on which they were set last.
+    """Find the host whose values of `config.set` count: the one where they were set last.
 
-    A host that lags behind a rollback has values that were taken back: its release is bad elsewhere. What a host says
-    was set after its live release, or in days to come, was not set with hostsmith, and counts as never.
+    A host that missed a rollback has reverted values: its release is bad elsewhere. Values with a time after the live
+    release of their host, or in the future, were not set by hostsmith, and count as never set.
     """
     latest = time.strftime("%Y%m%d-%H%M%S", time.gmtime(time.time() + 86400))
     bad = frozenset[str]().union(*(host.bad for host in kept))
@@ -206,25 +206,25 @@ def reference(kept: Sequence[Kept]) -> Kept | None:
     candidates = [host for host in live if host.live and host.live.id not in bad] or live
 
     def since(host: Kept) -> str:
-        said = host.variables.since
-        return said if host.live and said <= host.live.id and said <= latest else ""
+        time_set = host.variables.since
+        return time_set if host.live and time_set <= host.live.id and time_set <= latest else ""
 
     return max(candidates, key=since, default=None)
 
 
 def last_set(kept: Sequence[Kept]) -> Variables:
-    """What people have set on the hosts, of the host on which it was set last."""
+    """Return the values set on the host where they were set last."""
     source = reference(kept)
     return source.variables if source else Variables()
 
 
 def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """Names that do not have the same value in both."""
+    """List the names whose values differ."""
     return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
 
 
-def _made_up(kept: Sequence[Kept]) -> dict[str, Secret]:
-    """All values that were made up, of the first host that has each."""
+def _generated(kept: Sequence[Kept]) -> dict[str, Secret]:
+    """Collect all generated values, each from the first host that has it."""
     return {name: value for host in reversed(kept) for name, value in host.generated.items()}
 
 

@@ -1,1 +1,1 @@
-"""Which hosts: their roles and addresses, what runs on each, and those that a task works on."""
+"""Hosts of a project: roles, addresses, processes, and targets of a task."""

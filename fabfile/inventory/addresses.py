@@ -1,4 +1,4 @@
-"""The IP addresses by which web hosts, balancers and services reach each other, looked up before recipes need them."""
+"""IP addresses by which web hosts, balancers and services reach each other."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from ..openssh.host import Host
     from ..settings import Settings
 
-# Roles of services, whose firewalls let in who runs the app.
+# Roles of services, whose firewalls admit the hosts of the app.
 _SERVICE_ROLES = ("db", "cache")
 
 
 def with_addresses(settings: Settings, config: Config) -> Settings:
-    """The settings, knowing the addresses of the hosts that others of the fleet must know: those of web hosts and
-    balancers where there is a balancer, those that the firewall of another lets in, and those of services and clients.
+    """Look up the addresses that hosts of the fleet need of each other, for the recipes, which are pure functions.
 
-    A recipe is a pure function, and these are no values of the settings. A host's own `address` comes first, then its
-    place in the sandbox, the `HostName` of the SSH configuration, and DNS.
+    These are web hosts and balancers if there is a balancer, hosts that the firewall of another one admits, and hosts
+    of services and their clients. The `address` of a host wins, then its address in the sandbox, the `HostName` of
+    the SSH configuration, and DNS.
 
-    :raises SettingsError: a host has none that the others can reach.
+    :raises SettingsError: a host has no address that the others can reach.
     """
     roles = [*(("web", "lb") if settings.is_balanced else ()), *_of_firewalls(settings), *_of_services(settings)]
     if not roles:
@@ -40,7 +40,7 @@ def with_addresses(settings: Settings, config: Config) -> Settings:
 
 
 def _of_firewalls(settings: Settings) -> list[str]:
-    """The roles whose hosts the firewalls of others must know by address."""
+    """List the roles whose addresses the firewalls of other hosts need."""
     if not settings.hardening.firewall:
         return []
     from ..settings.hardening import is_role_name
@@ -60,7 +60,7 @@ def _of_services(settings: Settings) -> list[str]:
 
 
 def _name(settings: Settings, host: Host, config: Config) -> str:
-    """The address of a host, or the name to ask DNS for."""
+    """Return the address of a host, or its name for DNS."""
     from ..sandbox import lookup
 
     entry = settings.entry(host)
@@ -71,19 +71,19 @@ def _name(settings: Settings, host: Host, config: Config) -> str:
 
 
 def _addresses(name: str, host: Host, role: str) -> list[str]:
-    """All addresses of a name: which of them a balancer connects from is not known here. IPv4 first, if it has one."""
+    """Resolve all addresses of a name, IPv4 first; it is unknown from which of them a balancer connects."""
     try:
         answers = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise SettingsError(_unreachable(f"whose name {name!r} has no address here", host, role)) from None
+        raise SettingsError(_unreachable(f"whose name {name!r} cannot be resolved here", host, role)) from None
     addresses = sorted(dict.fromkeys(str(answer[4][0]) for answer in answers), key=lambda address: ":" in address)
     if local := [address for address in addresses if ipaddress.ip_address(address).is_loopback]:
-        raise SettingsError(_unreachable(f"whose address {local[0]} no other host reaches", host, role))
+        raise SettingsError(_unreachable(f"whose address {local[0]} no other host can reach", host, role))
     return addresses
 
 
 def _unreachable(problem: str, host: Host, role: str) -> str:
     return (
-        f"fabric.yaml: roles.{role}: found {host}, {problem}, expected a host that the others of the fleet reach; "
+        f"fabric.yaml: roles.{role}: found {host}, {problem}, expected a host that the other hosts can reach; "
         f"write its address: {{host: {host}, address: 10.0.0.7}}"
     )

@@ -1,4 +1,4 @@
-"""Parts of a backup, by the commands that write and read each, and the hosts that they are on."""
+"""Parts of a backup: their commands and hosts."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ ENVIRONMENT, FILES = "environment", "files"
 
 @dataclass(frozen=True)
 class Part:
-    """What one command writes, and how it comes back.
+    """One part of a backup.
 
-    :param role: whose host it is on; empty for the app's own.
-    :param dump: prints it.
-    :param restore: how it is put back; None when it cannot be.
+    :param role: role of its host; empty for the host of the app.
+    :param dump: command that prints it.
+    :param restore: commands that restore it; None if it cannot be restored.
     """
 
     name: str
@@ -38,13 +38,13 @@ class Part:
 
 
 def parts(settings: Settings) -> list[Part]:
-    """The parts of an app: its services, as far as they keep anything, and its files."""
-    # They load pydantic, and `fab --list` does without.
+    """List the parts of an app: its files, and its services with data."""
+    # It loads pydantic, which `fab --list` does not need.
     from .placement import services
 
     found = [files(settings.app)]
     for service in services(settings):
-        # What lies below the app's shared folder is in the files.
+        # The service's folder is below the app's shared folder, and so in the files.
         if service.name != FILES and (dump := service.backup()):
             role = service.home if settings.roles.get(service.home) else ""
             found.append(Part(service.name, role, dump, service.restore()))
@@ -52,19 +52,19 @@ def parts(settings: Settings) -> list[Part]:
 
 
 def parts_on(settings: Settings, roles: Container[str]) -> tuple[list[Part], bool]:
-    """The parts that are on a host of these roles, and whether it has an environment: those that run the app."""
+    """List the parts on a host of these roles, and whether it has an environment, as hosts of the app do."""
     has_app = bool(processes(settings, roles))
     return [part for part in parts(settings) if (part.role in roles if part.role else has_app)], has_app
 
 
 def fresh_files(app: str) -> str:
-    """The folder into which files are put back, and that then takes the place of the app's own."""
+    """Return the folder for restored files, which then replaces that of the app."""
     return f"{Layout(app).root}/shared.restored"
 
 
 def files(app: str) -> Part:
-    """The app's shared folder, read and written by the app's user alone, whatever links are in it."""
-    # It loads sqlite3, which `fab --list` does without.
+    """Return the app's shared folder as a part, read and written by the app's user alone, because of links in it."""
+    # It loads sqlite3, which `fab --list` does not need.
     from ..hostkit.app import shared_files
     from ..services import Restore
 
@@ -82,20 +82,20 @@ def files(app: str) -> Part:
 
 
 def main_host(hosts: Sequence[Target]) -> Target:
-    """The host whose files and environment are kept: the one that does for all what is done once.
+    """Choose the host whose files and environment are saved: the primary one, else the first.
 
-    :raises UsageError: none runs the app.
+    :raises UsageError: no host runs the app.
     """
     found = primary(hosts)
     if found is None:
-        raise UsageError("found no host that runs the app, expected one; see `fab hosts`")
+        raise UsageError("there is no host that runs the app; see `fab hosts`")
     return found
 
 
 def beside(c: Context, settings: Settings, hosts: Sequence[Target], wanted: Sequence[Part]) -> list[Target]:
-    """The hosts of the parts that are on none of these hosts: the first of each role."""
+    """Find the hosts of the parts that are on none of these hosts: the first of each role."""
     if hosts[0].roles is ALL_ROLES:
-        # One that is given with -H has services of its own.
+        # A host given only with -H has its own services.
         return []
     there = {settings.machine(target.host) for target in hosts}
     found = {}

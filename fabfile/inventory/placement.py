@@ -1,4 +1,4 @@
-"""Where the services of an app run: on the host of their role, or on the app's own; and how the app reaches them."""
+"""Hosts of an app's services, and the app's access to them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..contract.secret import Secret
 from ..errors import SettingsError
 from ..resources.services.port import PortGuard
-from ..services.base import Access, Service
+from ..services.base import Access, AppService
 from ..services.registry import known
 from .processes import client_roles, processes
 from .roles import ALL_ROLES
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 _LOOPBACK = "127.0.0.1"
 
 
-def services(settings: Settings) -> list[Service]:
-    """All that the app asks for, without knowing their clients."""
+def services(settings: Settings) -> list[AppService]:
+    """List the services of the app, without their clients."""
     kinds = known()
     return [kinds[name](settings, options) for name, options in settings.services.items()]
 
 
-def home(settings: Settings, service: Service) -> Host | None:
-    """The host that a service runs on; None: the app's own, which is in no role but given with `-H`.
+def home(settings: Settings, service: AppService) -> Host | None:
+    """Find the host of a service; None for the host of the app, if that is in no role but given with `-H`.
 
-    :raises SettingsError: it is not told which.
+    :raises SettingsError: the host is not clear.
     """
     if service.home and (entries := settings.roles.get(service.home)):
         return _only([entry.host for entry in entries], service, settings)
@@ -42,29 +42,29 @@ def home(settings: Settings, service: Service) -> Host | None:
 
 
 def app_hosts(settings: Settings) -> list[Host]:
-    """The hosts of the settings that run a process of the app, each machine once."""
+    """List the hosts of the settings that run a process of the app, each machine once."""
     entries = [entry for role in client_roles(settings) for entry in settings.roles[role]]
     return list({settings.machine(entry.host): entry.host for entry in entries}.values())
 
 
-def is_remote(settings: Settings, service: Service) -> bool:
-    """Whether a host of the app is another than that of the service."""
+def is_remote(settings: Settings, service: AppService) -> bool:
+    """Whether the app runs on a host that is not the service's."""
     place = home(settings, service)
     return place is not None and any(settings.machine(host) != settings.machine(place) for host in app_hosts(settings))
 
 
-def services_on(settings: Settings, roles: Container[str]) -> list[Service]:
-    """The services that run on a host of these roles, for the clients that they have.
+def services_on(settings: Settings, roles: Container[str]) -> list[AppService]:
+    """List the services that run on a host of these roles, with their clients.
 
-    :raises SettingsError: it is not told where a service runs; or a client's address has not been looked up.
+    :raises SettingsError: the host of a service is not clear, or a client's address has not been looked up.
     """
     return [_with_clients(settings, each, roles) for each in services(settings) if runs_on(settings, each, roles)]
 
 
-def runs_on(settings: Settings, service: Service, roles: Container[str]) -> bool:
+def runs_on(settings: Settings, service: AppService, roles: Container[str]) -> bool:
     """Whether a service runs on a host of these roles.
 
-    :raises SettingsError: it is not told where it does.
+    :raises SettingsError: its host is not clear.
     """
     if roles is ALL_ROLES:
         return True
@@ -74,7 +74,7 @@ def runs_on(settings: Settings, service: Service, roles: Container[str]) -> bool
     return bool(processes(settings, roles))
 
 
-def _with_clients(settings: Settings, service: Service, roles: Container[str]) -> Service:
+def _with_clients(settings: Settings, service: AppService, roles: Container[str]) -> AppService:
     if roles is ALL_ROLES or not is_remote(settings, service):
         return service
     addresses = dict.fromkeys(address for host in app_hosts(settings) for address in settings.addresses(host))
@@ -82,7 +82,7 @@ def _with_clients(settings: Settings, service: Service, roles: Container[str]) -
 
 
 def guards(settings: Settings, roles: Container[str]) -> list[PortGuard]:
-    """What keeps other users of an app's host from the services on other hosts that know no passwords."""
+    """Block other users of an app's host from services without passwords on other hosts."""
     if roles is ALL_ROLES or not processes(settings, roles):
         return []
     return [
@@ -94,15 +94,15 @@ def guards(settings: Settings, roles: Container[str]) -> list[PortGuard]:
 
 
 def remote_roles(settings: Settings) -> list[str]:
-    """The roles whose hosts' addresses the services of the app, and the app, must know."""
+    """List the roles whose addresses the services of the app, and the app, need."""
     remote = [service for service in services(settings) if is_remote(settings, service)]
     return [*client_roles(settings), *(service.home for service in remote)] if remote else []
 
 
-def access(settings: Settings, service: Service, password: Secret, *, outside: bool) -> Access:
-    """How the app reaches a service.
+def access(settings: Settings, service: AppService, password: Secret, *, outside: bool) -> Access:
+    """Return the app's access to a service.
 
-    :param outside: the app's host is in no role, and has services of its own.
+    :param outside: whether the app's host is in no role, and so has its own services.
     """
     place = home(settings, service) if not outside and is_remote(settings, service) else None
     host = settings.addresses(place)[0] if place else _LOOPBACK
@@ -112,9 +112,9 @@ def access(settings: Settings, service: Service, password: Secret, *, outside: b
 def variables(
     settings: Settings, passwords: Mapping[str, Secret], *, outside: bool
 ) -> dict[str, tuple[str, Secret | str]]:
-    """The variables by which the app is told, each with the name of the service that it is from.
+    """Collect the variables of the services, each with the name of its service.
 
-    Of a name that several have, such as `CACHE_URL`, that of the service that is asked for first counts.
+    If several have a variable of the same name, such as `CACHE_URL`, the first service of the settings wins.
     """
     found: dict[str, tuple[str, Secret | str]] = {}
     for service in services(settings):
@@ -124,24 +124,24 @@ def variables(
     return found
 
 
-def _only(hosts: list[Host], service: Service, settings: Settings) -> Host | None:
+def _only(hosts: list[Host], service: AppService, settings: Settings) -> Host | None:
     if len(hosts) <= 1:
         return next(iter(hosts), None)
     names = ", ".join(str(host) for host in hosts)
     role = service.home
     if settings.roles.get(role):
         raise SettingsError(
-            f"fabric.yaml: services.{service.name}: found {len(hosts)} hosts in roles.{role} ({names}), expected one "
-            "that has it; give it a role of its own, such as "
+            f"fabric.yaml: services.{service.name}: found {len(hosts)} hosts in roles.{role} ({names}), expected one; "
+            "give the service another role, such as "
             f"`services: {{{service.name}: {{role: main}}}}` with `roles: {{main: [{hosts[0]}]}}`"
         )
     if not role:
         raise SettingsError(
             f"fabric.yaml: services.{service.name}: found {len(hosts)} hosts that run the app ({names}), expected one, "
-            f"since {service.name} is on its disk"
+            f"since {service.name} is on the disk of a host"
         )
     raise SettingsError(
         f"fabric.yaml: services.{service.name}: found {len(hosts)} hosts that run the app ({names}) and none in "
-        f"roles.{role}, expected one that has it; write `roles: {{{role}: [root@{role}1.example.com]}}`, which may be "
+        f"roles.{role}, expected one host for it; write `roles: {{{role}: [root@{role}1.example.com]}}`, which may be "
         "one of these"
     )

@@ -1,4 +1,4 @@
-"""Where what runs: which processes and cron entries a host has, given the roles it plays, and which is a balancer."""
+"""Processes and cron entries of a host by its roles."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def balances(settings: Settings, roles: Container[str]) -> bool:
-    """Whether a host of these roles is a balancer: one that the settings name as such, not any that plays all roles."""
+    """Whether a host of these roles is a balancer by the settings, not merely a host that has every role."""
     return roles is not ALL_ROLES and "lb" in roles and settings.is_balanced
 
 
 def processes(settings: Settings, roles: Container[str]) -> dict[str, Process]:
-    """The processes that run on a host of these roles.
+    """List the processes that run on a host of these roles.
 
-    A process runs where the role of its own name is played; one that has no role of its name runs with `web`.
-    `release` is no process: it runs once, before the switch.
+    A process runs on the hosts of the role with its name; without such a role, on those of `web`. `release` is not
+    among them: it runs once, before the switch.
     """
     return {
         name: process
@@ -33,16 +33,16 @@ def processes(settings: Settings, roles: Container[str]) -> dict[str, Process]:
 
 
 def _runs_here(process: str, settings: Settings) -> bool:
-    """Whether a process that may be a singleton is not left to another host."""
+    """Whether a process, perhaps a singleton, runs here and not on another host."""
     return process not in settings.elsewhere or (process == "cron" and bool(cron_entries(settings)))
 
 
 def cron_entries(settings: Settings) -> dict[str, CronEntry]:
-    """The cron entries that a host runs: all, or those that every host does."""
+    """List the cron entries of a host: all, or those for every host."""
     everything = "cron" not in settings.elsewhere
     return {name: entry for name, entry in settings.cron.items() if everything or entry.every_host}
 
 
 def client_roles(settings: Settings) -> list[str]:
-    """The roles whose hosts run processes of the app, and so talk to its database and cache."""
+    """List the roles whose hosts run processes of the app, and so use its database and cache."""
     return [role for role in settings.roles if role == "web" or role in settings.processes]

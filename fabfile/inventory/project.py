@@ -1,4 +1,4 @@
-"""The settings of a project, validated with the services and sandbox hosts that there are."""
+"""Settings of a project, validated with its services and sandbox hosts."""
 
 from __future__ import annotations
 
@@ -44,23 +44,23 @@ def _context(config: Config) -> ValidationContext:
 
 
 def service_options() -> Mapping[str, type[ServiceOptions]]:
-    """The options of each service that the settings can name: hostsmith's own, and those of the project."""
+    """Return the options of each registered service: hostsmith's and the project's."""
     from ..services.registry import known
 
     return {name: kind.Options for name, kind in known().items()}
 
 
 def in_sandbox(project: Path, name: str) -> bool:
-    """Whether a host is one of the project's disposable ones."""
+    """Whether a host is in the project's sandbox."""
     from ..sandbox import lookup
 
     return lookup(project, name) is not None
 
 
 def settings_of(**values: object) -> Settings:
-    """Validate settings that stand in no file, such as those of a test of a recipe.
+    """Validate settings without a file, for instance in a test of a recipe.
 
-    Hosts are taken as they are written, without `~/.ssh/config`.
+    Hosts are taken as written, without `~/.ssh/config`.
 
     :raises pydantic.ValidationError: a value is invalid.
 

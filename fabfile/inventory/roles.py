@@ -1,4 +1,4 @@
-"""Which hosts play a role, and which roles a host plays; no connection is made here."""
+"""Hosts of a role, and roles of a host; nothing here connects."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from ..settings.project import Settings
 
-# The values of a host's entry that are arguments of Fabric's Connection.
+# Keys of a host's entry that are arguments of Fabric's Connection.
 _OF_THE_CONNECTION = ("gateway", "connect_timeout", "forward_agent", "connect_kwargs")
 
 
 class AllRoles(Container[str]):
-    """Every role there is or may be: what a host plays that is in none of the roles."""
+    """All possible roles, for a host that is in none of the settings' roles."""
 
     def __contains__(self, role: object) -> bool:
         return True
@@ -36,9 +36,9 @@ ALL_ROLES = AllRoles()
 
 
 def hosts_for(settings: Settings, role: str | None = None) -> list[Host]:
-    """The hosts of a role, or of all roles, in the order of the settings, each machine once. Never empty.
+    """List the hosts of a role, or of all roles, in the order of the settings, each machine once. Never empty.
 
-    :raises SettingsError: there is no such role, or it has no hosts.
+    :raises SettingsError: the role is unknown or has no hosts.
     """
     if role is not None and role not in settings.roles:
         raise SettingsError(_unknown_role(settings, role))
@@ -54,7 +54,7 @@ def hosts_for(settings: Settings, role: str | None = None) -> list[Host]:
 
 
 def roles_of(settings: Settings, host: Host) -> frozenset[str] | AllRoles:
-    """The roles that a host plays; a host in none of them, as one given with `-H` only, plays every role.
+    """Return the roles of a host; a host without roles, given only with `-H`, has every role.
 
     The machine counts, not the user: `-H root@web1` is the `deploy@web1` of the settings.
     """
@@ -62,7 +62,7 @@ def roles_of(settings: Settings, host: Host) -> frozenset[str] | AllRoles:
 
 
 def connection_kwargs(settings: Settings, host: Host, config: Config) -> dict[str, Any]:
-    """The keyword arguments for `fabric.Connection` to a host, with what its entry in the roles says of the way there.
+    """Return the keyword arguments for `fabric.Connection` to a host, with those of its entry in the roles.
 
     :param config: Fabric's configuration, for the connection to the gateway.
     """
@@ -71,17 +71,17 @@ def connection_kwargs(settings: Settings, host: Host, config: Config) -> dict[st
         return host.connect_kwargs()
     own = {key: value for key, value in entry.own().items() if key in _OF_THE_CONNECTION}
     if entry.gateway:
-        # A configuration for each connection: Fabric adds the keys of one host to those of the next.
+        # Each connection gets a configuration: Fabric would add the keys of one host to those of the next.
         own["gateway"] = Connection(config=config.clone(), **connection_kwargs(settings, entry.gateway, config))
     if entry.connect_kwargs:
-        # Fabric would pass over those for all hosts, but for the keys, which it adds.
+        # Fabric would ignore those for all hosts, except the keys, which it adds.
         for_all = {key: value for key, value in config.connect_kwargs.items() if key != "key_filename"}
         own["connect_kwargs"] = {**for_all, **entry.connect_kwargs}
     return {**host.connect_kwargs(), **own}
 
 
 def role(name: str) -> RoleHosts:
-    """The hosts of a role, for `@task(hosts=role("web"))`; looked up when the task is about to run."""
+    """Return the hosts of a role, for `@task(hosts=role("web"))`; they are looked up just before the task runs."""
     return RoleHosts(name)
 
 
@@ -89,26 +89,26 @@ def role(name: str) -> RoleHosts:
 class RoleHosts:
     """Iterable that reads the settings of the running `fab` only when it is iterated.
 
-    Fabric does that once project file and `-f` file are loaded, and not at all when `-H` is given. It is true
-    and never empty: for an empty list of hosts Fabric would run the task on the local machine.
+    Fabric iterates once the project file and the `-f` file are loaded, and not at all with `-H`. It is true and never
+    empty: for an empty list of hosts Fabric would run the task on the local machine.
     """
 
     name: str
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Keyword arguments for `fabric.Connection`, host by host.
+        """Yield the keyword arguments for `fabric.Connection`, host by host.
 
-        :raises SettingsError: the settings are wrong, there is no such role, or it has no hosts.
-        :raises UsageError: no `fab` is running.
+        :raises SettingsError: the settings are invalid, or the role is unknown or has no hosts.
+        :raises UsageError: `fab` is not running.
         """
         program = running_program()
         if program is None:
             raise UsageError(
-                f"role({self.name!r}) was read outside of `fab`, whose settings it needs; "
-                "call hosts_for(settings, role) there"
+                f"role({self.name!r}) needs the settings of a running `fab`; outside of it, call "
+                "hosts_for(settings, role)"
             )
         config = program.config
-        if not config._collection:  # Fabric fills this level only after it has asked for the hosts
+        if not config._collection:  # Fabric fills this level only after it has read the hosts
             config.load_collection(program.collection.configuration())
         from .project import load_settings
 
@@ -118,7 +118,7 @@ class RoleHosts:
 
 
 def cli_hosts() -> list[str]:
-    """The hosts given with `-H` to the running `fab`; none when no `fab` is running."""
+    """List the hosts of `-H` of the running `fab`; none if it is not running."""
     program = running_program()
     given = program.core[0].args.hosts.value if program else None
     return given.split(",") if given else []
@@ -126,11 +126,11 @@ def cli_hosts() -> list[str]:
 
 def _unknown_role(settings: Settings, role: str) -> str:
     if not settings.roles:
-        return f"fabric.yaml: roles: there are none, but role {role!r} is asked for; {_how_to_name_hosts(role)}"
+        return f"fabric.yaml: roles: missing, but role {role!r} is needed; {_how_to_name_hosts(role)}"
     near = difflib.get_close_matches(role, settings.roles, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    return f"fabric.yaml: roles: found no role {role!r}, expected one of: {', '.join(settings.roles)}{hint}"
+    return f"fabric.yaml: roles: there is no role {role!r}, expected one of: {', '.join(settings.roles)}{hint}"
 
 
 def _how_to_name_hosts(role: str) -> str:
-    return f"write `roles: {{{role}: [user@host]}}` there, or give hosts with -H user@host"
+    return f"write `roles: {{{role}: [user@host]}}` there, or name hosts with -H user@host"

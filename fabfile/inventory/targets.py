@@ -1,4 +1,4 @@
-"""Which hosts a task works on: those of the roles, or of `-H`, within the limits that its flags set."""
+"""Hosts that a task works on: from roles or `-H`, limited by its flags."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 class Target:
     """A host to work on.
 
-    :param host: as the settings or `-H` name it.
-    :param roles: the roles it plays.
-    :param settings: those of this host, with its own values in place.
+    :param host: the host as in the settings or `-H`.
+    :param roles: its roles.
+    :param settings: the settings of this host.
     """
 
     connection: Connection
@@ -37,20 +37,20 @@ class Target:
 
     @property
     def label(self) -> str:
-        """The host as one would write it after `-H`."""
+        """The host as written for `-H`."""
         return ssh.label(self.connection)
 
     @property
     def processes(self) -> dict[str, Process]:
-        """The processes of the app that run on the host."""
+        """Processes of the app on the host."""
         return processes(self.settings, self.roles)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The hosts that the flags of a task leave, each a list with commas as it was typed.
+    """Limits of a task's flags, each a comma-separated list as typed.
 
-    :param role: only hosts that play one of these roles.
+    :param role: only hosts with one of these roles.
     :param host: only these hosts.
     :param exclude: none of these hosts.
     """
@@ -64,15 +64,15 @@ class Limits:
 
 
 NO_LIMITS = Limits()
-# So many hosts are listed in a message.
+# Number of hosts to list in a message.
 _MANY = 10
 
 
 def targets(c: Context, settings: Settings, limits: Limits = NO_LIMITS) -> list[Target]:
-    """The hosts that a task works on: the one it was called for, or those of `-H`, or those of the roles.
+    """List the hosts that a task works on: that of its connection, or those of `-H`, or those of the roles.
 
-    :raises SettingsError: there is no such role, or it has no hosts.
-    :raises UsageError: there are no hosts, or none is left within the limits.
+    :raises SettingsError: a role is unknown or has no hosts.
+    :raises UsageError: there are no hosts, or the limits leave none.
     """
     if isinstance(c, Connection):
         entry = settings.entry(Host.of(c))
@@ -85,7 +85,7 @@ def targets(c: Context, settings: Settings, limits: Limits = NO_LIMITS) -> list[
             "    roles:\n      web: [user@host]"
         )
     hosts = _given(given, settings) if given else hosts_for(settings)
-    # Of hosts that the settings do not know, the first runs what runs once.
+    # Of hosts without a role, the first one runs the singletons.
     others = [host for host in hosts if settings.entry(host) is None][1:]
     once = [name for name, process in settings.processes.items() if process.singleton]
     found = [_target(host, settings, _connection(host, settings, c)) for host in _within(limits, hosts, settings)]
@@ -96,23 +96,23 @@ def targets(c: Context, settings: Settings, limits: Limits = NO_LIMITS) -> list[
 
 
 def with_app(found: Sequence[Target]) -> list[Target]:
-    """Those that run a process of the app, and so get its releases.
+    """Select the hosts that run a process of the app, and so get its releases.
 
-    :raises UsageError: none does.
+    :raises UsageError: there is none.
     """
     chosen = [target for target in found if target.processes]
     if not chosen:
         raise UsageError(
             f"no process of the app runs on {_some([target.host for target in found])}; "
-            "see `fab hosts` for what runs where"
+            "see `fab hosts` for the processes of each host"
         )
     return chosen
 
 
 def others_with_app(c: Context, settings: Settings, hosts: Sequence[Host]) -> list[Target]:
-    """The other hosts of the fleet that some hosts belong to, as far as they run a process of the app.
+    """List the other hosts of the fleet that run a process of the app.
 
-    Hosts that are in no role, as one to rehearse on that is given with `-H`, belong to none.
+    Hosts without a role, such as a rehearsal host given with `-H`, belong to no fleet.
     """
     if not any(settings.entry(host) for host in hosts):
         return []
@@ -123,17 +123,17 @@ def others_with_app(c: Context, settings: Settings, hosts: Sequence[Host]) -> li
 
 
 def of_role(c: Context, settings: Settings, role: str) -> list[Target]:
-    """The hosts of a role, whatever hosts the task was given."""
+    """List the hosts of a role, regardless of the task's hosts."""
     return named(c, settings, hosts_for(settings, role))
 
 
 def named(c: Context, settings: Settings, hosts: Sequence[Host]) -> list[Target]:
-    """These hosts, whatever hosts the task was given."""
+    """Make targets of these hosts, regardless of the task's hosts."""
     return [_target(host, settings, _connection(host, settings, c)) for host in hosts]
 
 
 def primary(found: Sequence[Target]) -> Target | None:
-    """The one that runs the `release` process for all: the primary host, or else the first that runs the app.
+    """Choose the host that runs the `release` process: the primary one, else the first that runs the app.
 
     :raises SettingsError: the primary host does not run the app.
     """
@@ -142,7 +142,7 @@ def primary(found: Sequence[Target]) -> Target | None:
     if marked and not any(target is marked for target in running):
         raise SettingsError(
             f"fabric.yaml: roles: found `primary: true` for {marked.host}, which runs no process of the app, "
-            "expected it for a host that does, since `release` runs there"
+            "expected it for a host of the app, since `release` runs there"
         )
     return marked or next(iter(running), None)
 
@@ -157,25 +157,25 @@ def _target(host: Host, settings: Settings, connection: Connection) -> Target:
 
 
 def _connection(host: Host, settings: Settings, c: Context) -> Connection:
-    # A configuration for each connection: Fabric adds the keys of one host to those of the next.
+    # Each connection gets a configuration: Fabric would add the keys of one host to those of the next.
     return Connection(config=c.config.clone(), **connection_kwargs(settings, host, c.config))
 
 
 def _given(specs: Sequence[str], settings: Settings) -> list[Host]:
-    """The hosts of `-H`, each machine once, and as the roles know them where they do."""
+    """Read the hosts of `-H`, each machine once, with their entries in the roles."""
     in_roles = _Machines([entry.host for entries in settings.roles.values() for entry in entries], settings)
     hosts: dict[Machine, Host] = {}
     for given in map(Host.parse, specs):
         known = in_roles.meant(given)
         if len(known) > 1:
-            raise UsageError(f"-H: found {given}, expected one host of that name, with its port: {_some(known)}")
+            raise UsageError(f"-H: {given} is ambiguous, expected one of these with its port: {_some(known)}")
         host = replace(known[0], user=given.user or known[0].user) if known else given
         hosts.setdefault(settings.machine(host), host)
     return list(hosts.values())
 
 
 class _Machines:
-    """Hosts, to be found by any way to write them."""
+    """Hosts that can be found by any spelling."""
 
     def __init__(self, hosts: Sequence[Host], settings: Settings) -> None:
         self._machine = settings.machine
@@ -184,7 +184,7 @@ class _Machines:
             self._hosts.setdefault(settings.machine(host), host)
 
     def meant(self, named: Host) -> list[Host]:
-        """The host that is meant by a name, or, where it is without the port, all that differ in no more than that."""
+        """Find the host of a name; a name without port matches all hosts that differ only in their ports."""
         machine = self._machine(named)
         if machine in self._hosts:
             return [self._hosts[machine]]
@@ -194,13 +194,13 @@ class _Machines:
 
 
 def _within(limits: Limits, hosts: Sequence[Host], settings: Settings) -> list[Host]:
-    """The hosts that are left, and never none."""
+    """Apply the limits; the result is never empty."""
     left = list(hosts)
     if limits.role is not None:
-        asked = _words(limits.role)
-        for role in asked:
-            hosts_for(settings, role)  # tells when there is no such role, or it has no hosts
-        left = [host for host in left if any(role in roles_of(settings, host) for role in asked)]
+        named = _words(limits.role)
+        for role in named:
+            hosts_for(settings, role)  # raises an error if the role is unknown or has no hosts
+        left = [host for host in left if any(role in roles_of(settings, host) for role in named)]
     if limits.host is not None:
         wanted = _named("--host", limits.host, hosts, settings)
         left = [host for host in left if host in wanted]
@@ -208,7 +208,7 @@ def _within(limits: Limits, hosts: Sequence[Host], settings: Settings) -> list[H
         unwanted = _named("--exclude", limits.exclude, hosts, settings)
         left = [host for host in left if host not in unwanted]
     if not left:
-        raise UsageError(f"{limits}: found no host that is left, expected one or more, out of {_some(hosts)}")
+        raise UsageError(f"{limits}: no host is left, expected one or more of {_some(hosts)}")
     return left
 
 
@@ -217,20 +217,20 @@ def _words(text: str) -> list[str]:
 
 
 def _named(flag: str, text: str, hosts: Sequence[Host], settings: Settings) -> set[Host]:
-    """Those of the hosts that a flag names."""
+    """Select the hosts that a flag names."""
     machines = _Machines(hosts, settings)
     named: set[Host] = set()
     for spec in listed(text, flag):
         meant = machines.meant(Host.parse(spec))
         if not meant:
             near = difflib.get_close_matches(spec, [host.host for host in hosts], n=1)
-            outside = "" if cli_hosts() else "; a host outside of the settings is given with -H"
+            outside = "" if cli_hosts() else "; name a host outside of the settings with -H"
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise UsageError(f"{flag}: found {spec!r}, expected hosts out of {_some(hosts)}{outside}{hint}")
+            raise UsageError(f"{flag}: found {spec!r}, expected hosts of {_some(hosts)}{outside}{hint}")
         named.update(meant)
     return named
 
 
 def _some(hosts: Sequence[Host]) -> str:
     names = ", ".join(host.spec for host in hosts[:_MANY])
-    return names if len(hosts) <= _MANY else f"{names}, ... ({len(hosts)} hosts, which `fab hosts` lists)"
+    return names if len(hosts) <= _MANY else f"{names}, ... ({len(hosts)} hosts; see `fab hosts`)"

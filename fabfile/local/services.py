@@ -17,7 +17,7 @@ from signal import SIGINT, SIGTERM, Signals
 from typing import TYPE_CHECKING, ClassVar
 
 from ..contract.secret import Secret
-from ..environment.variables import make_up
+from ..environment.variables import generate
 from ..errors import UsageError
 from ..hostkit.linux import filesystem
 from ..services import Access, known
@@ -26,7 +26,7 @@ from .processes import Command, Process
 from .watch import Watch
 
 if TYPE_CHECKING:
-    from ..services import Service
+    from ..services import AppService
     from ..settings import Settings
 
 ADDRESS = "127.0.0.1"
@@ -46,7 +46,7 @@ class Instance(ABC):
     :param user: who runs it; None for who runs us.
     """
 
-    service: Service
+    service: AppService
     programs: Mapping[str, str]
     access: Access
     folder: Path
@@ -230,7 +230,7 @@ def files(settings: Settings) -> dict[str, str]:
     return {_FILES_PATH: str(path)}
 
 
-def _instance(service: Service, variables: Sequence[str]) -> Instance:
+def _instance(service: AppService, variables: Sequence[str]) -> Instance:
     kind = _KINDS.get(service.name)
     otherwise = f"set {' or '.join(variables[:1])} in local.env, or use --no-services"
     if kind is None:
@@ -245,7 +245,7 @@ def _instance(service: Service, variables: Sequence[str]) -> Instance:
     texts = kept(root / "services.json")
     port, password = texts.get(f"{service.name}.port", ""), texts.get(f"{service.name}.password", "")
     if not password or not _is_free(port):
-        port, password = str(_free_port()), password or make_up(_PASSWORD_LENGTH).reveal()
+        port, password = str(_free_port()), password or generate(_PASSWORD_LENGTH).reveal()
         keep(root / "services.json", {**texts, f"{service.name}.port": port, f"{service.name}.password": password})
     access = _access(service, int(port), Secret(password))
     place, user = root / service.name, _unprivileged(service.name)
@@ -257,7 +257,7 @@ def _instance(service: Service, variables: Sequence[str]) -> Instance:
     return kind(service, programs, access, place, user)
 
 
-def _access(service: Service, port: int, password: Secret) -> Access:
+def _access(service: AppService, port: int, password: Secret) -> Access:
     return Access(ADDRESS, port, service.database, service.database, password)
 
 

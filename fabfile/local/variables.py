@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..environment.variables import given, make_up
+from ..environment.variables import generate, given
 from ..errors import SettingsError
 from ..hostkit.app.layout import Layout
 from ..hostkit.app.variables import VARIABLE_NAME
@@ -42,7 +42,7 @@ def _made_up(project: Path, lengths: Mapping[str, int]) -> dict[str, str]:
     path = folder(project) / "generated.json"
     values = kept(path)
     if missing := [name for name in lengths if name not in values]:
-        values |= {name: make_up(lengths[name]).reveal() for name in missing}
+        values |= {name: generate(lengths[name]).reveal() for name in missing}
         keep(path, values)
     return {name: values[name] for name in lengths}
 

@@ -1,1 +1,1 @@
-"""Hosts and their keys as OpenSSH knows them: asked of OpenSSH, never read a second time."""
+"""Hosts and their keys, as OpenSSH itself sees them."""

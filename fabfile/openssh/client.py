@@ -1,4 +1,4 @@
-"""OpenSSH's own answers: the options of a host, and what its `known_hosts` files and revocation lists hold."""
+"""Queries of OpenSSH: options of a host, `known_hosts`, revocation lists."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from ..errors import HostKeyError
 if TYPE_CHECKING:
     from fabric import Config, Connection
 
-# Seconds that a program may take: a `Match exec` or a name server that it waits for may take long.
+# Seconds a program may take: it may wait for a `Match exec` or a name server.
 _TIMEOUT = 10
-# The options that say where a host is and who comes there.
+# The options for the route to a host and the login.
 _WAY = ("hostname", "user", "port", "proxyjump", "proxycommand", "identityfile")
-# Lines that paramiko does not read, or not as ssh does: it takes a comment after a value for a part of it.
+# Lines that paramiko ignores or reads differently from ssh: it takes a comment after a value for a part of the value.
 _HALF_READ = re.compile(
     r"^[ \t]*(?:(?:match|canonicalizehostname)\b|include\b[ \t=]*(?P<files>.*)$|[^#\s].*[ \t]#)",
     re.MULTILINE | re.IGNORECASE,
@@ -35,9 +35,9 @@ _Pairs = tuple[tuple[str, str], ...]
 
 
 def options(c: Connection) -> Mapping[str, str]:
-    """Ask ssh for its options for the host of a connection: the values by keyword in lower case.
+    """Ask ssh for its options for the host of a connection: values by keyword in lower case.
 
-    Where there is no ssh, or where Fabric's configuration is from no files, they are paramiko's reading of it.
+    Without ssh, or if Fabric's configuration is not from files, they are as paramiko reads them.
 
     :raises HostKeyError: ssh cannot read its configuration.
     """
@@ -49,26 +49,26 @@ def options(c: Connection) -> Mapping[str, str]:
 
 
 def _pairs(config: Config, *arguments: str) -> _Pairs:
-    """What ssh answers by the files that a configuration is from.
+    """Run ssh with the files of a configuration.
 
-    :raises LookupError: it is from no files, or there is no ssh here, or none for this user: it asks the system for
-        the user's name and home.
+    :raises LookupError: the configuration is not from files, or ssh is missing or does not work for this user: it asks
+        the system for the user's name and home.
     :raises HostKeyError: ssh cannot read them.
     """
     files = _files(config)
     if _once(config.base_ssh_config._config) != _once(_read(files)):
         raise LookupError
     try:
-        flags, text = _told(files, pwd.getpwuid(os.getuid()).pw_dir)
-        return _asked((*flags, *arguments), text)
+        flags, text = _flags(files, pwd.getpwuid(os.getuid()).pw_dir)
+        return _query((*flags, *arguments), text)
     except FileNotFoundError:
         raise LookupError from None
 
 
 class WholeConfig(SSHConfig):
-    """The SSH configuration of Fabric's, with what ssh alone reads of where a host is and who comes there.
+    """Fabric's SSH configuration, with the routes and logins that only ssh can read.
 
-    :param read: what paramiko has read.
+    :param read: the configuration as paramiko has read it.
     """
 
     def __init__(self, config: Config, read: SSHConfig) -> None:
@@ -81,30 +81,30 @@ class WholeConfig(SSHConfig):
 
 
 def whole(config: Config, name: str, found: SSHConfigDict) -> SSHConfigDict:
-    """What paramiko has found of a host, with ssh's answers where it reads more; an error of it is `options`' to tell.
+    """Complete paramiko's options of a host by ssh's, if ssh reads more; `options` reports errors of ssh.
 
-    Only the way there, of which Fabric then takes what nobody has said otherwise.
+    Only the route and the login change; Fabric uses them where nothing else sets them.
     """
     if not _is_half_read(_files(config)):
         return found
     with contextlib.suppress(LookupError, HostKeyError):
         pairs = _pairs(config, "--", name)
-        asked: dict[str, Any] = dict(reversed(pairs))
-        said = {"hostname": asked["hostname"]}
+        answers: dict[str, Any] = dict(reversed(pairs))
+        route = {"hostname": answers["hostname"]}
         for option, default in (("user", pwd.getpwuid(os.getuid()).pw_name), ("port", "22")):
-            if option in found or asked[option] != default:
-                said[option] = asked[option]
-        said |= {way: asked[way] for way in ("proxyjump", "proxycommand") if asked.get(way, "none") != "none"}
-        if "proxyjump" in said:
-            # ssh puts addresses in brackets, which Fabric takes for a part of a name.
-            said["proxyjump"] = re.sub(r"\[([\d.]+|[^]]+(?=\](?:,|$)))\]", r"\1", said["proxyjump"])
-        elif "proxyjump" in found and "proxycommand" not in said:
-            said["proxyjump"] = "none"
+            if option in found or answers[option] != default:
+                route[option] = answers[option]
+        route |= {way: answers[way] for way in ("proxyjump", "proxycommand") if answers.get(way, "none") != "none"}
+        if "proxyjump" in route:
+            # ssh puts addresses in brackets, which Fabric would take for a part of a name.
+            route["proxyjump"] = re.sub(r"\[([\d.]+|[^]]+(?=\](?:,|$)))\]", r"\1", route["proxyjump"])
+        elif "proxyjump" in found and "proxycommand" not in route:
+            route["proxyjump"] = "none"
         keys = [value for option, value in pairs if option == "identityfile"]
         own = {} if keys == _usual_keys() else {"identityfile": keys}
-        # paramiko puts in what stands for `%h` and the like.
+        # paramiko expands `%h` and the like.
         answer = SSHConfig()
-        vars(answer)["_config"] = [{"host": ["*"], "config": {**said, **own}}]
+        vars(answer)["_config"] = [{"host": ["*"], "config": {**route, **own}}]
         rest = {option: value for option, value in found.items() if option not in _WAY}
         return SSHConfigDict({**rest, **answer.lookup(name)})
     return found
@@ -112,7 +112,7 @@ def whole(config: Config, name: str, found: SSHConfigDict) -> SSHConfigDict:
 
 @functools.cache
 def _is_half_read(files: tuple[str, ...]) -> bool:
-    """Whether ssh may read more in files than paramiko does; an `Include` of nothing is in each Debian."""
+    """Whether ssh may read more in files than paramiko does; every Debian has an `Include` that matches nothing."""
     for path in filter(os.path.isfile, files):
         with open(path, encoding="utf-8", errors="replace") as file:
             found = [line["files"] for line in _HALF_READ.finditer(file.read())]
@@ -123,7 +123,7 @@ def _is_half_read(files: tuple[str, ...]) -> bool:
 
 
 def _is_of_files(patterns: str, folders: tuple[str, ...]) -> bool:
-    """Whether what an `Include` names may be there, in one of the folders where ssh looks."""
+    """Whether an `Include` may match files in one of ssh's folders."""
     names = [os.path.expanduser(name) for name in patterns.split()]
     there = any(glob.glob(os.path.join(folder, name)) for name in names for folder in folders)
     return there or not set("%$'\"#").isdisjoint(patterns)
@@ -131,11 +131,11 @@ def _is_of_files(patterns: str, folders: tuple[str, ...]) -> bool:
 
 @functools.cache
 def _usual_keys() -> list[str]:
-    return [value for option, value in _asked(("-F", "none", "--", "localhost"), "") if option == "identityfile"]
+    return [value for option, value in _query(("-F", "none", "--", "localhost"), "") if option == "identityfile"]
 
 
 def _files(config: Config) -> tuple[str, ...]:
-    """The files that Fabric reads: the only one, or the user's and the machine's."""
+    """List the files that Fabric reads: the only one, or the user's and the system's."""
     if config._runtime_ssh_path:
         return (os.path.expanduser(config._runtime_ssh_path),)
     paths = (config._user_ssh_path, config._system_ssh_path) if config.load_ssh_configs else ()
@@ -144,7 +144,7 @@ def _files(config: Config) -> tuple[str, ...]:
 
 @functools.cache
 def _read(files: tuple[str, ...]) -> Any:
-    """What paramiko reads in files, by which a configuration of these is told from one that a fabfile has made."""
+    """Read files by paramiko, to distinguish a configuration from files from one that a fabfile has made."""
     found = SSHConfig()
     for path in filter(os.path.isfile, files):
         with open(path, encoding="utf-8") as file:
@@ -153,14 +153,14 @@ def _read(files: tuple[str, ...]) -> Any:
 
 
 def _once(sections: list[Any]) -> list[Any]:
-    """The sections of a configuration; of each command line's later tasks Fabric reads the files once more."""
+    """Remove repeated sections: Fabric reads the files again for each further task of a command line."""
     return [section for number, section in enumerate(sections) if section not in sections[:number]]
 
 
-def _told(files: tuple[str, ...], home: str) -> tuple[tuple[str, ...], str]:
-    """The flags with which ssh reads the same files, and what it finds on standard input.
+def _flags(files: tuple[str, ...], home: str) -> tuple[tuple[str, ...], str]:
+    """Return the flags to make ssh read the same files, and its standard input.
 
-    :param home: as the system knows it, which is where ssh looks whatever $HOME is.
+    :param home: the user's home in the system's database, which ssh uses instead of $HOME.
     """
     if len(files) < 2:
         return ("-F", *(files or ("none",))), ""
@@ -172,8 +172,8 @@ def _told(files: tuple[str, ...], home: str) -> tuple[tuple[str, ...], str]:
 
 
 @functools.cache
-def _asked(arguments: tuple[str, ...], text: str) -> _Pairs:
-    # A file, because ssh reads its configuration twice where it has a `Match final`.
+def _query(arguments: tuple[str, ...], text: str) -> _Pairs:
+    # A file, because ssh reads a configuration with `Match final` twice.
     with tempfile.TemporaryFile() as file:
         file.write(text.encode())
         file.seek(0)
@@ -185,7 +185,7 @@ def _asked(arguments: tuple[str, ...], text: str) -> _Pairs:
 
 
 def known_lines(name: str, path: Path) -> list[str] | None:
-    """The lines of a `known_hosts` file that are for a host; None where nobody can be asked.
+    """Find the lines of a `known_hosts` file for a host; None without ssh-keygen.
 
     :raises HostKeyError: the file cannot be read.
     """
@@ -199,10 +199,10 @@ def known_lines(name: str, path: Path) -> list[str] | None:
 
 
 def is_in_list(line: str, revoked: Path) -> bool:
-    """Whether a binary list of revoked keys has a key, or cannot tell.
+    """Whether a binary list of revoked keys has a key, or cannot be checked.
 
-    :param line: the key as a public key file has it.
-    :raises FileNotFoundError: there is no ssh-keygen here.
+    :param line: the key as a line of a public key file.
+    :raises FileNotFoundError: ssh-keygen is missing.
     """
     with tempfile.NamedTemporaryFile("w", suffix=".pub") as file:
         file.write(f"{line}\n")
@@ -211,13 +211,13 @@ def is_in_list(line: str, revoked: Path) -> bool:
 
 
 def _run(*argv: str, stdin: int = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
-    """Run a program of OpenSSH's.
+    """Run a program of OpenSSH.
 
-    :raises FileNotFoundError: it is not here.
+    :raises FileNotFoundError: it is missing.
     :raises HostKeyError: it takes too long.
     """
     try:
-        # In a session of its own, so that Ctrl-C is ours to answer, and that it cannot ask on our terminal.
+        # In a new session, so that Ctrl-C reaches only us, and that it cannot ask on our terminal.
         return subprocess.run(
             argv,
             stdin=stdin,
@@ -229,7 +229,7 @@ def _run(*argv: str, stdin: int = subprocess.DEVNULL) -> subprocess.CompletedPro
             start_new_session=True,
         )
     except subprocess.TimeoutExpired:
-        raise HostKeyError(f"{argv[-1]}: no answer of {argv[0]} within {_TIMEOUT} s; try `ssh -G`") from None
+        raise HostKeyError(f"{argv[-1]}: no answer from {argv[0]} within {_TIMEOUT} s; try `ssh -G`") from None
 
 
 def _first_line(done: subprocess.CompletedProcess[str]) -> str:

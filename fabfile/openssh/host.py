@@ -1,4 +1,4 @@
-"""A host as one writes it: `[user@]host[:port]`, read, compared and written; no connection is made here."""
+"""Hosts as they are written: `[user@]host[:port]`, patterns and lists."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HOST_FORM = "[user@]host[:port], such as root@web1.example.com, root@203.0.113.7
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\\+-]*")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _INTERFACE = re.compile(r"[A-Za-z0-9_.-]+")
-# No IPv6 address has one colon alone between its brackets.
+# An IPv6 address in brackets never has exactly one colon.
 _RANGE = re.compile(r"\[([0-9]{1,9}):([0-9]{1,9})\]")
 _MOST_HOSTS = 1000
 _LONGEST = 1000
@@ -29,10 +29,9 @@ _LONGEST = 1000
 
 @dataclass(frozen=True, eq=False)
 class Host:
-    """One machine as it is reached by SSH.
+    """A host of SSH.
 
-    Two hosts are equal when user, host and port are, whatever the case of the name and the spelling of an
-    IPv6 address.
+    Two hosts are equal if user, host and port are, regardless of the name's case and the spelling of an IPv6 address.
 
     :param host: DNS name, address (IPv6 without brackets) or name from the SSH configuration.
     :param user: None for the one of the SSH configuration, or Fabric's `user` setting.
@@ -45,9 +44,9 @@ class Host:
 
     @classmethod
     def parse(cls, spec: str) -> Host:
-        """Read `[user@]host[:port]`; an IPv6 address stands in brackets.
+        """Read `[user@]host[:port]`, with an IPv6 address in brackets.
 
-        :raises SettingsError: it is none; the message says what was found and what is expected.
+        :raises SettingsError: the text is not a host.
         """
         try:
             return read_host(spec)
@@ -57,17 +56,17 @@ class Host:
 
     @classmethod
     def of(cls, connection: Connection) -> Host:
-        """The host of a connection, by the name it was asked for and not the `HostName` of the SSH configuration."""
+        """Return the host of a connection, by its original name and not the `HostName` of the SSH configuration."""
         return cls(connection.original_host, connection.user, connection.port)
 
     @property
     def spec(self) -> str:
-        """The one way to write this host: what `parse` reads."""
+        """Text of this host, which `parse` reads."""
         user = f"{self.user}@" if self.user else ""
         return user + bracketed(self.host) + (f":{self.port}" if self.port else "")
 
     def connect_kwargs(self) -> dict[str, Any]:
-        """The keyword arguments for `fabric.Connection`; what is not given here stays Fabric's to find."""
+        """Return the keyword arguments for `fabric.Connection`; Fabric finds the missing ones."""
         given = {"host": self.host, "user": self.user, "port": self.port}
         return {name: value for name, value in given.items() if value is not None}
 
@@ -86,16 +85,16 @@ class Host:
 
 
 def bracketed(host: str) -> str:
-    """A host's name or address as it stands before a colon and a port: an IPv6 address has colons of its own."""
+    """Put an IPv6 address in brackets, for use before a colon and a port."""
     return f"[{host}]" if ":" in host else host
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What tells one machine from another, however it is written and whoever logs in.
+    """Identity of a machine, regardless of the host's spelling and user.
 
-    :param address: name or address that is connected to, in one spelling.
-    :param way: how the SSH configuration gets there: an address behind one jump host is another behind the next.
+    :param address: name or address of the connection, normalised.
+    :param way: route of the SSH configuration: the same address behind another jump host is another machine.
     """
 
     address: str
@@ -107,14 +106,14 @@ Machines = Callable[[Host], Machine]
 
 
 def machine_as_written(host: Host) -> Machine:
-    """The machine that a host is by its text alone."""
+    """Identify the machine of a host by its text alone."""
     return Machine(_one_spelling(host.host), host.port or 22)
 
 
 def machines_of(config: Config) -> Machines:
-    """A function that tells the machine that a host is, with `~/.ssh/config` and Fabric's `port` setting.
+    """Make a function that identifies the machine of a host by `~/.ssh/config` and Fabric's setting `port`.
 
-    :raises SettingsError: that is no number.
+    :raises SettingsError: this setting is not a number.
     """
     if not re.fullmatch("[0-9]{1,5}", str(config.port)):
         raise SettingsError(f"port: found {config.port!r}, expected a port, from 1 to 65535")
@@ -137,9 +136,9 @@ def _one_spelling(name: str) -> str:
 
 
 def expand(spec: str) -> list[str]:
-    """Every text that a pattern stands for: `web[01:20].example.com` for 20; a text without ranges for itself.
+    """Expand a pattern: `web[01:20].example.com` to 20 texts, a text without ranges to itself.
 
-    :raises ValueError: a range that makes no sense; the text says why.
+    :raises ValueError: with the problem of an invalid range.
     """
     _check_length(spec)
     texts = _RANGE.split(spec)
@@ -147,7 +146,7 @@ def expand(spec: str) -> list[str]:
     ranges = [_range(first, last) for first, last in bounds]
     count = math.prod(map(len, ranges))
     if count > _MOST_HOSTS:
-        raise ValueError(f"it stands for {count} hosts, and one pattern may for {_MOST_HOSTS}")
+        raise ValueError(f"the pattern stands for {count} hosts, the limit is {_MOST_HOSTS}")
     choices = [texts[:1]]
     for (first, _), numbers, text in zip(bounds, ranges, texts[3::3], strict=True):
         width = len(first) if first.startswith("0") else 0
@@ -157,22 +156,22 @@ def expand(spec: str) -> list[str]:
 
 def _check_length(spec: str) -> None:
     if len(spec) > _LONGEST:
-        raise ValueError(f"it has {len(spec)} letters, and {_LONGEST} are the most")
+        raise ValueError(f"it has {len(spec)} characters, the limit is {_LONGEST}")
 
 
 def _range(first: str, last: str) -> range:
     if int(first) > int(last):
-        raise ValueError(f"the smaller number comes first: [{last}:{first}]")
+        raise ValueError(f"write the smaller number first: [{last}:{first}]")
     if last.startswith("0") and len(first) != len(last):
-        raise ValueError(f"both numbers have as many digits: [{first.zfill(len(last))}:{last}]")
+        raise ValueError(f"write both numbers with the same number of digits: [{first.zfill(len(last))}:{last}]")
     return range(int(first), int(last) + 1)
 
 
 def listed(text: str, flag: str) -> list[str]:
-    """The hosts that a flag has, commas between them, with those in place of a pattern that it stands for.
+    """Read the comma-separated hosts of a flag, and expand patterns.
 
-    :raises UsageError: a pattern makes no sense, or there is nothing: an empty variable of the shell must not
-        come to mean all hosts.
+    :raises UsageError: a pattern is invalid, or there is no host: an empty variable of the shell must not mean all
+        hosts.
     """
     specs = [spec.strip() for spec in text.split(",") if spec.strip()]
     try:
@@ -180,14 +179,14 @@ def listed(text: str, flag: str) -> list[str]:
     except ValueError as error:
         raise UsageError(f"{flag}: found {cut(text)!r}, expected {HOST_FORM}; {error}") from None
     if not hosts:
-        raise UsageError(f"{flag}: found no host, expected {HOST_FORM}")
+        raise UsageError(f"{flag}: the host is missing, expected {HOST_FORM}")
     return hosts
 
 
 def read_host(spec: str) -> Host:
-    """What `Host.parse` does, for callers that tell the error themselves.
+    """Do as `Host.parse`, for callers with their own error messages.
 
-    :raises ValueError: it is no host; the text says what to write instead, when that can be told.
+    :raises ValueError: the text is not a host; with a hint what to write instead, if there is one.
     """
     _check_length(spec)
     login, at, place = spec.rpartition("@")
@@ -206,19 +205,19 @@ def read_host(spec: str) -> Host:
 
 
 def _ipv6(address: str) -> str:
-    # What follows the % is the name of a network interface, which Python takes whatever it is.
+    # After the % is the name of a network interface, which Python does not check.
     plain, percent, interface = address.partition("%")
     try:
         found = str(ipaddress.IPv6Address(plain))
     except ValueError:
-        raise ValueError(f"{cut(address)!r} is no IPv6 address") from None
+        raise ValueError(f"{cut(address)!r} is not a valid IPv6 address") from None
     if percent and not _INTERFACE.fullmatch(interface):
-        raise ValueError(f"{cut(interface)!r} is no name of a network interface")
+        raise ValueError(f"{cut(interface)!r} is not a valid name of a network interface")
     return found + percent + interface
 
 
 def _port(rest: str) -> int | None:
-    """The port in what follows the host: nothing, or a colon and a number."""
+    """Read the port after a host: nothing, or a colon and a number."""
     if not rest:
         return None
     if not re.fullmatch(r":[0-9]{1,5}", rest) or not 0 < int(rest[1:]) < 65536:

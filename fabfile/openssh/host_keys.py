@@ -1,4 +1,4 @@
-"""Host keys, judged by the options and files that ssh judges them by."""
+"""Verification of host keys by ssh's own options and files."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ _KRL = b"SSHKRL\n\0"
 
 @dataclass(frozen=True)
 class Rules:
-    """The rules for the key of one host.
+    """Rules for the key of one host.
 
-    :param name: the host as `known_hosts` names it.
-    :param files: where its key may stand.
-    :param new_in: the file to which the key of a new host is added; None to refuse new hosts.
-    :param why_none: why new hosts are refused.
+    :param name: the host's name in `known_hosts`.
+    :param files: `known_hosts` files with its key.
+    :param new_in: file for the key of a new host; None to refuse new hosts.
+    :param why_none: reason to refuse new hosts.
     :param hashed: whether a new host's name is hashed.
-    :param revoked: a list of keys that no host may have.
-    :param algorithms: those that a host may prove its key by; None for all.
-    :param smallest_rsa: bits of an RSA key.
-    :param check_address: whether the key must also be that of the IP address, where one is known.
-    :param without_port: the host as a file names it that leaves out the port, which ssh takes where no file has the
-        port; empty where there is no other name.
+    :param revoked: list of revoked keys.
+    :param algorithms: accepted key algorithms; None for all.
+    :param smallest_rsa: smallest size of an RSA key in bits.
+    :param check_address: whether the key must also be that of the IP address, if the files have one.
+    :param without_port: the host's name without port, which ssh accepts if no file has the name with the port; empty
+        if both are the same.
     """
 
     name: str
@@ -55,10 +55,10 @@ class Rules:
 
     @classmethod
     def of(cls, host: str, port: int, options: Mapping[str, str]) -> Rules:
-        """The rules that ssh follows.
+        """Derive the rules from ssh's options.
 
-        :param options: by keyword in lower case, as `ssh -G` prints them.
-        :raises HostKeyError: they have one that cannot be followed here.
+        :param options: options by keyword in lower case, as `ssh -G` prints them.
+        :raises HostKeyError: an option cannot be followed here.
         """
         shown = options.get("hostkeyalias") or name(host, port)
         if options.get("knownhostscommand", "none") != "none":
@@ -85,14 +85,14 @@ class Rules:
 
 
 def name(host: str, port: int) -> str:
-    """A host as `known_hosts` names it."""
+    """Name a host as in `known_hosts`."""
     return host if port == 22 else f"[{host}]:{port}"
 
 
 def _paths(name: str, value: str) -> tuple[Path, ...]:
-    """The files of an option's value; a path with spaces begins like a path and goes on like none.
+    """Split an option's value into paths; a word that does not begin like a path continues the previous one.
 
-    :raises HostKeyError: they depend on something that only ssh knows.
+    :raises HostKeyError: a path has a token or variable that only ssh can expand.
     """
     if value == "none":
         return ()
@@ -104,27 +104,27 @@ def _paths(name: str, value: str) -> tuple[Path, ...]:
         else:
             paths.append(word.strip('"'))
     if "%" in value or "${" in value:
-        raise HostKeyError(f"{name}: the SSH configuration has known_hosts files that only ssh can name: {value}")
+        raise HostKeyError(f"{name}: the SSH configuration has known_hosts files that only ssh can find: {value}")
     return tuple(Path(path).expanduser() for path in paths)
 
 
 def _algorithms(name: str, value: str) -> tuple[str, ...] | None:
-    """The host key algorithms of an option; ssh itself writes them out.
+    """Read the host key algorithms of an option.
 
-    :raises HostKeyError: it takes some away from a list that only ssh knows.
+    :raises HostKeyError: it removes some from a list that only ssh has.
     """
     if value.startswith("-"):
-        raise HostKeyError(f"{name}: HostKeyAlgorithms {value}: only ssh can tell which are left; list those to use")
+        raise HostKeyError(f"{name}: HostKeyAlgorithms {value}: only ssh has the rest of the list; list those to use")
     return tuple(value.split(",")) if value and value[0] not in "+^" else None
 
 
 class HostKeys(paramiko.MissingHostKeyPolicy):
-    """Whether the key of one host is the right one.
+    """Verification of one host's key, as a policy of paramiko.
 
-    A policy of paramiko's, which is told of no known key, so that every key comes here: its own check knows one key
-    of a type for a host, while a host that changes its key has both in `known_hosts` for a time.
+    paramiko itself gets no known keys, so that every key comes here: its own check has one key of a type per host,
+    while a host that changes its key has both in `known_hosts` for a time.
 
-    :raises HostKeyError: a file cannot be read, or the host has no key that it may show.
+    :raises HostKeyError: a file cannot be read, or the host has no acceptable key.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -135,25 +135,25 @@ class HostKeys(paramiko.MissingHostKeyPolicy):
     def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
         """Check that this is a key of the host.
 
-        :raises HostKeyError: it is not, or nobody can say.
+        :raises HostKeyError: it is not, or that cannot be checked.
         """
         rules, known, blob = self.rules, self._found, key.asbytes()
         plain = [each for each in known if not each.marker]
         if not plain and rules.without_port:
-            # Another key under this name is that of another server on the machine.
+            # Another key of this name is that of another server on the machine.
             known = [*known, *(each for each in self._known(rules.without_port) if each.blob == blob)]
             plain = [each for each in known if not each.marker]
         self._refuse_unfit(key, known)
         if not plain and any(each.marker == "@cert-authority" for each in known):
             raise HostKeyError(
-                f"{rules.name}: known_hosts has a @cert-authority for it, and only ssh can check a host's certificate; "
-                f"add the host's own key, {fingerprint(key)}, to known_hosts"
+                f"{rules.name}: known_hosts has a @cert-authority for this host, and only ssh can check a host's "
+                f"certificate; add the host's own key, {fingerprint(key)}, to known_hosts"
             )
         if not plain and rules.new_in is not None:
             plain = self._add(rules.new_in, key)
         if not plain:
             files = ", ".join(map(str, rules.files)) or "any file"
-            raise HostKeyError(f"{rules.name}: there is no key of it in {files}. {rules.why_none}".rstrip(". "))
+            raise HostKeyError(f"{rules.name}: its key is not in {files}. {rules.why_none}".rstrip(". "))
         if all(each.blob != blob for each in plain):
             raise self._changed(rules.name, key, plain[0])
         if rules.check_address and (address := _address(client)) not in ("", hostname):
@@ -162,7 +162,10 @@ class HostKeys(paramiko.MissingHostKeyPolicy):
                 raise self._changed(address, key, there[0])
 
     def _refuse_unfit(self, key: paramiko.PKey, known: Iterable[Known]) -> None:
-        """:raises HostKeyError: no host may have the key."""
+        """Refuse a key that is revoked or too short.
+
+        :raises HostKeyError: it is.
+        """
         rules = self.rules
         if any(each.marker == "@revoked" and each.blob == key.asbytes() for each in known):
             raise HostKeyError(f"{rules.name}: its key {fingerprint(key)} is revoked in known_hosts")
@@ -175,30 +178,29 @@ class HostKeys(paramiko.MissingHostKeyPolicy):
         expected = known_hosts.fingerprint(known.kind, known.blob)
         return HostKeyError(
             f"{name}: the host's key has CHANGED: found {fingerprint(key)}, expected {expected} as in {known.place}.\n"
-            "Someone may be listening in, or the server was installed again. If you know that it was, remove the old "
-            f"key with: ssh-keygen -R {name} -f {known.place}"
+            "Someone may be intercepting the connection, or the server was reinstalled. If you know that it was, "
+            f"remove the old key with: ssh-keygen -R {name} -f {known.place}"
         )
 
     def _known(self, name: str) -> list[Known]:
         return [known for path in self.rules.files for known in known_hosts.entries(name, path)]
 
     def _add(self, path: Path, key: paramiko.PKey) -> list[Known]:
-        """Add the key to a file, unless somebody else has met the host in the meantime.
+        """Add the key to a file, unless another process has added the host in the meantime.
 
-        The line is appended: paramiko's own saving would write the whole file anew and lose what it does not
-        understand.
+        The line is appended: paramiko would rewrite the whole file and lose lines that it does not understand.
 
         :returns: the keys of the host in the files.
         """
         name = self.rules.name
-        became = f"now remembered in {_shown(path)}"
+        outcome = f"was added to {_shown(path)}"
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             with os.fdopen(fd, "r+b", buffering=0) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 if not stat.S_ISREG(os.fstat(fd).st_mode):
-                    became = f"not remembered: {path} keeps nothing"
+                    outcome = f"was not saved: {path} is not a file"
                 if known := [each for each in self._known(name) if not each.marker]:
                     return known
                 end = os.lseek(fd, 0, os.SEEK_END)
@@ -207,20 +209,20 @@ class HostKeys(paramiko.MissingHostKeyPolicy):
                 file.write(newline + f"{written} {key.get_name()} {key.get_base64()}\n".encode())
         except OSError as error:
             raise HostKeyError(f"{name}: cannot add its key to {path}: {error.strerror}") from None
-        # One write, and to the stream of this moment: others print too, and a live display may stand on the screen.
-        sys.stderr.write(f"{name}: a new host; its key {fingerprint(key)} is {became}\n")
+        # One write, to the current stream: other threads print too, and a live display may be active.
+        sys.stderr.write(f"{name}: new host; its key {fingerprint(key)} {outcome}\n")
         return [Known("", key.get_name(), key.asbytes(), path)]
 
 
 def fingerprint(key: paramiko.PKey) -> str:
-    """A key's type and SHA-256 fingerprint, as OpenSSH prints it."""
+    """Return a key's type and SHA-256 fingerprint, as OpenSSH prints it."""
     return known_hosts.fingerprint(key.get_name(), key.asbytes())
 
 
 def _is_revoked(name: str, key: paramiko.PKey, revoked: Path) -> bool:
-    """Whether a list of RevokedHostKeys has a key: a binary one, or lines of public keys.
+    """Whether a list of RevokedHostKeys, binary or lines of public keys, has a key.
 
-    :raises HostKeyError: it cannot be read, or has a line that is no key: ssh then takes every key for revoked.
+    :raises HostKeyError: it cannot be read, or has an invalid line: ssh then takes every key as revoked.
     """
     try:
         content = revoked.read_bytes()
@@ -238,14 +240,13 @@ def _is_revoked(name: str, key: paramiko.PKey, revoked: Path) -> bool:
             found |= known_hosts.key_of(kind, text) == key.asbytes()
         except ValueError:
             raise HostKeyError(
-                f"{name}: RevokedHostKeys {revoked}, line {number}: found no public key, expected one in each line; "
-                "ssh then accepts no host"
+                f"{name}: RevokedHostKeys {revoked}, line {number}: not a valid public key; ssh then accepts no host"
             ) from None
     return found
 
 
 def _address(client: paramiko.SSHClient) -> str:
-    """The IP address that a client is connected to, as `known_hosts` names it; empty on a way through others."""
+    """Name the IP address of a connection as in `known_hosts`; empty behind a gateway or proxy."""
     transport = client.get_transport()
     sock = transport.sock if transport else None
     if isinstance(sock, socket.socket) and sock.family in (socket.AF_INET, socket.AF_INET6):

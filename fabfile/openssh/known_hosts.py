@@ -1,4 +1,4 @@
-"""Lines of `known_hosts` files: which are for a host, as OpenSSH sees it, and what they say."""
+"""Lines of `known_hosts` files, read as OpenSSH does."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _MARKERS = ("@revoked", "@cert-authority")
 class Known:
     """One line of a `known_hosts` file, see sshd(8).
 
-    :param marker: what kind of line it is; empty for the key of a host.
-    :param place: file that it stands in.
+    :param marker: marker of the line; empty for the key of a host.
+    :param place: its file.
     """
 
     marker: str
@@ -33,9 +33,9 @@ class Known:
 
 
 def entries(name: str, path: Path) -> list[Known]:
-    """What a `known_hosts` file has of a host; lines that make no sense are skipped, as ssh does.
+    """Find the keys of a host in a `known_hosts` file; invalid lines are skipped, as ssh does.
 
-    :raises HostKeyError: it cannot be read.
+    :raises HostKeyError: the file cannot be read.
     """
     try:
         path.open("rb").close()
@@ -53,15 +53,15 @@ def _parsed(lines: Iterable[str], path: Path) -> Iterable[Known]:
         marker = words.pop(0) if words and words[0].startswith("@") else ""
         _, kind, text, *_ = [*words, "", "", ""]
         with contextlib.suppress(ValueError):
-            # A line that takes trust away is taken for one whatever else is wrong with it.
+            # A marked line counts even if the rest of it is invalid: it withdraws trust.
             if blob := base64.b64decode(text) if marker else key_of(kind, text):
                 yield Known(marker, kind, blob, path)
 
 
 def key_of(kind: str, text: str) -> bytes:
-    """The key that two words of a line are, as ssh reads them.
+    """Decode the key of a line from its type and text, as ssh does.
 
-    :raises ValueError: they are none.
+    :raises ValueError: the key is invalid.
     """
     rest = blob = base64.b64decode(text, validate=True)
     parts = []
@@ -69,31 +69,31 @@ def key_of(kind: str, text: str) -> bytes:
         end = 4 + int.from_bytes(rest[:4], "big")
         parts.append(rest[4:end])
         if len(rest) < max(end, 5):
-            raise ValueError("cut short")
+            raise ValueError("truncated")
         rest = rest[end:]
-    # The key says again of which type it is.
+    # The key repeats its type.
     if len(parts) < 2 or parts[0] != ("ssh-rsa" if kind.startswith("rsa-sha2-") else kind).encode():
-        raise ValueError(f"no key of type {kind}")
+        raise ValueError(f"not a key of type {kind}")
     return blob
 
 
 def fingerprint(kind: str, blob: bytes) -> str:
-    """A key's type and SHA-256 fingerprint, as OpenSSH prints it."""
+    """Return a key's type and SHA-256 fingerprint, as OpenSSH prints it."""
     digest = base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
     return f"{kind} SHA256:{digest}"
 
 
 def hashed(name: str) -> str:
-    """A name as `known_hosts` has it where HashKnownHosts is set."""
+    """Hash a name for `known_hosts`, as ssh does with HashKnownHosts."""
     salt = os.urandom(20)
     digest = hmac.digest(salt, name.lower().encode(), "sha1")
     return f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(digest).decode()}"
 
 
 def _of_host(name: str, path: Path) -> Iterable[str]:
-    """The lines of a file that are for a host, where there is no ssh-keygen to ask.
+    """Find the lines of a file for a host without ssh-keygen.
 
-    :raises HostKeyError: it has a marker that nobody knows.
+    :raises HostKeyError: a line has an unknown marker.
     """
     for line in path.read_text(errors="replace").split("\n"):
         words = line.split()
@@ -106,7 +106,7 @@ def _of_host(name: str, path: Path) -> Iterable[str]:
 
 
 def _is_of(name: str, patterns: str) -> bool:
-    """Whether a host is one of those that a line is for: names with wildcards, or the hash of one name."""
+    """Whether a line is for a host, by its names with wildcards or the hash of one name."""
     if patterns.startswith("|1|"):
         return _is_hash_of(name, patterns)
     found = False
@@ -119,7 +119,7 @@ def _is_of(name: str, patterns: str) -> bool:
 
 
 def _matches(name: str, pattern: str) -> bool:
-    # Not fnmatch: "[" is not special here, it begins `[web1.example.com]:2222`.
+    # Not fnmatch: "[" is an ordinary character here, as in `[web1.example.com]:2222`.
     if "*" not in pattern and "?" not in pattern:
         return name == pattern
     return bool(re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), name))

@@ -1,7 +1,7 @@
-"""Recipes: pure functions from settings to resources, one module per thing that a host runs.
+"""Recipes: pure functions from settings to resources, one module per subject.
 
-Each can be called, extended and replaced on its own; `provision` and `release.prepared` put them together. They are
-loaded on first use.
+Each can be called, extended and replaced by itself; `provision` and `release.prepared` combine them. They are loaded
+on first use.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
         app,
         backup,
         deployers,
+        firewall,
         haproxy,
         hardening,
         maintenance,
         nginx,
+        processes,
         python,
         release,
         servers,
@@ -36,10 +38,12 @@ __all__ = [
     "app",
     "backup",
     "deployers",
+    "firewall",
     "haproxy",
     "hardening",
     "maintenance",
     "nginx",
+    "processes",
     "provision",
     "python",
     "release",
@@ -56,9 +60,9 @@ if not TYPE_CHECKING:
 
 
 def provision(settings: Settings, roles: Container[str]) -> list[Resource]:
-    """All that a host of these roles needs before the app can be deployed to it.
+    """Return everything that a host of these roles needs before the app can be deployed to it.
 
-    :raises SettingsError: the roles of the host, or of the fleet, do not go together.
+    :raises SettingsError: the roles of the host, or of the fleet, contradict each other.
     """
     from .provisioning import all_of
 

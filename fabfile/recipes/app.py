@@ -1,4 +1,4 @@
-"""An app's place on a host: its user, its folders, its logs, and the key to its repository."""
+"""An app's user, folders, logs and deploy key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def app(settings: Settings) -> list[Resource]:
-    """The app's user, who owns nothing but its data, and the folders that its releases go into."""
+    """Create the app's user, who owns only its data, and the folders of its releases."""
     layout = Layout(settings.app)
     return [
         OwnUser(
@@ -27,7 +27,7 @@ def app(settings: Settings) -> list[Resource]:
             evidence=layout.releases,
             setting=f"app: {settings.app[:24]}-site",
         ),
-        # The one door to all that is the app's: nobody else comes in, but nginx to what lies behind `current`.
+        # Only the app, and nginx for the files below `current`, can enter its root folder.
         Directory(layout.root, mode=0o750, owner="root", group=settings.app, passable=("www-data",)),
         Directory(layout.releases, mode=0o755, owner="root", group="root"),
         Directory(layout.venvs, mode=0o755, owner="root", group="root"),
@@ -45,7 +45,7 @@ def app(settings: Settings) -> list[Resource]:
 
 
 def shared(settings: Settings) -> list[Resource]:
-    """The app's own folder, and in it what visitors upload, to which nginx passes through."""
+    """Create the app's shared folder, and in it the folder of uploads, which nginx can reach."""
     layout, app = Layout(settings.app), settings.app
     if not uploads(settings):
         return [Directory(layout.shared, mode=0o750, owner=app, group=app)]
@@ -56,7 +56,7 @@ def shared(settings: Settings) -> list[Resource]:
 
 
 def deploy_key(settings: Settings) -> list[Resource]:
-    """A key for the host to read a repository over SSH with; other sources need none."""
+    """Create the host's key to a repository over SSH; other sources need none."""
     if settings.source_is_local or not re.match(r"ssh://|[^/:]+:(?!//)", settings.source):
         return []
     return [DeployKey(Layout(settings.app).ssh, comment=settings.app)]

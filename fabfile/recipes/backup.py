@@ -1,4 +1,4 @@
-"""Backups that a host makes by itself: a timer of systemd's, and the agent as it is installed to do it."""
+"""Scheduled backups on a host: the installed agent and a systemd timer."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 
 def folder(settings: Settings) -> str:
-    """Where on a host its archives are."""
+    """Return the folder of the archives on a host."""
     return settings.backup.to or f"/var/backups/{settings.app}"
 
 
 def backed_up(settings: Settings) -> BackedUp:
-    """That there is a fresh one."""
+    """Take a backup now."""
     return BackedUp(settings.app)
 
 
 def backups(settings: Settings, roles: Container[str]) -> list[Resource]:
-    """What makes them, on a host that has a part of the app's data; nothing when the settings do not ask for any."""
+    """Set up scheduled backups on a host with a part of the app's data, if the settings have any."""
     if not settings.backup.is_on_host:
         return []
     from ..inventory.parts import parts_on

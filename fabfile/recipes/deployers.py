@@ -1,6 +1,6 @@
-"""The way in for those who may deploy an app and nothing else: a user of their own, its keys, and what sudo lets it do.
+"""Access for deployers: a user, its keys and its sudo rule.
 
-Their keys run one command, the gate, and sudo lets that user run that command alone; see `agent/gate.py`.
+Their keys run one command, the gate, and sudo lets the user run only this command; see `agent/gate.py`.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ _HOMES = "/var/lib/hostsmith-deployers"
 
 
 def deployers(settings: Settings) -> list[Resource]:
-    """A way in for those whose keys the settings name, and none for all others."""
+    """Give access to the keys in the settings, and revoke it for all others."""
     home, rights = f"{_HOMES}/{settings.app}", f"/etc/sudoers.d/hostsmith-{settings.app}"
-    # Root's, so that nobody who is let in can let others in.
+    # Owned by root, so that no deployer can give access to others.
     keys = f"{home}/.ssh/authorized_keys"
     if not settings.deployers.keys:
         return [Absent(rights), Absent(keys)]
     user = settings.deployers.user
     if user == settings.app:
         raise SettingsError(
-            f"fabric.yaml: deployers.user: found {user!r}, which is the app's own user, expected one that is made for "
-            f"this, such as deploy-{user[:24]}"
+            f"fabric.yaml: deployers.user: found {user!r}, which is the app's own user, expected a user for deployers "
+            f"alone, such as deploy-{user[:24]}"
         )
     return [
         Package("sudo"),
@@ -52,12 +52,12 @@ def deployers(settings: Settings) -> list[Resource]:
 
 
 def gate() -> list[Resource]:
-    """The gate: the agent on the host, and the command that starts it; all apps have the same."""
+    """Install the gate, which all apps share: the agent, and the command that starts it."""
     return [*installed_agent(), File(pack.GATE, pack.GATE_SCRIPT, mode=0o755, owner="root", group="root")]
 
 
 def installed_agent() -> list[Resource]:
-    """The agent on the host, for what starts there without us."""
+    """Install the agent on the host, for programs that start there without us."""
     folder = pack.GATE_CODE.rpartition("/")[0]
     return [
         Directory(folder, mode=0o755, owner="root", group="root"),
@@ -66,14 +66,14 @@ def installed_agent() -> list[Resource]:
 
 
 def authorized_keys(settings: Settings) -> str:
-    """Whoever has one of the keys gets the gate, whatever command they ask for, and nothing else of SSH."""
+    """Write the file of keys: each runs the gate, whatever the requested command, and nothing else of SSH."""
     command = f'restrict,command="sudo -n -- {pack.GATE} {settings.app}"'
     lines = [f"{command} {key}\n" for key in settings.deployers.keys]
     return "".join(["# Written by hostsmith from the setting `deployers`.\n", *lines])
 
 
 def sudoers(settings: Settings) -> str:
-    """The one command that sudo lets them run as root, with these very arguments, in an environment of sudo's own."""
+    """Write the sudo rule: one command as root, with fixed arguments and sudo's own environment."""
     user = settings.deployers.user
     return (
         f"# Written by hostsmith: what the deployers of {settings.app} may do.\n"

@@ -1,10 +1,10 @@
-"""Request headers that only a proxy may set: who the visitor is, and how the visitor came."""
+"""Request headers that only a proxy may set: identity and connection of the visitor."""
 
 from __future__ import annotations
 
-# nginx has no wildcards for these. A header of a visitor's that is named here never reaches the app; names with an
-# underscore, which WSGI takes for a hyphen, never pass nginx. What asks for something and says nothing of the visitor,
-# such as X-HTTP-Method-Override, stays: the visitor may ask for it without the header, too.
+# nginx has no wildcards for these. A visitor's header with one of these names never reaches the app; names with an
+# underscore, which WSGI takes for a hyphen, never pass nginx. Headers that are requests rather than claims about the
+# visitor, such as X-HTTP-Method-Override, stay: the visitor can make the same request without them.
 _NAMES = """
 Forwarded Forwarded-For Forwarded-Host Forwarded-Proto X-Forwarded X-Forwarded-For X-Forwarded-Host
 X-Forwarded-Proto X-Forwarded-Protocol X-Forwarded-Scheme X-Forwarded-Ssl X-Forwarded-Https X-Forwarded-Port

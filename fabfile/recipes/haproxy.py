@@ -1,4 +1,4 @@
-"""HAProxy, which balances the hosts of the role `web`; it runs on those of the role `lb`."""
+"""HAProxy on the hosts of the role `lb`, balancing those of `web`."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _HTTP_PORT = 80
 
 
 @dataclass(frozen=True)
-class Server:
-    """A web host as HAProxy knows it.
+class BalancedHost:
+    """A web host in HAProxy's configuration.
 
     :param place: IP address and port.
     :param weight: its share of the requests.
@@ -36,13 +36,13 @@ class Server:
 
 
 def haproxy(settings: Settings) -> list[Resource]:
-    """HAProxy, balancing the app and nothing else."""
+    """Set up HAProxy for the app and nothing else."""
     return [Package("haproxy"), *certificate(settings), balancer(settings), Service("haproxy")]
 
 
 def certificate(settings: Settings) -> list[Resource]:
-    """The site's certificate. HAProxy looks for the key beside it, which certbot keeps under another name."""
-    # Answered by certbot itself, which listens only then.
+    """Get the site's certificate. HAProxy expects the key beside it, which certbot stores under another name."""
+    # certbot itself answers the challenge, and listens only during it.
     challenge = ("--standalone", "--http-01-address", "127.0.0.1", "--http-01-port", str(tls.STANDALONE_PORT))
     front = tls.Front("haproxy", ReloadHaproxy(), challenge, CONFIGURATION, _balancer(settings, None))
     found = tls.certificate(settings, front)
@@ -57,7 +57,7 @@ def certificate(settings: Settings) -> list[Resource]:
 
 
 def balancer(settings: Settings) -> Validated:
-    """The balancer's configuration: HAProxy is reloaded only when it accepts it."""
+    """Write the balancer's configuration; HAProxy is reloaded only if it accepts the file."""
     shown = tls.shown(settings)
     if shown and settings.tls.is_issued:
         path = _issued(settings)
@@ -98,24 +98,24 @@ def _balancer(settings: Settings, shown: tls.Shown | None) -> Validated:
     )
 
 
-def servers(settings: Settings) -> list[Server]:
-    """The web hosts, in the order of the settings.
+def servers(settings: Settings) -> list[BalancedHost]:
+    """List the web hosts in the order of the settings.
 
     :raises SettingsError: there are none.
     """
     return [
-        Server(server_name(host), _place(settings, host), _weight(settings, host))
+        BalancedHost(server_name(host), _place(settings, host), _weight(settings, host))
         for host in hosts_for(settings, "web")
     ]
 
 
 def server_name(host: Host) -> str:
-    """The name of a web host in HAProxy's configuration and on its stats socket."""
+    """Name a web host in HAProxy's configuration and on its stats socket."""
     return host.host.lower() + (f":{host.port}" if host.port not in (None, 22) else "")
 
 
 def drained(settings: Settings, host: Host) -> Drained:
-    """That a web host, however it is written, gets no requests from the balancer that this is converged on."""
+    """Drain a web host, in any spelling, on the balancer that this is converged on."""
     (known,) = [web for web in hosts_for(settings, "web") if settings.machine(web) == settings.machine(host)]
     return Drained(settings.app, server_name(known), settings.drain_timeout)
 

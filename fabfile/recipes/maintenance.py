@@ -1,4 +1,4 @@
-"""Maintenance: what visitors get while the app is worked on, and who sees the app all the same."""
+"""Maintenance mode: the page for visitors, and the addresses that still see the app."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from ..settings import Settings
 
 MESSAGE = "The site is being worked on and will be back soon."
-# nginx looks each address up as a file, which needs no reload, and so costs nobody a request.
+# nginx looks up each address as a file, which needs no reload, and so drops no request.
 _LARGEST_NETWORK = 256
 _LONGEST_MESSAGE = 2000
 
 
 def maintenance(settings: Settings, message: str, allow: tuple[str, ...], retry_after: int, who: str) -> Maintenance:
-    """That the site is in maintenance from now on.
+    """Put the site into maintenance.
 
-    :param allow: addresses, as `addresses` gives them.
+    :param allow: addresses, as `addresses` returns them.
     :param retry_after: seconds.
-    :raises UsageError: the message is no text for a page.
-    :raises SettingsError: a template of the project's own for the page is wrong.
+    :raises UsageError: the message is too long or not printable.
+    :raises SettingsError: the project's template for the page is invalid.
     """
     if len(message) > _LONGEST_MESSAGE or not message.replace("\n", " ").isprintable():
-        raise UsageError(f"--message: expected at most {_LONGEST_MESSAGE} letters that can be printed")
+        raise UsageError(f"--message: expected at most {_LONGEST_MESSAGE} printable characters")
     name = next(iter(settings.domains), settings.app)
     variables = {"app": settings.app, "name": name, "message": message, "retry_after": retry_after}
     page = render(settings.project, "nginx/maintenance.html.j2", variables)
@@ -37,14 +37,14 @@ def maintenance(settings: Settings, message: str, allow: tuple[str, ...], retry_
 
 
 def no_maintenance(settings: Settings) -> NoMaintenance:
-    """That the site is not in maintenance."""
+    """End the maintenance of the site."""
     return NoMaintenance(settings.app)
 
 
 def addresses(text: str | None) -> tuple[str, ...]:
-    """The addresses in a list with commas of addresses and small networks, as nginx writes them.
+    """Expand a comma-separated list of addresses and small networks to addresses as nginx writes them.
 
-    :raises UsageError: a word is neither.
+    :raises UsageError: a member is neither.
     """
     words = [word.strip() for word in text.split(",")] if text is not None else []
     return tuple(dict.fromkeys(address for word in words for address in _addresses(word)))

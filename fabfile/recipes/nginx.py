@@ -1,4 +1,4 @@
-"""nginx and the app's site on it."""
+"""nginx and the app's site."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
 _AVAILABLE, _ENABLED = "/etc/nginx/sites-available", "/etc/nginx/sites-enabled"
 _UNKNOWN_HOST = "hostsmith-unknown-host"
-# These nginx sets itself.
-_TOLD = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip")
+# Headers that nginx sets itself.
+_SET = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip")
 _UNKNOWN_HOST_TLS = f"{_UNKNOWN_HOST}-tls"
 
 
 def nginx(settings: Settings) -> list[Resource]:
-    """nginx, serving the app's site and nothing of Debian's own."""
+    """Set up nginx with the app's site and without Debian's default site."""
     return [Package("nginx"), logs(), *certificate(settings), site(settings), Service("nginx")]
 
 
 def logs() -> Resource:
-    """The folder of nginx's logs: what visitors ask for is not for every user of the host, nor for every app."""
+    """Close the folder of nginx's logs to other users of the host, and to apps."""
     return Directory("/var/log/nginx", mode=0o750, owner="root", group="adm", passable=("www-data",))
 
 
 def certificate(settings: Settings) -> list[Resource]:
-    """The site's certificate, where visitors reach nginx itself."""
+    """Get the site's certificate, if visitors reach nginx without a balancer."""
     if settings.is_balanced:
         return []
     front = tls.Front(
@@ -49,7 +49,7 @@ def certificate(settings: Settings) -> list[Resource]:
 
 
 def site(settings: Settings) -> Validated:
-    """The app's site as one group: nginx is reloaded only when it accepts the whole of it."""
+    """Set up the app's site as one group: nginx is reloaded only if it accepts all of it."""
     return _site(settings, None if settings.is_balanced else tls.shown(settings))
 
 
@@ -69,9 +69,9 @@ def _site(settings: Settings, shown: tls.Shown | None) -> Validated:
 
 
 def site_file(settings: Settings, shown: tls.Shown | None = None) -> Template:
-    """The site's configuration, from the template nginx/site.conf.j2.
+    """Render the site's configuration from the template nginx/site.conf.j2.
 
-    :param shown: the certificate; None for a site that is served by HTTP.
+    :param shown: the certificate; None for a site with HTTP only.
     """
     layout = Layout(settings.app)
     folders = {prefix: f"{layout.current}/{folder}" for prefix, folder in static.folders(settings).items()}
@@ -81,9 +81,9 @@ def site_file(settings: Settings, shown: tls.Shown | None = None) -> Template:
         "nginx/site.conf.j2",
         {
             "app": settings.app,
-            # nginx's variables have no dashes, and it has those of its own, such as $http_connection.
+            # nginx's variables have no dashes, and some names are taken, such as $http_connection.
             "variable": f"site_{settings.app.replace('-', '_')}",
-            "forwarding": [name for name in HEADERS if name not in _TOLD],
+            "forwarding": [name for name in HEADERS if name not in _SET],
             "socket": f"{layout.current}/run/web.sock",
             "domains": settings.domains,
             "redirects": settings.redirects,
@@ -93,9 +93,9 @@ def site_file(settings: Settings, shown: tls.Shown | None = None) -> Template:
             "shared": layout.shared,
             "assets": layout.assets,
             "hashed": HASHED,
-            # Of these folders, those files whose path has a name with a dot in front.
+            # Files of these folders with a hidden name in their path.
             "hidden": {prefix: rf"^{re.escape(prefix)}(.*/)?\.(?!well-known/)" for prefix in (*folders, *uploads)},
-            # For a project's own template that was made from an earlier one of ours.
+            # For a project's template that is based on an earlier one of ours.
             "code": f"{layout.current}/code",
             "static": settings.static,
             "client_max_body_size": settings.client_max_body_size,
@@ -107,7 +107,7 @@ def site_file(settings: Settings, shown: tls.Shown | None = None) -> Template:
             "challenges": CHALLENGES,
             "webroot": tls.WEBROOT,
             "maintenance": layout.maintenance,
-            # What the balancer takes for an app that is well.
+            # A status that the balancer takes as healthy.
             "well": settings.health.status_ranges[0][0],
         },
         mode=0o644,
@@ -115,16 +115,16 @@ def site_file(settings: Settings, shown: tls.Shown | None = None) -> Template:
 
 
 def balancers(settings: Settings) -> list[str]:
-    """The addresses that nginx believes what they say of the client: those of the role `lb`."""
+    """List the addresses whose headers about the client nginx trusts: those of the role `lb`."""
     return [address for entry in settings.roles.get("lb", []) for address in settings.addresses(entry.host)]
 
 
 def unknown_host(settings: Settings) -> list[Resource]:
-    """An answer for host names that no site has; one without domains answers them all, whichever app's it is.
+    """Answer host names that no site has, unless this site has no domains and answers them all.
 
-    nginx takes the first site that it reads for the default, unless another one says that it is.
+    nginx takes the first site that it reads as the default, unless another one is marked as default.
     """
-    # Its place in a version that had one site without domains on a host, and no other.
+    # Its path in an earlier version.
     moved = Absent(f"{_ENABLED}/{_UNKNOWN_HOST}")
     if not settings.domains:
         return [moved]
@@ -135,7 +135,7 @@ def unknown_host(settings: Settings) -> list[Resource]:
 
 
 def unknown_host_tls() -> list[Resource]:
-    """The same by HTTPS. It stays when a site goes back to HTTP, since others on the host may be in need of it."""
+    """Answer them by HTTPS, too. It stays when a site returns to HTTP, since others on the host may need it."""
     path, link = f"{_AVAILABLE}/{_UNKNOWN_HOST_TLS}", f"{_ENABLED}/{_UNKNOWN_HOST_TLS}"
     certificate = f"{tls.FOLDER}/{_UNKNOWN_HOST}.pem"
     variables = {"tls": tls.Shown(certificate, f"{certificate}.key", 0)}

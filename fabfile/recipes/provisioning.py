@@ -1,4 +1,4 @@
-"""Which recipes make up a host, given the roles it plays."""
+"""Recipes of a host by its roles."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _AT_A_PATH = (Directory, File, KeptFile, Symlink, Template)
 
 
 def all_of(settings: Settings, roles: Container[str]) -> list[Resource]:
-    """All that a host of these roles needs before the app can be deployed to it.
+    """Return everything that a host of these roles needs before the app can be deployed to it.
 
-    :raises SettingsError: the roles of the host, or of the fleet, do not go together.
+    :raises SettingsError: the roles of the host, or of the fleet, contradict each other.
     """
-    # The firewall is there before what it guards, and sshd is closed to a user before it runs anything.
+    # The firewall precedes what it guards, and sshd is closed to a user before that runs anything.
     resources = [*system(settings), *hardening(settings, roles)]
     if processes(settings, roles):
         resources += [*python(settings), *supervisor(settings), *app(settings)]
@@ -57,15 +57,15 @@ def all_of(settings: Settings, roles: Container[str]) -> list[Resource]:
 
 
 def claimed(settings: Settings, resources: Iterable[Resource], roles: Container[str]) -> Claimed:
-    """What the app takes by its name, outside of folders and names that are hostsmith's own."""
+    """Claim the paths and users with the app's name, outside of hostsmith's own folders and names."""
     layout, found = Layout(settings.app), list(_members(resources))
     paths = [each.path for each in found if isinstance(each, _AT_A_PATH)]
-    # What comes later by a deploy or certbot, or came with a version before: a Redis of that name is taken over.
+    # Paths that a deploy or certbot creates later, or an earlier version did: a Redis of that name is taken over.
     paths += [f"/etc/redis/redis-{settings.app}.conf"] if "redis" in settings.services else []
     paths += [layout.boot_config] if processes(settings, roles) else []
     paths += [f"{CERTBOT}/renewal/{settings.app}.conf"] if settings.tls.is_issued else []
     name = re.compile(rf"(.*[-.@/])?{re.escape(settings.app)}(\.[a-z]+)?")
-    # In a folder or under a name that begins with ours, nobody else has anything.
+    # Names that begin with ours belong to nobody else.
     ours = re.compile(r"/([0-9]+-)?hostsmith[-./]")
     taken = [path for path in paths if name.fullmatch(path) and not ours.search(path)]
     users = tuple(each for each in found if isinstance(each, OwnUser))
@@ -81,13 +81,13 @@ def _members(resources: Iterable[Resource]) -> Iterator[Resource]:
 def _both(settings: Settings) -> str:
     names = ", ".join(str(entry.host) for entry in settings.roles["lb"] if "web" in settings.roles_of(entry.host))
     return (
-        f"fabric.yaml: roles: found {names} in web and in lb, expected hosts of its own for each: "
+        f"fabric.yaml: roles: found {names} in web and in lb, expected different hosts: "
         "nginx and HAProxy would both listen on port 80"
     )
 
 
 def together(resources: Sequence[Resource]) -> list[Resource]:
-    """The same resources, with the packages of all recipes as one, first: one apt transaction for the host."""
+    """Move the packages of all recipes into one resource at the start: one apt transaction for the host."""
     packages = [resource for resource in resources if isinstance(resource, Package) and not resource.notify]
     if not packages:
         return list(resources)

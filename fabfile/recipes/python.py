@@ -1,4 +1,4 @@
-"""Python on a host: what it takes to make virtualenvs."""
+"""Python on a host, for virtualenvs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def python(settings: Settings) -> list[Resource]:
-    """The packages of the host's own interpreter, by which tools are installed, and of the one that `python` names.
+    """Install the packages of the system's interpreter, which tools need, and of the setting `python`.
 
-    One named by its path is the project's own business, and so is one that the code asks for.
+    An interpreter that is set by its path, or that the code asks for, is left to the project.
     """
     name = settings.python or "python3"
     names = ["python3", *([name] if re.fullmatch(r"python3\.\d+", name) else [])]

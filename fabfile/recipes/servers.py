@@ -1,4 +1,4 @@
-"""What the command of the web process says of the server that it starts."""
+"""The web server that a web process's command starts."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import re
 
 _GUNICORN = re.compile(r"(^|[\s/])gunicorn(\s|$)")
 _WORKER_CLASS = re.compile(r"\s(?:-k\s*|--worker-class[\s=]\s*)[\"']?([\w.]+)")
-# The package that brings a worker for gunicorn, by the module that the worker is in. uvicorn's own is deprecated.
+# Packages of gunicorn's workers, by the worker's module. uvicorn's own worker is deprecated.
 _WORKER_PACKAGES = {"uvicorn_worker": "uvicorn-worker", "uvicorn": "uvicorn"}
 _ASGI = re.compile(r"\b(?:uvicorn|hypercorn|daphne|granian)", re.IGNORECASE)
 
 
 def is_gunicorn(command: str) -> bool:
-    """Whether it starts gunicorn, which is then told by a file of the release where to listen."""
+    """Whether it starts gunicorn, which gets its socket by a file of the release."""
     return bool(_GUNICORN.search(command))
 
 
 def packages(command: str) -> tuple[str, ...]:
-    """What the server is made of, for when the requirements do not bring it: gunicorn, and the worker it is to use."""
+    """List the packages to install if the requirements lack the server: gunicorn and its worker."""
     if not is_gunicorn(command):
         return ()
     worker = _WORKER_PACKAGES.get(_worker_class(command).partition(".")[0])
@@ -25,7 +25,7 @@ def packages(command: str) -> tuple[str, ...]:
 
 
 def is_asgi(command: str) -> bool:
-    """Whether it serves ASGI, and with that perhaps websockets: connections that last."""
+    """Whether it serves ASGI, and so perhaps websockets, which are long connections."""
     return bool(_ASGI.search(command)) or (is_gunicorn(command) and _worker_class(command) == "asgi")
 
 

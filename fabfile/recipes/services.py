@@ -1,4 +1,4 @@
-"""The services that an app asks for by name, on the hosts where they run."""
+"""Services of an app on the hosts that run them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def services(settings: Settings, roles: Container[str]) -> list[Resource]:
-    """What a host of these roles needs for the services that run on it.
+    """Set up the services that run on a host of these roles.
 
-    :raises SettingsError: it is not told where a service runs.
+    :raises SettingsError: the host of a service is not clear.
     """
     if not settings.services:
         return []
-    # Not loaded for all who ask for none: it takes the schema with it.
+    # Loaded only for apps with services: it loads the schema.
     from ..inventory.placement import guards, services_on
 
     found: list[Resource] = [*guards(settings, roles)]
@@ -32,9 +32,9 @@ def services(settings: Settings, roles: Container[str]) -> list[Resource]:
 
 
 def names_on(settings: Settings, roles: Container[str]) -> list[str]:
-    """The names of the services that run on a host of these roles.
+    """List the names of the services that run on a host of these roles.
 
-    :raises SettingsError: it is not told where a service runs.
+    :raises SettingsError: the host of a service is not clear.
     """
     if not settings.services:
         return []

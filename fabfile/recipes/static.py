@@ -1,4 +1,4 @@
-"""Files that nginx serves by itself: where they are, and what a release does for them."""
+"""Static files and uploads, which nginx serves by itself."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _STATIC_URL, _MEDIA_URL = "/static/", "/media/"
 
 
 def folders(settings: Settings) -> dict[str, str]:
-    """The folders of a release whose files nginx serves, by URL path; relative to the release."""
+    """List the static folders of a release by URL path, relative to the release."""
     collected = {_STATIC_URL: "static"} if settings.is_django else {}
     return {**collected, **{prefix: f"code/{folder}" for prefix, folder in settings.static.items()}}
 
 
 def uploads(settings: Settings) -> dict[str, str]:
-    """The folders of what visitors upload, by URL path."""
+    """List the folders of uploads by URL path."""
     if not settings.is_django or _MEDIA_URL in settings.static:
         return {}
     return {_MEDIA_URL: Layout(settings.app).media}
 
 
 def static(settings: Settings, release_id: str) -> list[Resource]:
-    """The static files of a release, ready to be served."""
+    """Prepare the static files of a release."""
     served = folders(settings)
     collects = settings.is_django and _STATIC_URL not in settings.static
     return [

@@ -1,4 +1,4 @@
-"""supervisord, which keeps the apps' processes running."""
+"""supervisord, which runs the apps' processes."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ if TYPE_CHECKING:
 
 
 def supervisor(settings: Settings) -> list[Resource]:
-    """supervisord as Debian packages it, running now and after a reboot."""
+    """Install supervisord from Debian's package, running now and after a reboot."""
     return [Package("supervisor"), Service("supervisor")]

@@ -1,4 +1,4 @@
-"""What every host gets, whatever it runs."""
+"""Base packages of every host."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ BASE_PACKAGES = ("ca-certificates", "git", "logrotate", "openssh-client", "rsync
 
 
 def system(settings: Settings) -> list[Resource]:
-    """Base packages, and those that the project asks for."""
+    """Install the base packages, and those of the setting `packages`."""
     return [Package(*BASE_PACKAGES, *settings.packages)]

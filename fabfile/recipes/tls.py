@@ -1,4 +1,4 @@
-"""The site's certificate, on the hosts that visitors reach: issued to them, given by the user, or self-signed."""
+"""The site's certificate: issued by an authority, the user's own, or self-signed."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 FOLDER = "/etc/ssl/hostsmith"
 WEBROOT = "/var/lib/hostsmith-acme"
-# On the balancer certbot answers by itself, and only this host can ask it.
+# Port of certbot's own server on the balancer, for this host alone.
 STANDALONE_PORT = 8402
 _TRUSTED = "/usr/local/share/ca-certificates"
 
 
 @dataclass(frozen=True)
 class Front:
-    """The program that visitors reach, as far as certificates are concerned.
+    """The server that visitors reach, as far as certificates are concerned.
 
     :param service: its systemd service.
-    :param reload: how it comes to show a new certificate.
-    :param challenge: certbot's options for getting a question of the authority answered through it.
-    :param configuration: its configuration of the site.
-    :param first: that configuration as it is before there is a certificate.
+    :param reload: handler that makes it use a new certificate.
+    :param challenge: certbot's options to answer the authority's challenge through it.
+    :param configuration: path of its configuration of the site.
+    :param first: this configuration before there is a certificate.
     """
 
     service: str
@@ -42,10 +42,10 @@ class Front:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a server's template needs to know of the certificate that it shows.
+    """The certificate in a server's template.
 
-    :param certificate, key: their files on the host.
-    :param hsts: seconds, 0 for none.
+    :param certificate, key: files on the host.
+    :param hsts: seconds; 0 for none.
     """
 
     certificate: str
@@ -54,7 +54,7 @@ class Shown:
 
 
 def shown(settings: Settings) -> Shown | None:
-    """The certificate of the site; None when it is not served by HTTPS."""
+    """Return the certificate of the site; None without HTTPS."""
     tls = settings.tls
     if not tls.enabled:
         return None
@@ -65,7 +65,7 @@ def shown(settings: Settings) -> Shown | None:
 
 
 def certificate(settings: Settings, front: Front) -> list[Resource]:
-    """That the host has the site's certificate, and goes on having one."""
+    """Get the site's certificate, and renew it in time."""
     tls = settings.tls
     if not tls.enabled:
         return []
@@ -76,7 +76,7 @@ def certificate(settings: Settings, front: Front) -> list[Resource]:
         names = tuple(settings.domains)
         return [folder, OwnCertificate(_path(settings), tls.certificate, tls.key, names, notify=front.reload)]
     names = _names(settings)
-    remark = f"the certificate of {', '.join(names)} is self-signed: browsers warn of it, and curl asks for --insecure"
+    remark = f"the certificate of {', '.join(names)} is self-signed: browsers warn of it, and curl needs --insecure"
     return [folder, SelfSigned(_path(settings), names, remark, notify=front.reload)]
 
 
@@ -113,11 +113,11 @@ def _issued(settings: Settings, front: Front) -> list[Resource]:
 
 
 def _trusted(settings: Settings) -> list[Resource]:
-    """That the host trusts the authority's own certificate, when it is a private one."""
+    """Make the host trust a private authority's certificate."""
     if settings.tls.ca is None:
         return []
     path = f"{_TRUSTED}/hostsmith-{settings.app}.crt"
-    # The file alone is not enough: what all programs read is made of it, and has a link of its name.
+    # The file alone is not enough: programs read a bundle that is built from it, and a link of its name.
     made = Command(
         ["update-ca-certificates"],
         unless=["sh", "-c", '[ "$1" -ot "$2" ] && [ -e "$3" ]', "sh", path, "/etc/ssl/certs/ca-certificates.crt",
@@ -131,5 +131,5 @@ def _names(settings: Settings) -> tuple[str, ...]:
 
 
 def _path(settings: Settings) -> str:
-    """Where a certificate is that no authority has put into a place of its own; its key has `.key` after it."""
+    """Return the path of a certificate that is not issued by an authority; its key has `.key` after it."""
     return f"{FOLDER}/{settings.app}.{'own' if settings.tls.is_own else 'self-signed'}.pem"

@@ -1,1 +1,1 @@
-"""Resources that are made here from files and templates, before they are sent to a host."""
+"""Resources rendered here from files and templates before they are sent."""

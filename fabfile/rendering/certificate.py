@@ -1,4 +1,4 @@
-"""A certificate of the user's own: read here, looked at as a browser would, and sent to the host."""
+"""The user's own certificate, checked as a browser would and sent."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .template import local_text
 class OwnCertificate(Rendered):
     """A certificate with its intermediates, and its key at the same path with `.key` after it.
 
-    :param path: on the host.
-    :param certificate, key: PEM files here, as seen from the project folder.
-    :param domains: that it must be valid for.
+    :param path: path on the host.
+    :param certificate, key: local PEM files, relative to the project folder.
+    :param domains: domains that it must be valid for.
     """
 
     path: str
@@ -42,7 +42,7 @@ class OwnCertificate(Rendered):
 
 
 def check(certificate: Path, key: Path, domains: Iterable[str]) -> None:
-    """See that a certificate and its key belong together, and what a browser that trusts it says for each domain.
+    """Check that a certificate and its key match, and that a browser would accept it for each domain.
 
     :raises SettingsError: one of them cannot be read, or a browser would refuse it.
     """
@@ -54,7 +54,7 @@ def check(certificate: Path, key: Path, domains: Iterable[str]) -> None:
     except ssl.SSLError:
         raise SettingsError(f"tls.certificate: {certificate}: expected a certificate in PEM") from None
     try:
-        # An empty pass phrase, or OpenSSL would ask for one at the terminal.
+        # An empty pass phrase, so that OpenSSL does not ask for one on the terminal.
         server.load_cert_chain(certificate, key, password="")  # noqa: S106
     except ssl.SSLError as error:
         matching = "the key of tls.certificate" if "MISMATCH" in str(error.reason) else "an unencrypted key in PEM"

@@ -1,4 +1,4 @@
-"""Resources that stand for others, which are made of them here, before they are sent to a host."""
+"""Resources that are rendered to others before they are sent."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from ..contract.base import Change, Resource, ResourceError
 
 @dataclass(frozen=True)
 class Rendered(Resource):
-    """A resource that stands for another one, which is made of it before it is sent to a host."""
+    """A resource that is rendered to another one before it is sent to a host."""
 
     def check(self) -> Change | None:
-        raise ResourceError(f"{self.describe()} has not been rendered, as it is before it is sent to a host")
+        raise ResourceError(f"{self.describe()} must be rendered before it is sent to a host")
 
     def render(self, project: Path, host: str) -> Resource:
-        """The resource that it stands for.
+        """Render the resource.
 
-        :param project: the project folder, which may hold templates and other files.
+        :param project: the project folder, which may have templates and other files.
         :param host: the host as the user wrote it.
-        :raises SettingsError: a file is missing, or is not as it must be.
+        :raises SettingsError: a file is missing or invalid.
         """
         raise NotImplementedError
 
 
 def rendered(resources: Sequence[Resource], project: Path, host: str) -> list[Resource]:
-    """The resources with all that is to be rendered, also what others are made of, replaced by what it stands for."""
+    """Render all resources that need it, also those within other resources."""
     return [_rendered(resource, project, host) for resource in resources]
 
 

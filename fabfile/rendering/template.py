@@ -1,4 +1,4 @@
-"""What is rendered here and travels as files: templates, where they are looked for, and files as they are."""
+"""Templates and local files, which travel to hosts as files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..resources.file import File
 from .rendered import Rendered
 
 _HERE = Path(__file__).parents[1]
-# In a checkout the templates lie beside the package, installed they lie in it.
+# In a checkout the templates are beside the package, installed they are in it.
 BUNDLED = next((path for path in (_HERE / "templates", _HERE.parent / "templates") if path.is_dir()), _HERE)
 
 
@@ -24,14 +24,14 @@ BUNDLED = next((path for path in (_HERE / "templates", _HERE.parent / "templates
 class Template(Rendered):
     """A file rendered from a Jinja2 template.
 
-    It is looked for in the project's folder `templates/` first and among hostsmith's own then, so that a file of the
-    same name replaces ours. An undefined variable is an error.
+    The project's folder `templates/` comes first, then hostsmith's own templates, so that a file of the same name
+    replaces ours. An undefined variable is an error.
 
-    :param path: where the file goes on the host.
+    :param path: path of the file on the host.
     :param template: name of the template, such as "nginx/site.conf.j2".
-    :param variables: what the template may use, besides `host`, the host as the user wrote it.
+    :param variables: variables of the template, besides `host`, the host as the user wrote it.
     :param mode, owner, group: as in `File`.
-    :param secret: whether the text holds secrets, and must not be shown in a diff.
+    :param secret: whether the text has secrets, which a diff must not show.
     """
 
     path: str
@@ -46,9 +46,9 @@ class Template(Rendered):
         return f"file {self.path}"
 
     def render(self, project: Path, host: str) -> File:
-        """The file that it stands for.
+        """Render the file.
 
-        :raises SettingsError: no such template, wrong syntax, or an undefined variable.
+        :raises SettingsError: the template is missing or invalid, or a variable is undefined.
         """
         text = render(project, self.template, {"host": host, **self.variables})
         content = Secret(text) if self.secret else text
@@ -57,11 +57,11 @@ class Template(Rendered):
 
 @dataclass(frozen=True)
 class LocalFile(Rendered):
-    """A text file of this machine, as it is.
+    """A local text file, as it is.
 
-    :param path: where it goes on the host.
-    :param source: the file here, as seen from the project folder.
-    :param setting: the key that names it, for an error.
+    :param path: path on the host.
+    :param source: local file, relative to the project folder.
+    :param setting: key of the setting, for errors.
     :param mode: as in `File`.
     """
 
@@ -78,9 +78,10 @@ class LocalFile(Rendered):
 
 
 def local_text(project: Path, source: str, setting: str) -> str:
-    """What a file of this machine says.
+    """Read a local text file.
 
-    :raises SettingsError: it cannot be read as text; `setting` is the key that names it.
+    :param setting: key of the setting, for errors.
+    :raises SettingsError: the file cannot be read as text.
     """
     path = project / Path(source).expanduser()
     try:
@@ -88,16 +89,16 @@ def local_text(project: Path, source: str, setting: str) -> str:
     except OSError as error:
         raise SettingsError(f"{setting}: {path}: {error.strerror}, expected a file on this machine") from None
     except UnicodeDecodeError:
-        raise SettingsError(f"{setting}: {path}: found no text, expected PEM") from None
+        raise SettingsError(f"{setting}: {path}: not a text file, expected PEM") from None
 
 
 def preload() -> None:
-    """Begin to load what renders, which takes as long as a handshake; for those who have to wait for a host anyway."""
+    """Load the template engine in the background, while the caller waits for a host."""
     threading.Thread(target=importlib.import_module, args=("jinja2",), daemon=True).start()
 
 
 def render(project: Path, name: str, variables: dict[str, Any]) -> str:
-    """Render a template of the project, or else of ours.
+    """Render a template of the project, else one of ours.
 
     :raises SettingsError: as in `Template.render`.
     """
@@ -107,15 +108,15 @@ def render(project: Path, name: str, variables: dict[str, Any]) -> str:
         return str(_environment(project).get_template(name).render(variables))
     except jinja2.TemplateNotFound as error:
         raise SettingsError(
-            f"template {error.name!r}: found neither in {project / 'templates'} nor among hostsmith's own"
+            f"template {error.name!r}: missing in {project / 'templates'} and among hostsmith's own"
         ) from None
     except jinja2.TemplateSyntaxError as error:
         raise SettingsError(f"{error.filename or name}, line {error.lineno}: {error.message}") from None
     except jinja2.UndefinedError as error:
         raise SettingsError(f"template {name!r}: {error.message}; pass it in `variables`") from None
     except UnicodeDecodeError:
-        raise SettingsError(f"template {name!r}: it is not UTF-8 text") from None
-    except Exception as error:  # what a template calls may raise anything
+        raise SettingsError(f"template {name!r}: not UTF-8 text") from None
+    except Exception as error:  # calls in a template may raise anything
         raise SettingsError(f"template {name!r}: {type(error).__name__}: {error}") from error
 
 
@@ -129,7 +130,7 @@ def _environment(project: Path) -> Any:
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
-        # Configuration files, not HTML: what is quoted, and how, is the template's own business.
+        # Configuration files, not HTML: quoting is up to the template.
         autoescape=False,  # noqa: S701
     )
     environment.filters["quote"] = lambda value: shlex.quote(str(value))

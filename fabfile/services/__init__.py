@@ -1,6 +1,6 @@
-"""The services that an app can ask for by name: `services: [postgres, redis]`.
+"""Services that an app can use, by name: `services: [postgres, redis]`.
 
-A project adds one by writing a `Service` in a module of its own and giving it to `register`.
+A project adds one with a subclass of `AppService` that it passes to `register`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..resources.services.kept import KeptFile
 from ..resources.services.port import Port, PortGuard
 from ..settings.services import ServiceOptions
-from .base import Access, Argv, Restore, Service
+from .base import Access, AppService, Argv, Restore
 from .registry import known, register
 
 __all__ = [
@@ -18,7 +18,7 @@ __all__ = [
     "Port",
     "PortGuard",
     "Restore",
-    "Service",
+    "AppService",
     "ServiceOptions",
     "known",
     "register",

@@ -1,4 +1,4 @@
-"""The contract for a service that an app asks for by name, such as a database: what each kind of them can do."""
+"""Interface of the services, such as a database."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from ..settings.services import ServiceOptions
 if TYPE_CHECKING:
     from ..settings import Settings
 
-# A program with its arguments; no shell takes part. Those of a service are run by root in /.
+# A program with its arguments, without a shell. Root runs those of a service in /.
 Argv = list[str]
 
 
 @dataclass(frozen=True)
 class Access:
-    """How the app reaches a service.
+    """The app's access to a service.
 
-    :param host: address; 127.0.0.1 when the app runs on the service's own host.
-    :param port: TCP port; None for a service that has none, such as a folder.
-    :param name: of the app's database.
-    :param user: the app's own in the service.
-    :param password: that user's; it was made up on the service's host and stays.
+    :param host: address; 127.0.0.1 if the app runs on the service's host.
+    :param port: TCP port; None for a service without one, such as a folder.
+    :param name: name of the app's database.
+    :param user: the app's user in the service.
+    :param password: the user's password, generated once on the service's host.
     """
 
     host: str
@@ -40,20 +40,20 @@ class Access:
 
     @property
     def location(self) -> str:
-        """Host and port as they stand in a URL."""
+        """Host and port as in a URL."""
         return f"{bracketed(self.host)}:{self.port}"
 
 
 @dataclass(frozen=True)
 class Restore:
-    """The way of a dump into a service, by commands that root runs in / on the service's host, in this order.
+    """Commands that restore a dump: root runs them in / on the service's host, in this order.
 
-    What fails before `swap` is followed by `abandon`, and the app has noticed nothing.
+    If one fails before `swap`, `abandon` runs, and the app has not been affected.
 
-    :param prepare: makes room for the dump beside what the app uses.
-    :param load: reads the dump on its standard input.
-    :param swap: what was loaded takes the place of what the app uses, in one step.
-    :param abandon: takes away what `prepare` and `load` made.
+    :param prepare: makes room for the dump beside the data of the app.
+    :param load: reads the dump from standard input.
+    :param swap: replaces the data of the app by the loaded data, in one step.
+    :param abandon: removes what `prepare` and `load` created.
     """
 
     prepare: list[Argv]
@@ -62,21 +62,21 @@ class Restore:
     abandon: list[Argv]
 
 
-class Service(ABC):
-    """One kind of service, for one app.
+class AppService(ABC):
+    """A service of one app.
 
-    A subclass says in class attributes what it is, and has a method for each thing that hostsmith wants of it. All of
-    them are pure: they return resources and commands, and reach no host. `docs/services.md` has a whole example.
+    A subclass describes the service by class attributes and methods. All methods are pure: they return resources and
+    commands, and reach no host. `docs/services.md` has a whole example.
 
-    :cvar name: by which the settings ask for it.
-    :cvar role: whose host it runs on; None: always the app's own.
-    :cvar has_passwords: whether it refuses who does not know the app's; if not, the firewalls of the app's hosts let
-        only the app's user come to it.
-    :cvar Options: what the settings may say of it.
-    :param settings: of the app.
-    :param options: what they say of this service.
-    :param clients: addresses that it must be reached from; empty when the app runs on the service's own host, where
-        it listens on loopback alone.
+    :cvar name: its name in the settings.
+    :cvar role: role of the host that runs it; None for the host of the app.
+    :cvar has_passwords: whether clients need a password; if not, the firewalls of the app's hosts admit only the app's
+        user.
+    :cvar Options: model of its options in the settings.
+    :param settings: settings of the app.
+    :param options: its options in the settings.
+    :param clients: addresses of its clients; empty if the app runs on the service's host, where the service listens on
+        loopback only.
     """
 
     name: ClassVar[str]
@@ -89,49 +89,51 @@ class Service(ABC):
 
     @property
     def port(self) -> int | None:
-        """The TCP port that the firewall opens for the app's hosts; None when it has none."""
+        """TCP port that the firewall opens for the app's hosts; None without a port."""
         return None
 
     @property
     def database(self) -> str:
-        """The name of the app's database and of its user in the service: letters, digits and _ alone."""
+        """Name of the app's database and of its user in the service: letters, digits and _ only."""
         return self.settings.app.replace("-", "_")
 
     @property
     def home(self) -> str:
-        """The name of the role whose host it runs on, as the settings have it; empty for the app's own host."""
+        """Role of the host that runs it; empty for the host of the app."""
         return self.options.role or self.role or ""
 
     @abstractmethod
     def install(self) -> list[Resource]:
-        """What the service's host needs: packages, configuration, a database and user of the app's own.
+        """Return the resources of the service's host: packages, configuration, the app's database and user.
 
-        The password is made before; a `KeptFile` is a file that it stands in.
+        The password exists by then; a `KeptFile` is a file with the password in it.
         """
 
     @abstractmethod
     def env(self, access: Access) -> dict[str, Secret | str]:
-        """The environment variables by which the app is told; what holds the password is a `Secret`."""
+        """Return the environment variables for the app; a value with the password is a `Secret`."""
 
     @abstractmethod
     def backup(self) -> Argv:
-        """A command that root runs on the service's host, with the dump on its standard output; empty when there is
-        nothing that would have to be kept, as in a cache."""
+        """Return the command that writes a dump to standard output, run by root on the service's host.
+
+        It is empty for a service without data to keep, such as a cache.
+        """
 
     @abstractmethod
     def restore(self) -> Restore | None:
-        """The way of such a dump back; None when there is none."""
+        """Return the commands that restore a dump; None if the service has no dumps."""
 
     @abstractmethod
     def clear(self) -> list[Argv]:
-        """Commands that root runs on the service's host to empty it."""
+        """Return the commands that delete the app's data, run by root on the service's host."""
 
     @abstractmethod
     def check(self) -> Argv:
-        """A command that root runs on the service's host; it ends with status 0 when the service is well."""
+        """Return the health check, run by root on the service's host: exit status 0 if the service is healthy."""
 
 
-def as_own_role(service: Service, *argv: str) -> Argv:
-    """A client program of a service, with the app's own role and password, by the service's host."""
+def as_own_role(service: AppService, *argv: str) -> Argv:
+    """Run a service's client program with the app's role and password."""
     program = inspect.getsource(own_role)
     return ["python3", "-I", "-c", program, service.settings.app, service.name, service.database, *argv]

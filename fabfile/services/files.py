@@ -1,4 +1,4 @@
-"""Files as a service: a folder that the app may write to, and that its releases share."""
+"""Files as a service: a writable folder shared by the app's releases."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ..hostkit.app.layout import Layout
 from ..resources import Directory, Resource
 from ..settings.kinds import UnexpectedError
 from ..settings.services import ServiceOptions
-from .base import Access, Argv, Restore, Service
+from .base import Access, AppService, Argv, Restore
 from .registry import register
 
 _SWAP = """\
@@ -16,16 +16,16 @@ rm -rf "$1.replaced" && mv "$1" "$1.replaced" && mv "$2" "$1" && rm -rf "$1.repl
 
 
 class FilesOptions(ServiceOptions):
-    """What the settings may say of the folder: nothing, since it is on the app's own host."""
+    """Options of the folder: none, since it is on the app's host."""
 
     def model_post_init(self, context: object) -> None:
         if self.role is not None:
-            raise UnexpectedError("no role, since a folder is on the app's own host", found=repr(self.role))
+            raise UnexpectedError("no role, since the folder is on the host of the app", found=repr(self.role))
 
 
 @register
-class Files(Service):
-    """A folder below the app's own."""
+class Files(AppService):
+    """A folder in the app's shared folder."""
 
     name = "files"
     Options = FilesOptions
@@ -40,7 +40,7 @@ class Files(Service):
 
     @property
     def _as_app(self) -> Argv:
-        """What the app has put there may lead anywhere, and leads no further than the app itself gets."""
+        """Run a command as the app: links in the folder then lead no further than the app itself gets."""
         return ["runuser", "-u", self.settings.app, "--"]
 
     def install(self) -> list[Resource]:

@@ -1,4 +1,4 @@
-"""memcached as a service: a server of the app's own."""
+"""memcached as a service: a server for each app."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from pydantic import Field
 
 from ..contract.secret import Secret
 from ..errors import SettingsError
-from ..resources import Package, Resource, Restart
-from ..resources import Service as SystemService
+from ..resources import Package, Resource, Restart, Service
 from ..resources.services.kept import KeptFile
 from ..resources.services.port import Port, PortGuard
 from ..settings import values as kind
 from ..settings.services import ServiceOptions
-from .base import Access, Argv, Restore, Service
+from .base import Access, AppService, Argv, Restore
 from .options import Memory
 from .registry import register
 
@@ -59,20 +58,20 @@ UMask=0077
 [Install]
 WantedBy=multi-user.target
 """
-# What bash's own network file says and hears: nothing has to be installed for it.
+# By bash's network file: no client has to be installed.
 _ASK = 'exec 3<>"/dev/tcp/127.0.0.1/$1" && printf "%s\\r\\nquit\\r\\n" "$2" >&3 && grep -q "$3" <&3'
 
 
 class MemcachedOptions(ServiceOptions):
-    """What the settings may say of memcached."""
+    """Options of memcached."""
 
-    memory: Memory = Field(None, description="What it may hold, such as `64m`. Default: a sixteenth of the host's.")
-    port: kind.Port = Field(11211, description="TCP port; each app on a host has one of its own.")
+    memory: Memory = Field(None, description="Memory limit. Default: a sixteenth of the host's memory.")
+    port: kind.Port = Field(11211, description="TCP port. Each app on a host needs a different one.")
 
 
 @register
-class Memcached(Service):
-    """memcached of the host's Debian."""
+class Memcached(AppService):
+    """memcached from the host's packages."""
 
     name = "memcached"
     role = "cache"
@@ -96,7 +95,7 @@ class Memcached(Service):
         if self.clients and not self.settings.hardening.firewall:
             raise SettingsError(
                 "fabric.yaml: services.memcached: found an app on other hosts and `hardening: {firewall: false}`, "
-                "expected the firewall, since memcached knows no passwords; or ask for redis, which does"
+                "expected the firewall, since memcached has no passwords; or use redis, which has"
             )
         return [
             Package("memcached", "nftables"),
@@ -111,13 +110,13 @@ class Memcached(Service):
                 mode=0o644,
                 notify=Restart(self._unit),
             ),
-            SystemService(self._unit),
+            Service(self._unit),
         ]
 
     def _text(self) -> str:
         option = self.options.memory
         memory = "%MEMORY/16%" if option is None else str(int(option[:-1]) * (1 if option[-1] in "mM" else 1024))
-        # All addresses: one that is not there yet at boot would keep it from starting.
+        # All addresses: it would not start at boot before a single one exists.
         every = "[::]" if all(":" in client for client in self.clients) else "0.0.0.0"  # noqa: S104
         listen = every if self.clients else "127.0.0.1"
         return _UNIT.format(app=self.settings.app, listen=listen, port=self.port, memory=memory, guard=self._guard.path)

@@ -1,12 +1,11 @@
-"""MySQL as a service, which is MariaDB on Debian: a database and user of the app's own."""
+"""MySQL as a service (MariaDB on Debian): a database and user for each app."""
 
 from __future__ import annotations
 
 from ..contract.secret import Secret
-from ..resources import Absent, File, Package, Resource, Restart
-from ..resources import Service as SystemService
+from ..resources import Absent, File, Package, Resource, Restart, Service
 from ..resources.services.mariadb import LOCAL, MariadbDatabase, MariadbTuning, mark
-from .base import Access, Argv, Restore, Service, as_own_role
+from .base import Access, AppService, Argv, Restore, as_own_role
 from .registry import register
 
 _MOVES = """\
@@ -18,7 +17,7 @@ SELECT COALESCE(CONCAT('RENAME TABLE ', GROUP_CONCAT(
 FROM information_schema.tables WHERE table_schema IN (@now, @fresh) AND table_type <> 'VIEW';
 EXECUTE IMMEDIATE @moves
 """
-# What does not move with tables, or holds them. Routines whose text is hidden could not be put back: they come last.
+# Objects that do not move with tables, or block them. Routines with hidden text could not be restored: they come last.
 _DROPS = """\
 SELECT CONCAT('DROP ', kind, ' IF EXISTS `', REPLACE(name, '`', '``'), '`;') FROM (
   SELECT 'VIEW' AS kind, table_name AS name, 0 AS hidden FROM information_schema.views WHERE table_schema = DATABASE()
@@ -33,11 +32,10 @@ _UNREADABLE = """\
 SELECT CONCAT(LOWER(routine_type), ' ', routine_name, ' (', definer, ')') FROM information_schema.routines
 WHERE routine_schema = DATABASE() AND routine_definition IS NULL
 """
-# Connected as the app's own user: where an app beside it comes from. Its own start file is not read, and so no limit of
-# it either: the server's counts.
+# Connects as the app's user, as the app does. Option files are not read, so only the server's limits apply.
 _CLIENT = "--no-defaults --host=127.0.0.1 --port=3306 --skip-ssl --max-allowed-packet=1G"
-# Rooms beside what the app uses, which its user may fill: `$1` is the user, `$2` the comment by which they are known as
-# ours, and the rest their names.
+# Databases beside the app's, which its user may fill: `$1` is the user, `$2` the comment that marks them as ours, and
+# the rest are their names.
 _ROOMS = """\
 user=$1 mark=$2; shift 2
 is_others() {
@@ -85,7 +83,7 @@ as it, or drop them:" $unreadable >&2
 fi
 exec mariadb-dump $login --single-transaction --routines --triggers --events "$2"
 """
-# The text of what does not move with tables; none that names its database could move.
+# Definitions of the objects that do not move with tables; one that names its database cannot move.
 _CODE = rf"""{_AS_USER}
 dump="mariadb-dump $login --no-data --skip-lock-tables --skip-triggers"
 code() {{
@@ -100,9 +98,9 @@ fresh_code() {{
     exit 1
   fi
 }}
-# Whoever defined something may have come from another address, which the app's user may not name: it is the user's own.
+# A definer may have another address, which the app's user may not name: without it, the user becomes the definer.
 own() {{ sed -E '/^(CREATE|\/\*!50(003|106) CREATE\*\/|\/\*!50013) /s/ DEFINER=`[^`]*`@`[^`]*`//'; }}
-# No commands of the client's own.
+# Without the client's own commands.
 load() {{ mariadb $login --batch --binary-mode --local-infile=0 $2 "$1"; }}
 """
 _LOAD = f"""{_CODE}
@@ -110,8 +108,8 @@ fresh=$2
 own | load "$fresh"
 fresh_code
 """
-# All tables change places in one statement. What does not go with them is dropped before, since it would hold them, and
-# made anew after; should that fail, everything goes back.
+# One statement swaps all tables. Other objects would block them: they are dropped before and created again after; if
+# that fails, everything is reverted.
 _SWAP = f"""{_CODE}
 now=$2 fresh=$3 old=$4 drops=$5 moves=$6
 drop() {{ mariadb $login -N --raw -e "SET @hidden = $2; $drops" "$1" | load "$1"; }}
@@ -128,8 +126,8 @@ drop "$now" 1
 
 
 @register
-class Mysql(Service):
-    """MariaDB of the host's Debian, which speaks MySQL's protocol."""
+class Mysql(AppService):
+    """MariaDB from the host's packages, which speaks MySQL's protocol."""
 
     name = "mysql"
     role = "db"
@@ -140,26 +138,26 @@ class Mysql(Service):
 
     @property
     def database(self) -> str:
-        # Names that MariaDB has itself.
+        # Names of MariaDB's own databases.
         name = super().database
         is_taken = name in ("mysql", "information_schema", "performance_schema", "sys")
         return f"app_{name}" if is_taken else name
 
     @property
     def _fresh(self) -> str:
-        # No app's own: an app's database has no hyphen in its name.
+        # Never an app's database: those have no hyphen in their names.
         return f"{self.database}-restored"
 
     def install(self) -> list[Resource]:
         app, restart = self.settings.app, Restart("mariadb")
         path = f"/etc/mysql/mariadb.conf.d/61-hostsmith-{app}.cnf"
-        # All addresses: one that is not there yet at boot would keep it from starting. The firewall, and the addresses
-        # of its users, say who comes in.
+        # All addresses: it would not start at boot before a single one exists. The firewall and the addresses of its
+        # users limit who can connect.
         text = f"# Written by hostsmith: {app} runs on other hosts.\n[mariadbd]\nbind-address = *\n"
         listening = File(path, text, mode=0o644, owner="root", group="root", notify=restart)
         return [
             Package("mariadb-server"),
-            SystemService("mariadb"),
+            Service("mariadb"),
             MariadbTuning(notify=restart),
             listening if self.clients else Absent(path, notify=restart),
             MariadbDatabase(app, self.database, (*self.clients, LOCAL[0]) if self.clients else LOCAL),

@@ -1,4 +1,4 @@
-"""Options that several services have."""
+"""Options of several services."""
 
 from __future__ import annotations
 

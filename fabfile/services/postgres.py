@@ -1,4 +1,4 @@
-"""PostgreSQL as a service: a database and user of the app's own."""
+"""PostgreSQL as a service: a database and user for each app."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from ..contract.secret import Secret
-from ..resources import Package, Reload, Resource, Restart
-from ..resources import Service as SystemService
+from ..resources import Package, Reload, Resource, Restart, Service
 from ..resources.services.postgres import (
     PostgresClients,
     PostgresDatabase,
@@ -20,13 +19,13 @@ from ..resources.services.postgres import (
 from ..settings.kinds import ListOf, Text
 from ..settings.services import ServiceOptions
 from ..settings.values import once_each
-from .base import Access, Argv, Restore, Service, as_own_role
+from .base import Access, AppService, Argv, Restore, as_own_role
 from .registry import register
 
 _EXTENSION = "the name of an extension, such as postgis"
 _PSQL = ["runuser", "-u", "postgres", "--", "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1"]
-# From a file without a name, since the list of what is in it is read first. What extensions brought stays theirs: their
-# comments, schemas, and the data of their own tables. Neither owners nor rights: the role can give none to others.
+# From an unlinked file, since its table of contents is read first. Objects of extensions are left to them: comments,
+# schemas, and the data of their tables. Without owners and rights: the app's role cannot grant any to others.
 _LOAD = """\
 set -e
 file=$(mktemp -p /var/tmp) && exec 3<>"$file" && rm "$file" && cat >&3
@@ -35,7 +34,7 @@ list=$(pg_restore --list /dev/fd/3)
 printf '%s\\n' "$list" | grep -vF -- "$theirs" | pg_restore --exit-on-error --no-owner --no-privileges \\
   --use-list=/dev/stdin --dbname="$1" /dev/fd/3
 """
-# Asked of a database that has nothing else yet.
+# Run in a database that has nothing but the extensions.
 _OF_EXTENSIONS = """\
 SELECT ' SCHEMA - ' || nspname || ' ' FROM pg_namespace
 WHERE nspname !~ '^pg_' AND nspname NOT IN ('public', 'information_schema')
@@ -44,8 +43,8 @@ FROM pg_extension CROSS JOIN unnest(extconfig) AS theirs (id)
 JOIN pg_class ON pg_class.oid = theirs.id JOIN pg_namespace ON pg_namespace.oid = relnamespace
 UNION ALL SELECT ' COMMENT - EXTENSION '
 """
-# Statements that make a database's extensions in another one, those that others need first. An app's own are in its
-# dump, but for the names given.
+# Statements that create a database's extensions in another one, dependencies first. Extensions of the app's role are in
+# its dump, except for the given names.
 _EXTENSIONS = """\
 SELECT CASE WHEN nspname ~ '^pg_' THEN '' ELSE
   format('CREATE SCHEMA IF NOT EXISTS %I AUTHORIZATION %I;', nspname, pg_get_userbyid(datdba)) END,
@@ -60,7 +59,7 @@ path="options='-csearch_path=pg_catalog -cclient_min_messages=warning'"
 made=$(printf '%s\n' "$query" | "$@" -At -F ' ' -v names="$names" -d "dbname=$now $path") &&
 printf '%s\n' "$made" | "$@" -d "dbname=$fresh $path"
 """
-# What the server keeps of a database beside what is in it, carried over as it is.
+# Copies what the server stores about a database outside of it.
 _CARRY = """\
 DO $do$ DECLARE
   now pg_database := (SELECT each FROM pg_database AS each WHERE datname = '{now}');
@@ -84,18 +83,18 @@ END $do$
 
 
 class PostgresOptions(ServiceOptions):
-    """What the settings may say of PostgreSQL."""
+    """Options of PostgreSQL."""
 
     extensions: Annotated[
         list[Annotated[str, Text(_EXTENSION, r"[a-z][a-z0-9_-]{0,60}")]],
         AfterValidator(once_each("each extension once")),
         ListOf("a list of extensions such as [postgis]"),
-    ] = Field(default_factory=list, description="Extensions of the database; the package that brings one is installed.")
+    ] = Field(default_factory=list, description="Extensions of the database; their packages are installed.")
 
 
 @register
-class Postgres(Service):
-    """PostgreSQL of the host's Debian."""
+class Postgres(AppService):
+    """PostgreSQL from the host's packages."""
 
     name = "postgres"
     role = "db"
@@ -108,14 +107,14 @@ class Postgres(Service):
 
     @property
     def database(self) -> str:
-        # Names that PostgreSQL has itself, or keeps for itself.
+        # Names that PostgreSQL uses or reserves.
         name = super().database
         is_taken = name in ("postgres", "public", "none", "template0", "template1") or name.startswith("pg_")
         return f"app_{name}" if is_taken else name
 
     @property
     def _fresh(self) -> str:
-        # No app's own: an app's database has no hyphen in its name.
+        # Never an app's database: those have no hyphen in their names.
         return f"{self.database}-restored"
 
     def install(self) -> list[Resource]:
@@ -123,7 +122,7 @@ class Postgres(Service):
         networks = tuple(str(ipaddress.ip_network(address)) for address in self.clients)
         return [
             Package("postgresql"),
-            SystemService("postgresql"),
+            Service("postgresql"),
             PostgresTuning(notify=Restart("postgresql")),
             PostgresListening(app, bool(self.clients), notify=Restart("postgresql")),
             PostgresDatabase(app, database),
@@ -148,7 +147,7 @@ class Postgres(Service):
     def restore(self) -> Restore:
         now, fresh, old = f'"{self.database}"', f'"{self._fresh}"', f'"{self.database}-replaced"'
         drop = [f"DROP DATABASE IF EXISTS {fresh} WITH (FORCE)", f"DROP DATABASE IF EXISTS {old} WITH (FORCE)"]
-        # Nobody but the superuser comes in before the extensions are there, and so finds nothing that an app has left.
+        # Only the superuser can connect until the extensions exist, and so finds nothing that an app has left.
         shut = f"CREATE DATABASE {fresh} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8' ALLOW_CONNECTIONS false"
         make = [shut, f"REVOKE ALL ON DATABASE {fresh} FROM PUBLIC", f"ALTER DATABASE {fresh} ALLOW_CONNECTIONS true"]
         names = [self.database, self._fresh, " ".join(self.options.extensions)]
@@ -158,7 +157,7 @@ class Postgres(Service):
         theirs = f"datname = '{self.database}'"
         end = f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {theirs}"  # noqa: S608
         rename = f"ALTER DATABASE {now} RENAME TO {old}; ALTER DATABASE {fresh} RENAME TO {now};"
-        # Nobody may come back between the end of their connections and the rename, or it would be refused.
+        # A client that connects again before the rename would make it fail.
         carry = _CARRY.format(now=self.database, fresh=self._fresh)
         come = f"ALTER DATABASE {now} ALLOW_CONNECTIONS"
         swap = [f"{come} false", end, f"BEGIN; {carry}; {rename} COMMIT", drop[1]]
@@ -176,7 +175,7 @@ class Postgres(Service):
 
     @property
     def _only_ours(self) -> str:
-        """A statement that fails when a database of the names that a restore uses is another role's."""
+        """A statement that fails if another role owns a database with a name that a restore uses."""
         names = f"('{self._fresh}', '{self.database}-replaced')"
         owners = f"pg_get_userbyid(datdba) NOT IN (current_user, '{self.database}')"
         found = f"SELECT FROM pg_database WHERE datname IN {names} AND {owners}"  # noqa: S608
@@ -195,9 +194,9 @@ class Postgres(Service):
 
 
 def _sql(*statements: str, database: str = "postgres") -> Argv:
-    """Statements by the superuser; none of them holds a secret.
+    """Run statements as the superuser, without secrets.
 
-    Their names are PostgreSQL's own: whoever may make functions in a database could put others before these.
+    Names are looked up in PostgreSQL's catalog only: a role that may create functions in a database could shadow them.
     """
     commands = [word for statement in statements for word in ("-c", statement)]
     return [*_PSQL, "-d", f"dbname={database} options=-csearch_path=pg_catalog", *commands]

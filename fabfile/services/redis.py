@@ -1,39 +1,38 @@
-"""Redis as a service: a server of the app's own, for queues and caches."""
+"""Redis as a service: a server for each app, for queues and caches."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
 from ..contract.secret import Secret
-from ..resources import Command, Directory, File, Package, Resource, Restart
-from ..resources import Service as SystemService
+from ..resources import Command, Directory, File, Package, Resource, Restart, Service
 from ..resources.own_user import OwnUser
 from ..resources.services.kept import KeptFile
 from ..resources.services.port import Port
 from ..settings import values as kind
 from ..settings.services import ServiceOptions
-from .base import Access, Argv, Restore, Service
+from .base import Access, AppService, Argv, Restore
 from .options import Memory
 from .registry import register
 
-# The password stands in the configuration and goes by the environment, which only root can see.
+# The password is read from the configuration and passed by the environment, which only root can see.
 _CLIENT = """\
 config=$1 port=$2; shift 2
 export REDISCLI_AUTH="$(sed -n "s/^requirepass //p" "$config")"
 redis-cli --no-auth-warning -p "$port" "$@"
 """
-# By way of a file: what it writes to standard output ends with the mark of its own protocol.
+# Through a file: on standard output redis-cli adds a marker of its protocol.
 _DUMP = """\
 export REDISCLI_AUTH="$(sed -n "s/^requirepass //p" "$1")"
 file=$(mktemp -p "$3") && trap 'rm -f "$file"' EXIT &&
 redis-cli --no-auth-warning -p "$2" --rdb "$file" >&2 && cat "$file"
 """
-# What Redis 7 reads when it starts, of a single file that is a dump.
+# Files that Redis 7 reads at start, from a single dump.
 _LOAD = """\
 cat > "$1/appendonly.aof.1.base.rdb" && redis-check-rdb "$1/appendonly.aof.1.base.rdb" >&2 &&
 printf "file appendonly.aof.1.base.rdb seq 1 type b\\n" > "$1/appendonly.aof.manifest"
 """
-# Debian's unit has all servers run as one user, who sees the data and passwords of all.
+# Debian's unit runs all servers as one user, who sees the data and passwords of all.
 _CONFINED = """\
 # Written by hostsmith for {app}.
 [Unit]
@@ -54,7 +53,7 @@ user=$1; shift
 id -u "$user" >/dev/null 2>&1 || { echo "there is no user $user here yet; run fab provision first" >&2; exit 1; }
 exec runuser -u "$user" -g "$user" -G redis -- "$@"
 """
-# It saves when it is stopped, and would wait for ever for a folder that is not its own any more.
+# Redis saves when it stops, and would wait forever for a folder that it no longer owns.
 _GIVE = """\
 if [ -L "$3" ]; then echo "$3 is a link, which is not followed; mount its folder there (mount --bind)" >&2; exit 1; fi
 systemctl stop -- "$1" && chown --recursive --no-dereference "$2:$2" "$3" && systemctl daemon-reload
@@ -72,15 +71,15 @@ redis rm -rf "$2.replaced"
 
 
 class RedisOptions(ServiceOptions):
-    """What the settings may say of Redis."""
+    """Options of Redis."""
 
-    memory: Memory = Field(None, description="What it may hold, such as `64m`. Default: an eighth of the host's.")
-    port: kind.Port = Field(6379, description="TCP port; each app on a host has one of its own.")
+    memory: Memory = Field(None, description="Memory limit. Default: an eighth of the host's memory.")
+    port: kind.Port = Field(6379, description="TCP port. Each app on a host needs a different one.")
 
 
 @register
-class Redis(Service):
-    """Redis of the host's Debian."""
+class Redis(AppService):
+    """Redis from the host's packages."""
 
     name = "redis"
     role = "cache"
@@ -109,13 +108,13 @@ class Redis(Service):
 
     @property
     def _user(self) -> str:
-        # The longest name that useradd takes; one that two apps would share is refused by its mark.
+        # useradd takes at most 32 characters; a name that two apps would share is refused by its owner's mark.
         return f"redis-{self.settings.app}"[:32]
 
     @property
     def _as_redis(self) -> Argv:
-        """What lies in Redis' folder is Redis', and is read and written by no one else: it may lead anywhere."""
-        # The package's group opens the folder around it.
+        """Run a command as Redis: links in its folder then lead no further than Redis itself gets."""
+        # The package's group gives access to the parent folder.
         return ["sh", "-c", _AS, "as", self._user]
 
     def install(self) -> list[Resource]:
@@ -137,20 +136,20 @@ class Redis(Service):
                 *(0o640, "root", self._user),
                 notify=Restart(self._unit),
             ),
-            # What versions had that ran all of them as one user.
+            # Earlier versions ran all servers as one user.
             Command(
                 ["sh", "-c", _GIVE, "give", self._unit, self._user, self._data],
                 unless=["sh", "-c", _GIVEN, "given", self._data, self._user],
                 label=f"data of Redis given to {self._user}",
             ),
             Directory(self._data, mode=0o750, owner=self._user, group=self._user),
-            # Its place before, in a folder that all servers could write to.
+            # The earlier location, in a folder that all servers could write to.
             Command(["rm", "--", self._old], only_if=["grep", "-qs", _OURS, self._old], label=f"removed {self._old}"),
-            SystemService(self._unit),
+            Service(self._unit),
         ]
 
     def _text(self) -> str:
-        # All addresses: one that is not there yet at boot would be passed over; the firewall says who comes in.
+        # All addresses: it would skip one that does not exist yet at boot; the firewall limits who can connect.
         bind = "* -::*" if self.clients else "127.0.0.1 -::1"
         memory = self.options.memory or "%MEMORY/8%m"
         return (
@@ -160,7 +159,7 @@ class Redis(Service):
             f"requirepass %PASSWORD%\n"
             f"dir {self._data}\n"
             f"maxmemory {memory}b\n"
-            # A cache's entries have an end and make room; a queue's have none and stay.
+            # Entries of a cache expire and can be evicted; those of a queue do not expire and stay.
             "maxmemory-policy volatile-lru\n"
             "appendonly yes\n"
             "supervised systemd\n"
@@ -169,7 +168,7 @@ class Redis(Service):
 
     def env(self, access: Access) -> dict[str, Secret | str]:
         server = f"redis://:{access.password.reveal()}@{access.location}"
-        # A cache of its own, which can be emptied without the queue.
+        # A separate database, which can be cleared without the queue.
         cache = {} if "memcached" in self.settings.services else {"CACHE_URL": Secret(f"{server}/1")}
         return {
             "REDIS_URL": Secret(f"{server}/0"),

@@ -1,4 +1,4 @@
-"""The settings of backups that a host makes by itself."""
+"""Settings of scheduled backups."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from pydantic import AfterValidator, Field
 from ..hostkit.app.cron import EXPECTED as SCHEDULE
 from ..hostkit.app.cron import Schedule
 from . import values as kind
-from .kinds import Text, UnexpectedError
-from .model import Model
+from .kinds import Model, Text, UnexpectedError
 
 EXPECTED = "a mapping such as {schedule: '15 3 * * *', keep: 7}"
 _FOLDER = "an absolute path such as /var/backups/hello"
@@ -19,9 +18,9 @@ _WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 
 
 def calendar(text: str) -> str:
-    """A schedule in the notation of cron as systemd's timers have it; see systemd.time(7).
+    """Convert a cron schedule to the calendar notation of systemd timers; see systemd.time(7).
 
-    :raises UnexpectedError: it is none, or one that cannot be said there.
+    :raises UnexpectedError: it is not valid, or systemd cannot express it.
     """
     try:
         schedule = Schedule.parse(text)
@@ -29,7 +28,7 @@ def calendar(text: str) -> str:
         raise UnexpectedError(SCHEDULE, f"it has {error}") from None
     if schedule.either:
         raise UnexpectedError(
-            SCHEDULE, "cron runs on such a day of the month and on such a weekday, too; name one of the two"
+            SCHEDULE, "cron would run on the day of the month and on the weekday; set only one of the two"
         )
     minutes, hours, days, months, weekdays = schedule.fields
     names = ",".join(_WEEKDAYS[day] for day in sorted(weekdays)) if len(weekdays) < len(_WEEKDAYS) else ""
@@ -52,25 +51,25 @@ def _folder(text: str) -> str:
 
 
 class Backup(Model):
-    """Backups that a host makes by itself."""
+    """Scheduled backups of a host."""
 
     schedule: Annotated[Annotated[str, AfterValidator(_schedule)] | None, Text(SCHEDULE)] = Field(
-        None, description="When, as for a cron entry, in the host's time. Default: only before a migration."
+        None,
+        description="When to take a backup: a schedule as for `cron`, in the host's time zone. Default: no scheduled "
+        "backups.",
     )
-    keep: kind.Positive = Field(7, description="Archives that are kept; the oldest goes when there are more.")
+    keep: kind.Positive = Field(7, description="Number of archives to keep; older ones are deleted.")
     to: Annotated[Annotated[str, AfterValidator(_folder)] | None, Text(_FOLDER, r"/[A-Za-z0-9._/-]+")] = Field(
-        None, description="Folder on the host, which root alone can read. Default: `/var/backups/<app>`."
+        None, description="Folder for the archives on the host; only root can read it. Default: `/var/backups/<app>`."
     )
-    before_migrate: kind.Flag = Field(
-        False, description="Whether a deploy whose `release` command runs takes a backup before it begins."
-    )
+    before_migrate: kind.Flag = Field(False, description="Take a backup before each deploy that runs `release`.")
 
     @property
     def calendar(self) -> str | None:
-        """The schedule as systemd's timers have it; None when there is none."""
+        """The schedule in the notation of systemd timers; None without a schedule."""
         return None if self.schedule is None else calendar(self.schedule)
 
     @property
     def is_on_host(self) -> bool:
-        """Whether the hosts make any."""
+        """Whether hosts take backups by themselves."""
         return self.schedule is not None or self.before_migrate

@@ -1,4 +1,4 @@
-"""What validation knows beside the values: how hosts are found, the services there are, sandbox hosts."""
+"""Context of validation: identity of hosts, known services, sandbox hosts."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def _no_sandbox(project: Path, name: str) -> bool:
 
 @dataclass(frozen=True)
 class ValidationContext:
-    """Knowledge of layers above the settings, given to their validation as pydantic's `context`.
+    """Facts from higher layers for the validation of settings, as pydantic's `context`.
 
-    :param machine: the machine of a host; two hosts may be one machine.
-    :param services: the options of each service that can be named, by name.
+    :param machine: identifies the machine of a host; two hosts may be the same machine.
+    :param services: returns the options of each registered service, by name.
     :param in_sandbox: whether a project's sandbox has a host of this name.
     """
 

@@ -1,4 +1,4 @@
-"""The cron entries of the app: commands that are run at set times in the live release."""
+"""Settings of cron entries: commands that run at set times in the live release."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from pydantic import AfterValidator, Field
 from ..errors import SettingsError
 from ..hostkit.app.cron import EXPECTED, Schedule
 from . import values as kind
-from .kinds import MappingOf, Text, UnexpectedError
-from .model import Model
+from .kinds import MappingOf, Model, Text, UnexpectedError
 from .processes import Process
 
-# The process that runs the entries.
+# Name of the process that runs the entries.
 CRON = "cron"
 _COMMAND = 'exec "$VIRTUAL_ENV/bin/python" -I "${VIRTUAL_ENV%/venv}/cron.py" "${VIRTUAL_ENV%/venv}/cron.json"'
 _ENTRY = "a mapping such as {schedule: 0 3 * * *, command: python cleanup.py}"
@@ -30,17 +29,17 @@ def _schedule(value: str) -> str:
 
 
 class CronEntry(Model):
-    """A command that is run at set times."""
+    """A command to run at set times."""
 
     schedule: Annotated[str, AfterValidator(_schedule), Text(EXPECTED)] = Field(
-        description="When: minute, hour, day of the month, month and day of the week as cron reads them, in the host's "
-        "time zone; or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`."
+        description="When to run: minute, hour, day of the month, month and day of the week, as in a crontab, in the "
+        "host's time zone."
     )
     command: Annotated[str, AfterValidator(kind.command), Text(kind.COMMAND)] = Field(
-        description="What a shell runs in the folder of the live release, with its environment."
+        description="Shell command to run in the folder of the live release, with the environment of the release."
     )
     every_host: kind.Flag = Field(
-        False, description="Whether each host that runs the app runs it; else the primary one or the first does."
+        False, description="Run it on every host of the app, not only on the primary or else the first one."
     )
 
 
@@ -54,16 +53,16 @@ Cron = Annotated[
 
 
 def with_scheduler(processes: Mapping[str, Process], cron: Mapping[str, CronEntry]) -> dict[str, Process]:
-    """The processes and, when there are entries, the one that runs these.
+    """Add the process that runs the entries, if there are entries.
 
-    :raises SettingsError: there is a process of that name.
+    :raises SettingsError: the app has a process of that name.
     """
     own = processes.get(CRON, Process())
     if not cron:
         return dict(processes)
     if own.command:
         raise SettingsError(
-            f"processes.{CRON}: found the command {own.command!r}, expected another name for this process: {CRON} is "
-            "the one that runs the entries of the setting cron"
+            f"processes.{CRON}: found the command {own.command!r}, expected another name for this process: {CRON} "
+            "runs the entries of the setting cron"
         )
     return {**processes, CRON: own.model_copy(update={"command": _COMMAND, "singleton": True})}

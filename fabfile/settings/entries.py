@@ -1,4 +1,4 @@
-"""The hosts of the roles as the settings have them: a text each, or a mapping with values of the host's own."""
+"""Hosts of the roles: texts, or mappings with settings of the host."""
 
 from __future__ import annotations
 
@@ -13,25 +13,24 @@ from pydantic_core import CoreSchema, core_schema
 from ..openssh.host import HOST_FORM, Host, Machine, Machines
 from . import values as kind
 from .context import NO_CONTEXT
-from .kinds import ListOf, MappingOf, UnexpectedError
-from .model import Model
+from .kinds import ListOf, MappingOf, Model, UnexpectedError
 
 _ENTRY = f"{HOST_FORM}, or a mapping such as {{host: web1.example.com, weight: 2}}"
-# What Fabric gives to paramiko itself.
+# Arguments that Fabric itself passes to paramiko.
 _NOT_FOR_USERS = {"self", "hostname", "port", "username", "timeout", "sock"}
 
 
 def _with_login(host: Host, info: ValidationInfo) -> Host:
-    """The host with the user and the port that stand beside it."""
+    """Add the keys `user` and `port` to the host."""
     user, port = info.data.get("user"), info.data.get("port")
     for name, beside, inside in (("user", user, host.user), ("port", port, host.port)):
         if beside is not None and inside is not None:
-            raise UnexpectedError(f"a host without {name}, since `{name}: {beside}` stands beside it")
+            raise UnexpectedError(f"a host without {name}, since `{name}: {beside}` sets it")
     return Host(host.host, host.user or user, host.port or port)
 
 
 def _argument(name: str) -> str:
-    """A keyword argument that paramiko's `SSHClient.connect` has: an unknown one would fail in its call."""
+    """Check the name of an argument of paramiko's `SSHClient.connect`: an unknown one would fail in its call."""
     from paramiko import SSHClient
 
     known = set(inspect.signature(SSHClient.connect).parameters) - _NOT_FOR_USERS
@@ -45,48 +44,57 @@ def _argument(name: str) -> str:
 
 
 class HostEntry(Model):
-    """One host of a role, with values of its own; what is None is as it is for all hosts."""
+    """One host of a role with its own settings; None where the settings of all hosts apply."""
 
-    user: kind.UserName | None = Field(None, description="User that logs in, where it does not stand before the host.")
-    port: kind.Port | None = Field(None, description="Port of SSH, where it does not stand after the host.")
+    user: kind.UserName | None = Field(
+        None, description="User that logs in, unless `host` has it. Default: that of the SSH configuration."
+    )
+    port: kind.Port | None = Field(
+        None, description="SSH port, unless `host` has it. Default: that of the SSH configuration."
+    )
     host: Annotated[kind.HostSpec, AfterValidator(_with_login)] = Field(
-        description="The host, or a pattern for several that have the same values."
+        description="The host, or a pattern for several hosts with the same settings."
     )
     address: kind.Address | None = Field(
         None,
-        description="IP address or name by which the other hosts reach this one. Default: that by which it is reached "
-        "from here.",
+        description="IP address or name by which the other hosts reach this one. Default: the one used from here.",
     )
     weight: kind.Weight | None = Field(
         None,
-        description="Share of the requests that a balancer gives to it, beside the weights of the others. Default: 1.",
+        description="Share of the requests from a balancer, relative to the weights of the other hosts. Default: 1.",
     )
-    workers: kind.Positive | None = Field(None, description="`workers` of this host.")
-    python: kind.Interpreter | None = Field(None, description="`python` of this host.")
+    workers: kind.Positive | None = Field(
+        None, description="Number of gunicorn workers on this host. Default: the setting `workers`."
+    )
+    python: kind.Interpreter | None = Field(
+        None, description="Interpreter on this host. Default: the setting `python`."
+    )
     primary: kind.Flag = Field(
         False,
-        description="Whether this is the host that runs the `release` process. Without any, it is the first "
-        "that runs the app.",
+        description="Run the `release` process, singletons and cron entries on this host. Without a primary host, the "
+        "first one does.",
     )
     gateway: kind.HostSpec | None = Field(
-        None, description="Host that the connection goes through. Default: the `ProxyJump` of the SSH configuration."
+        None, description="Host to connect through. Default: the `ProxyJump` of the SSH configuration."
     )
     connect_timeout: kind.Positive | None = Field(None, description="Seconds to wait for the connection. Default: 10.")
-    forward_agent: kind.Flag | None = Field(None, description="Whether the SSH agent here can be used there.")
+    forward_agent: kind.Flag | None = Field(
+        None, description="Let the host use your SSH agent. Default: Fabric's own `forward_agent`."
+    )
     connect_kwargs: Annotated[
         dict[Annotated[str, AfterValidator(_argument)], Any],
         MappingOf("a mapping such as {key_filename: /home/me/.ssh/web}"),
-    ] = Field(default_factory=dict, repr=False, description="Further arguments of paramiko's `SSHClient.connect`.")
+    ] = Field(default_factory=dict, repr=False, description="Additional arguments for paramiko's `SSHClient.connect`.")
 
     def own(self) -> dict[str, Any]:
-        """What is said of this host, by key, besides where it is and who logs in."""
+        """List the settings of this host by key, without host, user and port."""
         keys = [key for key in type(self).model_fields if key in self.model_fields_set]
         return {key: getattr(self, key) for key in keys if key not in ("user", "port", "host")}
 
 
 @dataclass(frozen=True)
 class HostList(ListOf):
-    """A list of hosts: each a text or a mapping, and each one host or a pattern for several."""
+    """A list of hosts, each a text or a mapping, for one host or a pattern of several."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         entries = core_schema.list_schema(core_schema.no_info_plain_validator_function(_entries))
@@ -95,7 +103,7 @@ class HostList(ListOf):
 
 
 def _entries(member: Any) -> list[tuple[str, HostEntry]]:
-    """What one member of the list stands for, each with its host's text."""
+    """Expand one member of the list to its hosts, each with its text."""
     if isinstance(member, HostEntry):
         return [(member.host.spec, member)]
     if isinstance(member, str | Host):
@@ -107,7 +115,7 @@ def _entries(member: Any) -> list[tuple[str, HostEntry]]:
 
 
 def _one_by_one(given: dict[str, Any]) -> list[dict[str, Any]]:
-    """The same mapping for each host of its pattern; where there is none, its key `host` will say so."""
+    """Copy the mapping for each host of its pattern; the schema reports a missing or invalid `host`."""
     try:
         return [{**given, "host": text} for text in kind.host_texts(given["host"])]
     except (KeyError, UnexpectedError):
@@ -125,17 +133,17 @@ def _each_host_once(members: list[list[tuple[str, HostEntry]]]) -> list[HostEntr
 
 
 @dataclass
-class _Said:
-    """What is said of one machine, in all its roles and spellings."""
+class _Merged:
+    """The settings of one machine, from all its roles and spellings."""
 
     user: str | None = None
     values: dict[str, Any] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
 
     def add(self, entry: HostEntry, role: str) -> None:
-        """Take in what one role says.
+        """Add the settings of one role.
 
-        :raises UnexpectedError: something else has been said before.
+        :raises UnexpectedError: another role has set another value.
         """
         place = f"{entry.host} in {role}"
         self.user = self.user or entry.host.user
@@ -146,44 +154,46 @@ class _Said:
             self.places.setdefault(key, place)
 
     def over(self, entry: HostEntry) -> HostEntry:
-        """An entry with all that is said of its machine."""
+        """Return an entry with all settings of its machine."""
         host = Host(entry.host.host, entry.host.user or self.user, entry.host.port)
         return entry.model_copy(update={**self.values, "host": host})
 
 
 def merged(roles: dict[str, list[HostEntry]], info: ValidationInfo) -> dict[str, list[HostEntry]]:
-    """The roles with each machine once in each, and with all that is said of it in any of them.
+    """Merge the roles: each machine once per role, with its settings from all of them.
 
-    :raises UnexpectedError: the roles contradict each other, or make no sense together.
+    :raises UnexpectedError: the roles contradict each other.
     """
     machine = (info.context or NO_CONTEXT).machine
-    said: dict[Machine, _Said] = {}
+    machines: dict[Machine, _Merged] = {}
     for role, entries in roles.items():
         for entry in entries:
-            said.setdefault(machine(entry.host), _Said()).add(entry, role)
-    _check_primaries(said)
-    _check_gateways(said, machine)
+            machines.setdefault(machine(entry.host), _Merged()).add(entry, role)
+    _check_primaries(machines)
+    _check_gateways(machines, machine)
     found_in: dict[str, dict[Machine, HostEntry]] = {role: {} for role in roles}
     for role, entries in roles.items():
         for entry in entries:
-            found_in[role].setdefault(machine(entry.host), said[machine(entry.host)].over(entry))
+            found_in[role].setdefault(machine(entry.host), machines[machine(entry.host)].over(entry))
     return {role: list(entries.values()) for role, entries in found_in.items()}
 
 
-def _check_primaries(said: dict[Machine, _Said]) -> None:
-    places = [of_one.places["primary"] for of_one in said.values() if of_one.values.get("primary")]
+def _check_primaries(machines: dict[Machine, _Merged]) -> None:
+    places = [of_one.places["primary"] for of_one in machines.values() if of_one.values.get("primary")]
     if len(places) > 1:
         found = f"`primary: true` for {places[0]} and for {places[1]}"
-        raise UnexpectedError("it for one host at most, which runs `release`", found=found)
+        raise UnexpectedError("at most one primary host", found=found)
 
 
-def _check_gateways(said: dict[Machine, _Said], machine: Machines) -> None:
-    """See that the way through gateways, which may have gateways themselves, ends somewhere."""
-    for of_one in said.values():
+def _check_gateways(machines: dict[Machine, _Merged], machine: Machines) -> None:
+    """Check that gateways, which may have gateways themselves, form no circle."""
+    for of_one in machines.values():
         passed: set[Machine] = set()
-        step: _Said | None = of_one
+        step: _Merged | None = of_one
         while step and (gateway := step.values.get("gateway")):
             if machine(gateway) in passed:
-                raise UnexpectedError("a way that ends", found=f"gateways in a circle for {of_one.places['gateway']}")
+                raise UnexpectedError(
+                    "gateways without a circle", found=f"gateways in a circle for {of_one.places['gateway']}"
+                )
             passed.add(machine(gateway))
-            step = said.get(machine(gateway))
+            step = machines.get(machine(gateway))

@@ -1,4 +1,4 @@
-"""Settings from the shell's environment: `FABRIC_<KEY>` for every key of the schema."""
+"""Settings from environment variables: `FABRIC_<KEY>` for every key of the schema."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Key = tuple[str, ...]
 
 
 def variable(key: Key) -> str:
-    """The variable for a key: `FABRIC_HEALTH_PATH` for `health.path`."""
+    """Name the variable of a key: `FABRIC_HEALTH_PATH` for `health.path`."""
     return "_".join(("fabric", *key)).upper()
 
 
 def kinds(model: type[BaseModel] = Settings, at: Key = ()) -> Iterator[tuple[Key, Kind]]:
-    """Every key of the schema, a mapping before the keys in it, with the kind of its value."""
+    """List every key of the schema with the kind of its value, a mapping before its own keys."""
     for name, info in model.model_fields.items():
         key = (*at, name)
         yield key, kind_of(info)
@@ -34,7 +34,7 @@ def kinds(model: type[BaseModel] = Settings, at: Key = ()) -> Iterator[tuple[Key
 
 
 def kind_of(info: FieldInfo) -> Kind:
-    """The kind of a field's value, as it is noted at the field or, where the value may be None, at its type."""
+    """Find the kind of a field's value: an annotation of the field, or of its type if the value may be None."""
     notes = [*info.metadata, *(note for option in get_args(info.annotation) for note in _notes(option))]
     return next(note for note in notes if isinstance(note, Kind))
 
@@ -45,11 +45,11 @@ def _notes(option: Any) -> Iterable[Any]:
 
 @dataclass
 class Overlay:
-    """What the environment sets.
+    """Settings that the environment sets.
 
-    :param values: by key, the general before the particular.
-    :param names: the variable that each value is from.
-    :param problems: variables that cannot be read, one message each.
+    :param values: by key, a mapping before its own keys.
+    :param names: variable of each value.
+    :param problems: a message per invalid variable.
     """
 
     values: dict[Key, Any] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Overlay:
     problems: list[str] = field(default_factory=list)
 
     def over(self, data: dict[str, Any]) -> None:
-        """Put the values into nested settings; where no mapping is, the schema will say so."""
+        """Merge the values into nested settings; the schema reports a place that is not a mapping."""
         for key, value in self.values.items():
             place: Any = data
             for name in key[:-1]:
@@ -69,10 +69,10 @@ class Overlay:
 
 
 def read(environ: Mapping[str, str]) -> Overlay:
-    """Read the variables for our keys: single values as they are, lists comma-separated, mappings as YAML.
+    """Read the variables of our keys: single values as they are, lists comma-separated, mappings as YAML.
 
-    An empty variable counts as not set; `FABRIC_ENVIRONMENT_<NAME>` sets one variable of the app, and may
-    be empty.
+    An empty variable counts as not set, but `FABRIC_ENVIRONMENT_<NAME>`, which sets one variable of the app, may be
+    empty.
     """
     overlay = Overlay()
     for key, kind in kinds():
@@ -83,11 +83,9 @@ def read(environ: Mapping[str, str]) -> Overlay:
         try:
             overlay.values[key] = _convert(kind, text)
             overlay.names[key] = name
-        # Of a text such as 0x_ or 2026-13-45, PyYAML finds out too late that it is no number or date.
+        # PyYAML raises ValueError for texts that only look like a number or a date, such as 0x_ or 2026-13-45.
         except (yaml.YAMLError, ValueError, RecursionError):
-            overlay.problems.append(
-                f"{name} in the environment: {'.'.join(key)}: found no valid YAML, expected {kind.text}"
-            )
+            overlay.problems.append(f"{name} in the environment: {'.'.join(key)}: invalid YAML, expected {kind.text}")
     for name, text in environ.items():
         key = ("environment", name.removeprefix(VARIABLE_PREFIX))
         if name.startswith(VARIABLE_PREFIX) and key[1]:

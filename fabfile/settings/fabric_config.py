@@ -1,12 +1,12 @@
-"""Fabric's own configuration object, made fit for our keys; nothing here knows what the keys mean.
+"""Fabric's configuration object, adapted to our keys.
 
-Fabric reads the files and merges them. Three things would end in a traceback before a task can say a word, so
-the running program's configuration is given a class that does them better:
+Fabric reads the files and merges them. Three errors would end in a traceback before a task starts, so the running
+program's configuration gets a class that reports them:
 
-- a file that cannot be read, is no YAML or no mapping, or has keys that are no text;
+- a file that cannot be read, is not a YAML mapping, or has keys that are not text;
 - two files of which one has a mapping where the other has a single value;
-- a `FABRIC_*` variable for a key that is a list, or that is no number where the file has one: Fabric converts
-  it by the type of the value it replaces. Our variables are read by `environment.py` with the schema at hand.
+- a `FABRIC_*` variable for a list, or without a number where the file has one: Fabric converts it to the type of the
+  value it replaces. `environment.py` reads our variables by the schema.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layer:
-    """One of the places that configuration comes from.
+    """A place that configuration comes from.
 
-    :param label: how a message names it: the file as the user knows it.
+    :param label: its name in messages: the file as the user knows it.
     """
 
     label: str
@@ -46,7 +46,7 @@ class Layer:
 
 
 def layers(config: fabric.Config) -> list[Layer]:
-    """Where the configuration comes from, weakest first, without Fabric's defaults and the environment."""
+    """List the layers of the configuration, weakest first, without Fabric's defaults and the environment."""
     found = [
         ("the fabfile's configure()", config._collection),
         (shown(config._system_path), config._system),
@@ -60,17 +60,17 @@ def layers(config: fabric.Config) -> list[Layer]:
 
 
 def project_folder(config: fabric.Config) -> Path:
-    """The folder of the fabfile in use, where Fabric looks for `fabric.yaml`; outside of `fab`, the working folder."""
+    """Find the folder of the fabfile, where Fabric reads `fabric.yaml`; outside of `fab`, the working folder."""
     return Path(config._project_prefix or Path.cwd()).absolute()
 
 
 def shown(path: str | None) -> str:
-    """A path as short as it can be written from the working folder."""
+    """Shorten a path as seen from the working folder."""
     return min((os.path.relpath(path), str(path)), key=len) if path else ""
 
 
 def running_program() -> Fab | None:
-    """The `fab` program that runs this process, once it has read its command line; None without one."""
+    """Find the `fab` program of this process, once it has read its command line; None without one."""
     main = sys.modules.get("fabric.main")
     program = main.program if main else None
     return program if hasattr(program, "config") and hasattr(program, "core") else None
@@ -84,9 +84,9 @@ def adopt(program: Fab) -> None:
 
 
 def _expand_hosts(program: Fab) -> None:
-    """Put the hosts that the patterns of `-H` stand for in their place, before Fabric reads them.
+    """Expand the host patterns of `-H` before Fabric reads them.
 
-    :raises UsageError: there is a pattern that makes no sense, or no host at all.
+    :raises UsageError: a pattern is invalid, or there is no host.
     """
     argument = program.core[0].args.hosts
     if argument.value is not None:
@@ -94,7 +94,7 @@ def _expand_hosts(program: Fab) -> None:
 
 
 class ProjectConfig(fabric.Config):  # type: ignore[misc]
-    """Fabric's configuration that says in one line what is wrong with a file, and knows hosts as ssh does."""
+    """Fabric's configuration with one-line errors for invalid files, and hosts as ssh sees them."""
 
     @property
     def base_ssh_config(self) -> SSHConfig:
@@ -128,7 +128,7 @@ class ProjectConfig(fabric.Config):  # type: ignore[misc]
         except UnknownFileType:
             path = getattr(self, f"_{prefix}_path")
             raise SettingsError(
-                f"{path}: found no kind of file that Fabric reads, expected .yaml, .yml, .json or .py"
+                f"{path}: Fabric cannot read this kind of file, expected .yaml, .yml, .json or .py"
             ) from None
 
     def _load_yaml(self, path: str) -> Any:
@@ -144,27 +144,27 @@ def _read_mapping(path: str, read: Callable[[str], Any]) -> Any:
     try:
         data = finite(read(path))
     except FileNotFoundError:
-        raise  # Fabric goes on to the next name
+        raise  # Fabric tries the next name
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "some line"
+        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "unknown line"
         # PyYAML quotes aliases and tags, which may be a secret that begins with * or ! and lacks quotes.
         problem = re.sub(r"\b(alias|tag) .*", r"\1; put a text that begins with * or ! in quotes", error.problem or "")
-        raise SettingsError(f"{shown(path)}: {place}: found no valid YAML: {problem}") from None
+        raise SettingsError(f"{shown(path)}: {place}: invalid YAML: {problem}") from None
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise SettingsError(f"{shown(path)}: {place}: found no valid JSON: {error.msg}") from None
+        raise SettingsError(f"{shown(path)}: {place}: invalid JSON: {error.msg}") from None
     except (yaml.YAMLError, UnicodeDecodeError):
-        raise SettingsError(f"{shown(path)}: found bytes that are no UTF-8 text, expected YAML") from None
+        raise SettingsError(f"{shown(path)}: not UTF-8 text, expected YAML") from None
     except OSError as error:
         raise SettingsError(f"{shown(path)}: cannot be read: {error.strerror}") from None
     except ValueError:
-        # Of a bare 0x_ or 2026-13-45, PyYAML finds out too late that it is no number or date.
+        # PyYAML raises ValueError for texts that only look like a number or a date, such as 0x_ or 2026-13-45.
         raise SettingsError(
-            f"{shown(path)}: found a text that looks like a number or a date and is none, expected it in quotes"
+            f"{shown(path)}: found a text that looks like a number or a date but is not valid; put it in quotes"
         ) from None
     except RecursionError:
-        raise SettingsError(f"{shown(path)}: found lists or mappings too deep in each other, expected YAML") from None
+        raise SettingsError(f"{shown(path)}: the lists or mappings are nested too deeply") from None
     if data is not None and not isinstance(data, dict):
         kind = "a list" if isinstance(data, list) else "a single value"
         raise SettingsError(f"{shown(path)}: found {kind}, expected keys with values, such as `app: blog`")
@@ -175,24 +175,24 @@ def _read_mapping(path: str, read: Callable[[str], Any]) -> Any:
 
 
 def finite(data: Any) -> Any:
-    """What was read, unless it goes on for ever: in YAML a mapping can contain itself, by its anchor.
+    """Refuse data without an end: in YAML a mapping can contain itself, by its anchor.
 
-    :raises RecursionError: it does.
+    :raises RecursionError: the data contains itself.
     """
 
-    def look(value: Any, above: tuple[int, ...]) -> None:
+    def visit(value: Any, above: tuple[int, ...]) -> None:
         if id(value) in above:
             raise RecursionError
         inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
         for one in inner:
-            look(one, (*above, id(value)))
+            visit(one, (*above, id(value)))
 
-    look(data, ())
+    visit(data, ())
     return data
 
 
 def _clash(found: list[Layer]) -> str:
-    """The message for the first key that is a mapping in one file and a single value in another."""
+    """Describe the first key that is a mapping in one file and a single value in another."""
     seen: dict[tuple[Any, ...], tuple[str, bool]] = {}
     for layer in found:
         for path, is_mapping in _walk(layer.data, ()):
@@ -205,7 +205,7 @@ def _clash(found: list[Layer]) -> str:
 
 
 def _walk(data: Mapping[Any, Any], at: tuple[Any, ...]) -> list[tuple[tuple[Any, ...], bool]]:
-    """Every path in nested mappings, and whether a mapping stands there."""
+    """List every path in nested mappings, and whether its value is a mapping."""
     paths = []
     for key, value in data.items():
         is_mapping = isinstance(value, dict)

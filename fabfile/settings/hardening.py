@@ -1,4 +1,4 @@
-"""Settings of what keeps a host safe: the parts of the hardening, and what its firewall lets in beside the roles."""
+"""Settings of the hardening and of the firewall."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from . import values as kind
-from .kinds import ListOf, MappingOf, OneOrList, Scalar, Text, UnexpectedError
-from .model import Model
+from .kinds import ListOf, MappingOf, Model, OneOrList, Scalar, Text, UnexpectedError
 
 _SOURCE = "an IP address, a network such as 10.0.0.0/8, or a role"
 _NETWORK = "an IP address such as 203.0.113.7, or a network such as 10.0.0.0/8"
 
 
 def is_role_name(text: str) -> bool:
-    """Whether a text is written as a role, and not as an address."""
+    """Whether a text is a role's name rather than an address."""
     return re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", text) is not None
 
 
 def network(text: str) -> str:
-    """An address or a network in its one spelling.
+    """Normalise an address or a network.
 
     :raises UnexpectedError: it is neither.
     """
@@ -48,32 +47,33 @@ Source = Annotated[str, AfterValidator(_source), Text(_SOURCE)]
 
 
 class Allow(Model):
-    """One thing that the firewall lets in."""
+    """A port that the firewall opens."""
 
-    port: kind.Port = Field(description="Port on the host.")
-    protocol: Annotated[Literal["tcp", "udp"], Scalar("tcp or udp")] = Field("tcp", description="`tcp` or `udp`.")
+    port: kind.Port = Field(description="Port to open on the host.")
+    protocol: Annotated[Literal["tcp", "udp"], Scalar("tcp or udp")] = Field("tcp", description="Protocol of the port.")
     sources: Annotated[list[Source], OneOrList(f"{_SOURCE}, or a list of them")] = Field(
-        default_factory=list, alias="from", description="Who may come: addresses, networks, roles. Default: everybody."
+        default_factory=list,
+        alias="from",
+        description="Addresses, networks and roles that may connect; empty for all.",
     )
     to: Annotated[list[kind.RoleName], OneOrList("a role, or a list of them")] = Field(
-        default_factory=list, description="Roles whose hosts let it in. Default: every host."
+        default_factory=list, description="Roles whose hosts open the port; empty for all."
     )
 
 
-class Firewall(Model):
-    """What the firewall lets in, beside what the roles need."""
+class FirewallRules(Model):
+    """Ports to open in addition to those that the roles need."""
 
     allow: Annotated[
         list[Annotated[Allow, MappingOf("a mapping such as {port: 5432, from: web}")]],
-        ListOf("a list of what is let in, such as [{port: 8080, from: 10.0.0.0/8}]"),
+        ListOf("a list of ports to open, such as [{port: 8080, from: 10.0.0.0/8}]"),
     ] = Field(
         default_factory=list,
-        description="What is let in beside SSH and what the roles need, each `{port: 8125, protocol: udp, from: web, "
-        "to: db}`. Only `port` is required; `from` is an address, a network, a role, or a list of these.",
+        description="Ports to open in addition to SSH and the ports that the roles need.",
     )
     trusted: Annotated[list[Network], OneOrList(f"{_NETWORK}, or a list of them")] = Field(
         default_factory=list,
-        description="Addresses and networks whose SSH connections are not limited, and that are never banned.",
+        description="Addresses and networks without a limit on SSH connections, and that are never banned.",
     )
 
 
@@ -82,25 +82,29 @@ def _all_or_nothing(value: Any) -> Any:
 
 
 def _automatic(value: Any) -> Any:
-    """`auto` is another word for true: how much swap, if any, is for the host to find out."""
+    """Read `auto` as true: the host decides how much swap it needs, if any."""
     return True if value == "auto" else value
 
 
 class Hardening(Model):
-    """Which parts of a host's hardening are looked after."""
+    """Parts of a host's hardening, each on or off."""
 
     ssh: kind.Flag = Field(
-        True, description="SSH by key only; not as root once a user with full sudo has come, unless `roles` name root."
+        True,
+        description="SSH login by key only; no login as root once a user with full sudo has logged in, unless `roles` "
+        "name root.",
     )
     firewall: kind.Flag = Field(
-        True, description="A firewall that lets in SSH, what the roles of the host need, and what `firewall` names."
+        True, description="Firewall that admits SSH, the ports that the roles need, and those of `firewall`."
     )
-    upgrades: kind.Flag = Field(True, description="Security upgrades by themselves; never a reboot.")
-    fail2ban: kind.Flag = Field(True, description="Addresses that keep failing to log in are shut out for a while.")
-    sysctl: kind.Flag = Field(True, description="Safer values of the kernel.")
-    time: kind.Flag = Field(True, description="The clock is kept right, by systemd-timesyncd where nothing else does.")
+    upgrades: kind.Flag = Field(True, description="Automatic security upgrades, without reboots.")
+    fail2ban: kind.Flag = Field(True, description="Temporary bans for addresses with repeated failed logins.")
+    sysctl: kind.Flag = Field(True, description="Safer kernel parameters.")
+    time: kind.Flag = Field(
+        True, description="Time synchronisation, by systemd-timesyncd unless another program does it."
+    )
     swap: Annotated[kind.Flag, BeforeValidator(_automatic)] = Field(
-        True, description="A swap file, on a host of less than 2 GiB of memory that has no swap."
+        True, description="Swap file for a host with less than 2 GiB of memory and no swap."
     )
 
 
@@ -109,4 +113,4 @@ HardeningSetting = Annotated[
     MappingOf("true, false, or a mapping such as {firewall: false}"),
     BeforeValidator(_all_or_nothing),
 ]
-FirewallSetting = Annotated[Firewall, MappingOf("a mapping such as {allow: [{port: 5432, from: web}]}")]
+FirewallSetting = Annotated[FirewallRules, MappingOf("a mapping such as {allow: [{port: 5432, from: web}]}")]

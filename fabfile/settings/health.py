@@ -1,4 +1,4 @@
-"""The settings of the health check."""
+"""Settings of the health check."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from typing import Annotated
 from pydantic import Field
 
 from . import values as kind
-from .kinds import OneOrList
-from .model import Model
+from .kinds import Model, OneOrList
 
 
 class Health(Model):
-    """How a new release is asked whether it is well."""
+    """Health check of a new release."""
 
-    path: kind.UrlPath = Field("/", description="Page of the app that is asked. Redirects are not followed.")
+    path: kind.UrlPath = Field("/", description="Page to request. Redirects are not followed.")
     host: kind.HostName = Field(
         None, description="`Host` header of the request. Default: the first domain, else `localhost`."
     )
     timeout: kind.Positive = Field(
-        60, description="Seconds that a new release has to become healthy before it is given up."
+        60, description="Seconds a new release gets to become healthy; after that the deploy fails."
     )
     statuses: Annotated[
         list[kind.StatusRange],
@@ -27,10 +26,10 @@ class Health(Model):
         OneOrList("a list of HTTP statuses and ranges, such as [200-299]"),
     ] = Field(
         default_factory=lambda: ["200-299"],
-        description="HTTP statuses that mean healthy. Add `301` when the page redirects, say to HTTPS.",
+        description="HTTP statuses that mean healthy. Add `301` if the page redirects, for instance to HTTPS.",
     )
 
     @property
     def status_ranges(self) -> list[tuple[int, int]]:
-        """First and last status of each range that means healthy."""
+        """First and last status of each healthy range."""
         return [(int(status[:3]), int(status[-3:])) for status in self.statuses]

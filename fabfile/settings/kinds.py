@@ -1,4 +1,4 @@
-"""The kinds of value a setting may have, each with the phrase that tells people what is expected."""
+"""Kinds of values of settings, each with the phrase for its errors."""
 
 from __future__ import annotations
 
@@ -8,16 +8,22 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
 
-class UnexpectedError(ValueError):
-    """A value is not what is expected.
+class Model(BaseModel):
+    """Base of each part of the schema: immutable, without unknown keys, and without values in error messages."""
 
-    :param expected: what is, as a phrase.
-    :param hint: what to write instead, when that can be told.
-    :param found: what was found, when it is not the whole value.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class UnexpectedError(ValueError):
+    """A value is not the expected one.
+
+    :param expected: phrase for valid values.
+    :param hint: what to write instead, if that is known.
+    :param found: the invalid part, if it is not the whole value.
     """
 
     def __init__(self, expected: str, hint: str = "", found: str = "") -> None:
@@ -29,7 +35,7 @@ class UnexpectedError(ValueError):
 
 @dataclass(frozen=True)
 class Kind:
-    """Annotation of a type with the phrase for it."""
+    """Annotation of a type with the phrase for its values."""
 
     text: str
 
@@ -39,7 +45,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Scalar(Kind):
-    """A single value. Whatever pydantic says against it becomes one `UnexpectedError` with the phrase."""
+    """A single value. Any error of pydantic becomes one `UnexpectedError` with the phrase."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_wrap_validator_function(self._check, handler(source))
@@ -52,7 +58,7 @@ class Scalar(Kind):
             raise cause if isinstance(cause, UnexpectedError) else UnexpectedError(self.text) from None
 
 
-# Far beyond all sense, and what nginx, HAProxy and the host's clock still take for a number of seconds.
+# More than anyone needs, and still a valid number of seconds for nginx, HAProxy and the host's clock.
 _LARGEST = 1_000_000
 _TYPES_OF_BARE_WORDS = {bool: "true or false", int: "a number", float: "a number", date: "a date"}
 
@@ -61,7 +67,7 @@ _TYPES_OF_BARE_WORDS = {bool: "true or false", int: "a number", float: "a number
 class Text(Scalar):
     """A text that matches a pattern as a whole.
 
-    :param pattern: regular expression; without one every text will do, as far as this kind is concerned.
+    :param pattern: regular expression; without one, any text is valid.
     """
 
     pattern: str = "(?s:.*)"
@@ -78,9 +84,9 @@ class Text(Scalar):
 
 @dataclass(frozen=True)
 class Number(Scalar):
-    """A whole number; true and false, which Python counts among them, are none.
+    """A whole number, but not true or false, which Python counts as numbers.
 
-    :param largest: what is larger is refused.
+    :param largest: largest valid number.
     """
 
     largest: int = _LARGEST
@@ -96,7 +102,7 @@ class Number(Scalar):
 
 @dataclass(frozen=True)
 class ListOf(Kind):
-    """A list; its members say for themselves what is expected of them."""
+    """A list; each member has its own kind."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self._check, handler(source))
@@ -119,7 +125,7 @@ class OneOrList(ListOf):
 
 @dataclass(frozen=True)
 class MappingOf(Kind):
-    """A mapping; its members say for themselves what is expected of them."""
+    """A mapping; each member has its own kind."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self._check, handler(source))

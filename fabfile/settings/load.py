@@ -50,7 +50,7 @@ def bare_settings(config: Config, context: ValidationContext = NO_CONTEXT) -> Se
 
 @dataclass(frozen=True)
 class _Found:
-    """What the configuration says: settings, or problems, or both when these are about other keys."""
+    """Settings or problems, or both if the problems are about other keys."""
 
     project: Path
     data: Mapping[str, Any]
@@ -95,14 +95,14 @@ def _read(config: Config, context: ValidationContext) -> _Found:
 
 
 def _check_runtime_file(config: Config) -> None:
-    """Fabric passes over a missing `-f` file in silence, and would use the settings of another stage."""
+    """Refuse a missing `-f` file, which Fabric would silently ignore, and use the settings of another stage."""
     path = config._runtime_path
     if path and not Path(path).expanduser().exists():
-        raise SettingsError(f"{path}: found no such file, expected the settings file given with -f")
+        raise SettingsError(f"{path}: the settings file of -f is missing")
 
 
 def _file_to_write(config: Config) -> str:
-    """Where a missing key belongs; without any project file Fabric says it found an empty `fabric.py`."""
+    """Name the file for a missing key; without a project file Fabric claims an empty `fabric.py`."""
     path = config._project_path
     if path and Path(path).exists():
         return shown(path)
@@ -110,7 +110,7 @@ def _file_to_write(config: Config) -> str:
 
 
 def _configured_keys(config: Config) -> set[str]:
-    """Keys that other tasks beside ours have: those given to `configure()` in the fabfile."""
+    """List the keys of the user's tasks: those given to `configure()` in the fabfile."""
     program = running_program()
     keys = set(config._collection)
     return keys | _keys_below(program.collection) if program and hasattr(program, "collection") else keys
@@ -122,8 +122,8 @@ def _keys_below(collection: Collection) -> set[str]:
 
 
 def _procfile(found: _Found) -> tuple[dict[str, str], list[str]]:
-    """The Procfile's processes, and what is wrong with it or with a local source."""
-    from .problems import told
+    """Read the Procfile's processes, and the problems of it or of a local source."""
+    from .problems import value_text
     from .values import SOURCE, is_git_url
 
     source = found.data.get("source", ".")
@@ -132,12 +132,12 @@ def _procfile(found: _Found) -> tuple[dict[str, str], list[str]]:
         try:
             folder = found.project / Path(source).expanduser()
             is_folder = folder.is_dir()
-        except (RuntimeError, OSError):  # a ~user who is not there; a name that no file system takes
+        except (RuntimeError, OSError):  # an unknown ~user; an invalid file name
             is_folder = False
         if not is_folder:
             where = found.whereabouts.of(["source"])
-            seen_from = f"seen from {found.project}"
-            return {}, [f"{where}: source: found {told(source)}, which is no folder {seen_from}; expected {SOURCE}"]
+            missing = f"which is not a folder relative to {found.project}"
+            return {}, [f"{where}: source: found {value_text(source)}, {missing}; expected {SOURCE}"]
     try:
         return load_procfile(folder), []
     except SettingsError as error:
@@ -146,8 +146,8 @@ def _procfile(found: _Found) -> tuple[dict[str, str], list[str]]:
 
 def _no_web(settings: Settings, file: str) -> str:
     return (
-        f"{file}: processes: found no process `web`, neither here nor in {_shown_procfile(settings)}; "
-        "expected the command that serves the site, such as `processes: {web: gunicorn app:app}`"
+        f"{file}: processes: there is no process `web`, neither here nor in {_shown_procfile(settings)}; "
+        "write the command that serves the site, such as `processes: {web: gunicorn app:app}`"
     )
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with settings, told in one line each: where it stands, what was found, what is expected."""
+"""Messages for invalid settings: the place, the value found, the value expected."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from .fabric_config import Layer
 from .kinds import UnexpectedError
 from .project import Settings
 
-# Of what is said beside the value, and may quote it.
+# Longest text beside the value, which may quote it.
 _LONGEST = 300
 
 
 class Whereabouts:
-    """Tells which file or variable a key's value is from.
+    """Locations of keys: the file or variable that a key's value is from.
 
-    :param layers: the files, the weakest first.
-    :param overlay: the environment, stronger than all of them.
-    :param default: the file that a key belongs into that is nowhere.
+    :param layers: the files, weakest first.
+    :param overlay: the environment, which overrides all files.
+    :param default: the file for a missing key.
     """
 
     def __init__(self, layers: Sequence[Layer], overlay: Overlay, default: str) -> None:
@@ -34,7 +34,7 @@ class Whereabouts:
         self.default = default
 
     def of(self, path: Sequence[Any]) -> str:
-        """The label of the strongest place that has the key, or a variable's name."""
+        """Find the strongest layer that has the key, or the variable's name."""
         for end in range(len(path), 0, -1):
             if name := self._overlay.names.get(tuple(path[:end])):
                 return f"{name} in the environment"
@@ -45,7 +45,7 @@ class Whereabouts:
 
 
 def _stands_in(data: Any, path: Sequence[Any]) -> bool:
-    """Whether nested mappings have a path; where they end, as at a list, the rest is taken as given."""
+    """Whether nested mappings have a path; below a list, any rest of the path counts."""
     for key in path:
         if not isinstance(data, Mapping):
             return True
@@ -57,9 +57,9 @@ def _stands_in(data: Any, path: Sequence[Any]) -> bool:
 
 
 def unknown_key(key: object, where: str, others: Iterable[str] = ()) -> str:
-    """The line for a top-level key that nobody knows; its value is not told, for it may be a secret.
+    """Describe an unknown top-level key, without its value, which may be a secret.
 
-    :param others: keys that are valid here beside those of the schema.
+    :param others: valid keys in addition to those of the schema.
     """
     dotted = {".".join(known): known for known, _ in kinds()}
     near = _nearest(str(key), [*dotted, *others])
@@ -68,14 +68,14 @@ def unknown_key(key: object, where: str, others: Iterable[str] = ()) -> str:
         return f"{where}: {name}: found an unknown key{_did_you_mean(near)}"
     return (
         f"{where}: {name}: found an unknown key, expected one of: {', '.join(Settings.model_fields)}; "
-        "keys of your own begin with x-"
+        "your own keys begin with x-"
     )
 
 
 def explain(error: ValidationError, whereabouts: Whereabouts, example_app: str) -> list[str]:
-    """One line for each thing that pydantic has against the settings.
+    """Describe each of pydantic's errors on one line.
 
-    :param example_app: name for the line that says that `app` is missing.
+    :param example_app: example for a missing `app`.
     """
     return [_explain(detail, whereabouts, example_app) for detail in error.errors(include_url=False)]
 
@@ -94,9 +94,9 @@ def _explain(detail: ErrorDetails, whereabouts: Whereabouts, example_app: str) -
     cause = detail.get("ctx", {}).get("error")
     if not isinstance(cause, UnexpectedError):
         cause = UnexpectedError(detail["msg"])
-    found = cut(cause.found, _LONGEST) or told(value)
+    found = cut(cause.found, _LONGEST) or value_text(value)
     if detail["loc"][-1] == "[key]":
-        key, found = written(path[:-1]), f"the name {told(value)}"
+        key, found = written(path[:-1]), f"the name {value_text(value)}"
     elif path[0] == "environment" or "connect_kwargs" in path:
         found = _kind_of(value)
     hint = f"; {cut(cause.hint, _LONGEST)}" if cause.hint else ""
@@ -104,7 +104,7 @@ def _explain(detail: ErrorDetails, whereabouts: Whereabouts, example_app: str) -
 
 
 def written(path: Sequence[Any]) -> str:
-    """A key as it is written about: `health.path`, `domains[0]`, `static['/static/']`."""
+    """Write a key for a message: `health.path`, `domains[0]`, `static['/static/']`."""
     text = ""
     for part in path:
         plain = isinstance(part, str) and re.fullmatch(r"[\w-]+", part)
@@ -113,8 +113,8 @@ def written(path: Sequence[Any]) -> str:
     return text
 
 
-def told(value: Any) -> str:
-    """A value as a message tells it: cut when long, without a URL's login and query, containers by kind."""
+def value_text(value: Any) -> str:
+    """Write a value for a message: cut if long, without a URL's login and query, containers by kind."""
     if isinstance(value, str):
         text = re.sub(r"(://[^\s?#]*[?#])\S+", r"\1***", re.sub(r"(?<=://)[^/@\s]*@", "***@", value))
         return repr(cut(text))
@@ -140,7 +140,7 @@ def _instead(path: Sequence[Any]) -> str:
 
 
 def _model_at(path: Sequence[Any]) -> type[BaseModel]:
-    """The model that the last key of a path belongs to: the settings, or one that stands in them."""
+    """Find the model of the last key of a path: the settings, or a part of them."""
     place: Any = Settings
     for part in path[:-1]:
         is_model = isinstance(place, type) and issubclass(place, BaseModel)

@@ -1,4 +1,4 @@
-"""The processes of the app: the command of each, and how it is started, limited and stopped."""
+"""Settings of the processes: command, scale, limits, start and stop of each."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from ..errors import SettingsError
 from . import values as kind
-from .kinds import MappingOf, Number, Text, UnexpectedError
-from .model import Model
+from .kinds import MappingOf, Model, Number, Text, UnexpectedError
 from .procfile import role_of
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ _SCALE = f"a whole number from 0 to {_LARGEST_SCALE}"
 _SIGNAL = "a signal: TERM, INT, QUIT, HUP, USR1, USR2 or KILL"
 _MEMORY = "a size: a number with k, m or g after it, such as 512m"
 _UNITS = {"k": 1, "m": 1024, "g": 1024 * 1024}
-# One day, after which nobody would wait for a deploy any more.
+# One day: nobody waits longer for a deploy.
 _LONGEST_STOP = 86400
 
 Scale = Annotated[int, Field(ge=0), Number(_SCALE, _LARGEST_SCALE)]
@@ -33,41 +32,40 @@ class Process(Model):
     """One process of the app."""
 
     command: Annotated[str, AfterValidator(kind.command), Text(kind.COMMAND)] = Field(
-        "", description="What is run. Default: the command that the Procfile has for the name."
+        "", description="Command to run. Default: the command of the same name in the Procfile."
     )
     scale: Scale = Field(
         1,
-        description="How many of it run on each of its hosts; 0 for none. For `web` it is the workers of gunicorn, "
-        "which `workers` says.",
+        description="Number of instances per host; `0` for none. Not for `web`: set `workers`.",
     )
     stop_signal: Annotated[str, Text(_SIGNAL, "TERM|INT|QUIT|HUP|USR1|USR2|KILL")] = Field(
-        "TERM", description="Signal that asks it to end."
+        "TERM", description="Signal that stops the process."
     )
     stop_timeout: Annotated[
         Annotated[int, Field(ge=1)] | None, Number(f"a number of seconds from 1 to {_LONGEST_STOP}", _LONGEST_STOP)
     ] = Field(
         None,
-        description="Seconds that it has to finish what it is at when it is asked to end; then it is killed. "
-        "Default: `web_timeout` and 5.",
+        description="Seconds the process gets to finish its current work after the stop signal; then it is killed. "
+        "Default: `web_timeout` plus 5.",
     )
     memory: Annotated[str | None, Text(_MEMORY, r"[1-9][0-9]{0,8}[kKmMgG]")] = Field(
-        None, description="Memory that it, and each of its children, may take. Default: no limit."
+        None, description="Memory limit of the process and of each of its children. Default: no limit."
     )
-    start_timeout: kind.Positive = Field(1, description="Seconds that it has to stay up to count as started.")
+    start_timeout: kind.Positive = Field(1, description="Seconds the process must stay up to count as started.")
     singleton: kind.Flag = Field(
         False,
-        description="Whether there must never be two of it: it runs on one host only, and the old one has ended before "
-        "the new one is started.",
+        description="Run on one host only, and never twice: a new release starts it after that of the previous one has "
+        "stopped.",
     )
 
     @property
     def memory_kib(self) -> int | None:
-        """The limit of its memory in units of 1024 bytes."""
+        """The memory limit in KiB."""
         return int(self.memory[:-1]) * _UNITS[self.memory[-1].lower()] if self.memory else None
 
 
 def _shorthand(value: Any) -> Any:
-    """A command by itself is a process that is as all are."""
+    """Read a command by itself as a process with defaults."""
     if isinstance(value, str | int | float | bool):
         return {"command": value}
     if not isinstance(value, dict | Process):
@@ -78,17 +76,19 @@ def _shorthand(value: Any) -> Any:
 def _consistent(processes: dict[str, Process]) -> dict[str, Process]:
     for name, process in processes.items():
         if process.singleton and process.scale > 1:
-            raise UnexpectedError("one of a singleton at most", found=f"{name} with a scale of {process.scale}")
+            raise UnexpectedError(
+                "a scale of at most 1 for a singleton", found=f"{name} with a scale of {process.scale}"
+            )
         if name == "web" and (process.singleton or "scale" in process.model_fields_set):
             raise UnexpectedError(
                 "`web` without scale and singleton",
-                "`workers` says how many gunicorn has; the old and the new one serve side by side for a while",
+                "set `workers` for gunicorn; the web processes of two releases overlap during a switch",
                 found="web with one of them",
             )
         if name == "release" and process.model_fields_set - {"command", "memory"}:
             raise UnexpectedError(
-                "`release` with a command and nothing else but memory", "it is run once and ends by itself",
-                found="release with more",
+                "`release` with nothing but command and memory", "it runs once and ends by itself",
+                found="release with other keys",
             )  # fmt: skip
     return processes
 
@@ -101,7 +101,7 @@ Processes = Annotated[
 
 
 def merged(procfile: Mapping[str, str], own: Mapping[str, Process]) -> dict[str, Process]:
-    """The processes of the Procfile, with those of the settings over them."""
+    """Merge the processes of the settings over those of the Procfile."""
     found = {name: Process(command=command) for name, command in procfile.items()}
     for name, process in own.items():
         if not process.command and name in found:
@@ -111,14 +111,14 @@ def merged(procfile: Mapping[str, str], own: Mapping[str, Process]) -> dict[str,
 
 
 def require_commands(processes: Mapping[str, Process], file: str, procfile: str) -> None:
-    """See that each process has a command.
+    """Check that each process has a command.
 
-    :param file: the settings file, for the message.
-    :param procfile: likewise.
-    :raises SettingsError: one has none.
+    :param file: name of the settings file, for the message.
+    :param procfile: name of the Procfile, for the message.
+    :raises SettingsError: a process has no command.
     """
     problems = [
-        f"{file}: processes.{name}: found no command, neither here nor for {name} in {procfile}; expected one, such as "
+        f"{file}: processes.{name}: the command is missing here and in {procfile}; write for instance "
         f"`{name}: {{command: python {name}.py}}`"
         for name, process in processes.items()
         if not process.command
@@ -128,9 +128,9 @@ def require_commands(processes: Mapping[str, Process], file: str, procfile: str)
 
 
 def once_elsewhere(settings: Settings, host: Host) -> list[str]:
-    """The singletons that not this host runs but another one of the settings: the primary one, or else the first.
+    """List the singletons that another host runs: the primary one, or else the first.
 
-    All hosts of the settings are looked at, not only those that a task works on, so that each run comes to the same.
+    All hosts of the settings count, not only those of a task, so that each run has the same result.
     """
     return [
         name
@@ -140,7 +140,7 @@ def once_elsewhere(settings: Settings, host: Host) -> list[str]:
 
 
 def _runner(settings: Settings, process: str) -> Machine | None:
-    """The machine that runs a process of which there is one."""
+    """Find the machine that runs a singleton."""
     hosts = [entry.host for entry in settings.roles.get(role_of(process, settings.roles), [])]
     primary = [host for host in hosts if (entry := settings.entry(host)) and entry.primary]
     return next((settings.machine(host) for host in [*primary, *hosts]), None)

@@ -1,4 +1,4 @@
-"""The Procfile: which processes the application consists of, one `name: command` a line."""
+"""The Procfile: the processes of the app, one `name: command` a line."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from pathlib import Path
 from ..errors import SettingsError
 from ..printable import cut
 
-# What can stand in no command on one line; a tabulator can.
+# Characters that a command on one line cannot have; it can have a tab.
 NO_COMMAND = re.compile("[\0-\x08\x0a-\x1f\ud800-\udfff]")
-# `start run` is for any command.
+# The start script of a release takes `run` for any command.
 PROCESS_NAME = re.compile(r"(?!run\Z)[A-Za-z][A-Za-z0-9_-]{0,62}")
 
 
 def load_procfile(folder: Path) -> dict[str, str]:
     """Read `Procfile` in a folder; without one there are no processes.
 
-    Blank lines and lines that begin with `#` say nothing.
+    Blank lines and lines that begin with `#` are ignored.
 
     :returns: command by process name, in the order of the file.
-    :raises SettingsError: all lines that are wrong, each with its number.
+    :raises SettingsError: with all invalid lines and their numbers.
     """
     try:
         lines = (folder / "Procfile").read_text(encoding="utf-8-sig").splitlines()
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except UnicodeDecodeError:
-        raise SettingsError("Procfile: found bytes that are no UTF-8 text, expected lines `name: command`") from None
+        raise SettingsError("Procfile: not UTF-8 text, expected lines `name: command`") from None
     except OSError as error:
         raise SettingsError(f"Procfile: cannot be read: {error.strerror}") from None
     commands: dict[str, str] = {}
@@ -57,8 +57,8 @@ def load_procfile(folder: Path) -> dict[str, str]:
 
 
 def role_of(process: str, roles: Container[str]) -> str:
-    """The role whose hosts run a process: that of its own name, or else `web`.
+    """Choose the role whose hosts run a process: the role of the same name, else `web`.
 
-    :param roles: those that there are.
+    :param roles: the existing roles.
     """
     return process if process in roles else "web"

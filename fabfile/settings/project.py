@@ -1,4 +1,4 @@
-"""The settings of one project: what they say of it, of its fleet, and of each host."""
+"""Settings of one project, its fleet and each host."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ from . import values as kind
 from .context import NO_CONTEXT, ValidationContext
 from .cron import with_scheduler
 from .entries import HostEntry
-from .framework import DJANGO
-from .framework import processes as processes_of
 from .kinds import UnexpectedError
 from .processes import merged as with_procfile
 from .processes import once_elsewhere
 from .schema import Schema
-from .source import whole
+from .source import DJANGO, whole
+from .source import processes as processes_of
 
 
 class Settings(Schema, defer_build=False):
@@ -46,17 +45,17 @@ class Settings(Schema, defer_build=False):
 
     @property
     def project(self) -> Path:
-        """The project folder: where the fabfile and its `fabric.yaml` are."""
+        """The project folder, with the fabfile and `fabric.yaml`."""
         return self._project
 
     @property
     def source_is_local(self) -> bool:
-        """Whether the code is pushed from a folder here, and not pulled from a git URL."""
+        """Whether the code is pushed from a local folder rather than pulled from a git URL."""
         return not kind.is_git_url(self.source)
 
     @property
     def source_url(self) -> str | Secret:
-        """The git URL of a source that is pulled; secret when there is a login in it, which `source` does not show."""
+        """The git URL of a source to pull; secret if it has a login, which `source` omits."""
         return whole(self.source)
 
     @property
@@ -66,12 +65,12 @@ class Settings(Schema, defer_build=False):
 
     @property
     def health_host(self) -> str:
-        """The `Host` header that the health page is asked with."""
+        """The `Host` header of health checks."""
         return self.health.host or next(iter(self.domains), "localhost")
 
     @property
     def redirects(self) -> dict[str, str]:
-        """Domains that are only redirected, each with the listed domain it leads to."""
+        """Domains that are only redirected, each with its target."""
         if not self.www_redirect:
             return {}
         pairs = {_www_twin(domain): domain for domain in self.domains if not domain.startswith("*")}
@@ -79,38 +78,38 @@ class Settings(Schema, defer_build=False):
 
     @property
     def is_django(self) -> bool:
-        """Whether a deploy does what a Django project wants."""
+        """Whether a deploy runs the steps of a Django project."""
         return self.framework == DJANGO
 
     @property
     def requirement_files(self) -> list[str]:
-        """The files in the source that may say what is installed."""
+        """Requirements files to look for in the source."""
         return list(REQUIREMENT_FILES) if self.requirements is None else self.requirements
 
     @property
     def is_balanced(self) -> bool:
-        """Whether visitors come by way of a balancer, which then has the certificate."""
+        """Whether visitors reach a balancer, which then has the certificate."""
         return bool(self.roles.get("lb"))
 
     @property
     def primary(self) -> Host | None:
-        """The host that is marked to run the `release` process."""
+        """The host marked as primary."""
         return next((entry.host for entry in self._entries.values() if entry.primary), None)
 
     def machine(self, host: Host) -> Machine:
-        """The machine that a host is; two hosts may be one, written in two ways."""
+        """Identify the machine of a host; two hosts may be the same machine."""
         return self._context.machine(host)
 
     def entry(self, host: Host) -> HostEntry | None:
-        """What the roles say of a host; None when it is in none of them."""
+        """Return the entry of a host in the roles; None without one."""
         return self._entries.get(self.machine(host))
 
     def roles_of(self, host: Host) -> frozenset[str]:
-        """The roles that a host is in."""
+        """Return the roles of a host."""
         return frozenset(self._roles_of.get(self.machine(host), ()))
 
     def addresses(self, host: Host) -> Sequence[str]:
-        """The IP addresses by which the other hosts of the fleet reach one, the best first.
+        """Return the IP addresses by which the other hosts of the fleet reach a host, the best first.
 
         :raises UsageError: they have not been looked up.
         """
@@ -118,18 +117,18 @@ class Settings(Schema, defer_build=False):
             return self._addresses[self.machine(host)]
         except KeyError:
             raise UsageError(
-                f"the address of {host} has not been looked up, which hostsmith's own tasks do before they call "
-                "recipes; in a task of yours, give these `hostsmith.addresses.with_addresses(load(c), c.config)`"
+                f"the address of {host} has not been looked up; before you call recipes in your own task, use "
+                "`hostsmith.inventory.addresses.with_addresses(load(c), c.config)` as settings"
             ) from None
 
     def reached_at(self, addresses: Mapping[Machine, Sequence[str]]) -> Settings:
-        """These settings, knowing the addresses of machines."""
+        """Copy the settings with the addresses of machines."""
         settings = self.model_copy()
         settings._addresses = addresses
         return settings
 
     def on(self, host: Host) -> Settings:
-        """These settings with a host's own values in place of those for all, and as the sandbox allows for."""
+        """Copy the settings for a host: with its own values, and adapted to the sandbox."""
         entry = self.entry(host)
         own = entry.own() if entry else {}
         values: dict[str, Any] = {key: own[key] for key in ("workers", "python") if key in own}
@@ -138,7 +137,7 @@ class Settings(Schema, defer_build=False):
         return self.model_copy(update=values).running_once_elsewhere(once_elsewhere(self, host) if entry else ())
 
     def scaled(self, scale: Mapping[str, int]) -> Settings:
-        """These settings with so many of some processes, as `fab scale` has said; for `web` workers of gunicorn."""
+        """Copy the settings with the numbers of `fab scale`; for `web` they are gunicorn workers."""
         processes = {
             name: process.model_copy(update={"scale": scale[name]}) if name in scale and name != "web" else process
             for name, process in self.processes.items()
@@ -147,23 +146,23 @@ class Settings(Schema, defer_build=False):
 
     @property
     def elsewhere(self) -> frozenset[str]:
-        """The processes that run on one host only, which is not the one that these settings are for."""
+        """Singletons that run on another host than that of these settings."""
         return self._elsewhere
 
     def running_once_elsewhere(self, names: Iterable[str]) -> Settings:
-        """These settings for a host on which some processes do not run, since another one runs them for all."""
+        """Copy the settings for a host without some singletons, which another host runs."""
         settings = self.model_copy()
         settings._elsewhere = frozenset(names)
         return settings
 
     def batch_of(self, hosts: int) -> int:
-        """How many of so many hosts switch at the same time."""
+        """Compute how many of a number of hosts switch at the same time."""
         if isinstance(self.batch, int):
             return min(self.batch, max(hosts, 1))
         return max(hosts * int(self.batch.rstrip("%")) // 100, 1)
 
     def in_batches(self, text: str | None) -> Settings:
-        """These settings with another `batch`, when one is given on the command line.
+        """Copy the settings with the `batch` of the command line, if there is one.
 
         :raises UsageError: it is neither a number nor a percentage.
         """
@@ -175,9 +174,9 @@ class Settings(Schema, defer_build=False):
             raise UsageError(f"--batch: found {cut(text)!r}, {error}") from None
 
     def placed(self, project: Path, procfile: Mapping[str, str]) -> Settings:
-        """These settings in their project folder, with the Procfile's processes beneath their own.
+        """Copy the settings into their project folder, with the Procfile's processes under their own.
 
-        :raises SettingsError: a file of the folder that they name cannot be read.
+        :raises SettingsError: a file that they name cannot be read.
         """
         found = {**processes_of(self.framework), **procfile}
         processes = with_scheduler(with_procfile(found, self.processes), self.cron)

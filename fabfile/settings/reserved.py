@@ -1,12 +1,12 @@
-"""Names that no app and no deploy user may have: every host has them, or whoever has them may do more than an app.
+"""Reserved names of users, groups and files, for neither apps nor deployers.
 
-The list is no door: what a host has is looked at there, before anything is changed. It is for a message before any host
-is asked, and for what comes later, by a package that takes a user or a group of its name as it is.
+The list is not a safeguard: hosts check their own users before anything changes. It gives an early message, and keeps
+names free that a package may take later.
 """
 
 from __future__ import annotations
 
-# Users and groups of base-passwd and systemd; groups that sudo, polkit or a daemon give rights to.
+# Users and groups of base-passwd and systemd; groups to which sudo, polkit or a daemon give rights.
 _USERS = """
 adm admin admins audio backup bin cdrom crontab daemon debian dialout dip disk docker fax floppy games gnats incus
 incus-admin input irc kmem kvm libvirt libvirt-qemu list lp lpadmin lxc lxd mail man messagebus microk8s netdev news
@@ -14,7 +14,7 @@ nobody nogroup operator pkcs11 plugdev podman polkitd proxy pulse render root sa
 src ssl-cert staff sudo sync sys syslog tape tcpdump tss tty ubuntu users utmp uucp uuidd video voice wheel wireshark
 www-data
 """
-# Users of what hostsmith installs.
+# Users of packages that hostsmith installs.
 _PACKAGES = """
 certbot haproxy letsencrypt mariadb memcache memcached mysql nginx postgres postgresql redis redis-server ssh sshd
 """
@@ -28,5 +28,5 @@ _FIRST = ("hostsmith", "systemd-")
 
 
 def is_reserved(name: str) -> bool:
-    """Whether a name is one of the system's."""
+    """Whether a name is reserved for the system."""
     return name in _ALL or name.startswith(_FIRST)

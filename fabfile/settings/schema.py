@@ -1,4 +1,4 @@
-"""What can be set for a project: every key with its type, its default and what it means."""
+"""Schema of the settings: each key with its type, default and description."""
 
 from __future__ import annotations
 
@@ -13,16 +13,13 @@ from .balancer import Balancer
 from .cron import Cron
 from .deployers import Deployers
 from .entries import HostEntry, HostList, merged
-from .framework import Framework
-from .hardening import Firewall, FirewallSetting, Hardening, HardeningSetting
+from .hardening import FirewallRules, FirewallSetting, Hardening, HardeningSetting
 from .health import Health
-from .kinds import ListOf, MappingOf, Number, UnexpectedError
-from .model import Model
+from .kinds import ListOf, MappingOf, Model, Number, UnexpectedError
 from .processes import Processes
-from .requirements import Requirements
 from .secrets import KeyPlace, VariableValue
 from .services import Services
-from .source import Source
+from .source import Framework, Requirements, Source
 from .tls import EXPECTED as TLS_EXPECTED
 from .tls import Tls, consistent, shorthand
 
@@ -32,7 +29,7 @@ _DOMAINS = "a list of domain names such as [example.com]"
 def _first_domain_is_a_name(domains: list[str]) -> list[str]:
     if domains and domains[0].startswith("*"):
         raise UnexpectedError(
-            "a plain name as the first of the domains, since the site is asked by it",
+            "a name without a wildcard as the first domain, since the health check requests it",
             found=f"{domains[0]!r} first",
             hint=f"write [{domains[0][2:]}, '{domains[0]}']",
         )
@@ -44,25 +41,23 @@ def _static_shorthand(value: Any) -> Any:
 
 
 def _without_blank_roles(value: Any) -> Any:
-    """`web:` with nothing after it is a role without hosts."""
+    """Read `web:` with nothing after it as a role without hosts."""
     return {name: [] if hosts is None else hosts for name, hosts in value.items()} if isinstance(value, dict) else value
 
 
-# Nobody makes one but as Settings: pydantic would compile all of it here and again there, at the start of each command.
+# Only used as Settings: pydantic would compile it here and again there, at the start of each command.
 class Schema(Model, defer_build=True):
-    """All that can be set for one project, each key valid by itself and with the others."""
+    """All settings of one project, each key valid by itself and with the others."""
 
     app: kind.AppName = Field(
-        description="Name of the app: of its system user, its folder `/srv/<app>` and its services."
+        description="Name of the app. Its system user, its folder `/srv/<app>` and its services have this name."
     )
     source: Source = Field(
         ".",
-        description="Where the code is: a git URL, pulled by the host, or a local folder (seen from the project "
-        "folder), pushed from here: what is committed, or all of it when the folder is not in git.",
+        description="Location of the code. Hosts pull a git URL. A local folder, relative to the project folder, is "
+        "pushed from here: the committed files, or all files if the folder is not in git.",
     )
-    revision: kind.Revision = Field(
-        "HEAD", description="Branch, tag or commit that is deployed when `--revision` is not given."
-    )
+    revision: kind.Revision = Field("HEAD", description="Branch, tag or commit to deploy without `--revision`.")
     domains: Annotated[
         list[kind.Domain],
         AfterValidator(kind.once_each("each domain once")),
@@ -70,13 +65,12 @@ class Schema(Model, defer_build=True):
         ListOf(_DOMAINS),
     ] = Field(
         default_factory=list,
-        description="Domains of the site, the canonical one first; `*.example.com` may follow. "
-        "Without any, the site answers to every host name.",
+        description="Domains of the site, the canonical one first; wildcards such as `*.example.com` may follow. "
+        "Without domains the site answers to every host name.",
     )
     www_redirect: kind.Flag = Field(
         True,
-        description="Answer `www.<domain>`, or the bare domain when the listed one begins with `www.`, with "
-        "a redirect to the listed one, unless both are listed.",
+        description="Redirect `www.<domain>` to a listed `<domain>` and the other way round, unless both are listed.",
     )
     roles: Annotated[
         dict[kind.RoleName, Annotated[list[HostEntry], HostList("a list of hosts such as [root@web1.example.com]")]],
@@ -85,88 +79,85 @@ class Schema(Model, defer_build=True):
         BeforeValidator(_without_blank_roles),
     ] = Field(
         default_factory=dict,
-        description="Hosts of each role: `[user@]host[:port]`, `[user@][ipv6]:port`, a name from the SSH "
-        "configuration, a pattern such as `web[01:20].example.com`, or [a mapping](#a-host-of-a-role). "
-        "A host given only with `-H` plays every role.",
+        description="Hosts of each role: `[user@]host[:port]`, a name from the SSH configuration, a pattern, or a "
+        "mapping. `web` hosts serve the site, `lb` balances them, `db` and `cache` run services; a role named like a "
+        "process runs this process. A host given only with `-H` has every role.",
     )
     tls: Annotated[Tls, AfterValidator(consistent), MappingOf(TLS_EXPECTED), BeforeValidator(shorthand)] = Field(
-        default_factory=Tls, description="Whether the site is served by HTTPS, and with whose certificate."
+        default_factory=Tls, description="HTTPS and its certificate. `tls: true` is short for `tls: {enabled: true}`."
     )
-    concurrency: kind.Positive = Field(20, description="Hosts that are worked on at the same time.")
+    concurrency: kind.Positive = Field(20, description="Number of hosts to work on at the same time.")
     batch: kind.Share = Field(
         "100%",
-        description="Hosts that switch to a new release at the same time: a number, or a percentage of the hosts "
-        "that are deployed to, rounded down and at least one.",
+        description="Number of hosts that switch to a new release at the same time, or a percentage of the hosts of "
+        "the deploy, rounded down to at least one.",
     )
     python: kind.Interpreter | None = Field(
         None,
-        description="Interpreter on the host that makes the virtualenv: a name or an absolute path. Default: the one "
-        "that the code [asks for](requirements.md#the-version-of-python), or `python3`.",
+        description="Interpreter on the host for the virtualenv: a name or an absolute path. Default: the version that "
+        "the code asks for, else `python3`.",
     )
     requirements: Requirements = Field(
         None,
-        description="Files in the source that say what is installed: for `pip install -r`, or "
-        "[a lock](requirements.md); `[]` for none. Default: what is there.",
+        description="Requirements files of the source: files for `pip install -r`, or a lock; `[]` for none. Default: "
+        "the first known file that exists.",
     )
     processes: Processes = Field(
         default_factory=dict,
-        description="Command of each process, or [a mapping](#a-process), over and above those of the Procfile. `web` "
-        "serves the site; `release` is run once before a release goes live, to migrate the database for instance.",
+        description="Command of each process, or a mapping. They are added to the Procfile and override it. `web` "
+        "serves the site; `release` runs once before a release goes live, for instance to migrate the database.",
     )
-    cron: Cron = Field(
-        default_factory=dict, description="Commands that are run at set times, each [a mapping](#a-cron-entry)."
-    )
+    cron: Cron = Field(default_factory=dict, description="Commands to run at set times in the live release.")
     workers: Annotated[Annotated[int, Field(ge=1)] | None, Number("a whole number, 1 or more")] = Field(
-        None, description="Worker processes of gunicorn. Default: 2 for each CPU of the host, and 1."
+        None, description="Number of gunicorn workers. Default: 2 per CPU of the host, plus 1."
     )
-    threads: kind.Positive = Field(1, description="Threads in each worker of gunicorn.")
+    threads: kind.Positive = Field(1, description="Threads per gunicorn worker.")
     web_timeout: kind.Positive = Field(
-        30, description="Seconds that a request may take before gunicorn ends its worker."
+        30, description="Seconds a request may take before gunicorn kills and restarts its worker."
     )
     health: Annotated[Health, MappingOf("a mapping such as {path: /healthz, timeout: 60}")] = Field(
         default_factory=Health,
-        description="How a new release is asked whether it is well before it goes live.",
+        description="Health check that a new release must pass before it goes live.",
     )
     balancer: Annotated[Balancer, MappingOf("a mapping such as {algorithm: leastconn, drain: true}")] = Field(
         default_factory=Balancer,
-        description="How the hosts of the role `lb` balance those of the role `web`.",
+        description="How the hosts of the role `lb` balance the hosts of the role `web`.",
     )
     deployers: Annotated[Deployers, MappingOf("a mapping such as {user: deploy, keys: [keys/alice.pub]}")] = Field(
         default_factory=Deployers,
-        description="Who may deploy the app and do nothing else on its hosts.",
+        description="People who may deploy the app and do nothing else on its hosts.",
     )
     backup: Annotated[Backup, MappingOf(BACKUP_EXPECTED)] = Field(
         default_factory=Backup,
-        description="Backups that the hosts make by themselves. See [backups](backup.md).",
+        description="Scheduled backups on the hosts.",
     )
     services: Services = Field(
         default_factory=dict,
-        description="Services that the app uses, such as a database: set up by `fab provision`, told to the app by "
-        "environment variables. See [services](services.md).",
+        description="Services that the app uses, such as a database. `fab provision` sets them up; the app finds them "
+        "by environment variables.",
     )
     framework: Framework = Field(
         None,
-        description="`django` has each deploy check the project, collect its static files, migrate its database, and "
-        "tell it by its environment where it runs; see [django.md](django.md).",
+        description="`django`: each deploy checks the project, collects its static files, migrates its database and "
+        "sets its environment variables. Default: none.",
     )
-    keep_releases: kind.Positive = Field(5, description="Releases that are kept on a host to go back to.")
+    keep_releases: kind.Positive = Field(5, description="Number of releases to keep on a host for rollbacks.")
     environment: Annotated[
         dict[kind.VariableName, VariableValue],
         MappingOf("variable names with their values, such as {DEBUG: false}"),
     ] = Field(
         default_factory=dict,
-        description="Environment variables of all processes. `{generate: 50}` is a value of so many letters and "
-        "digits that is made up once and stays, `{command: [pass, show, key]}` what a command on your machine prints. "
-        "`FABRIC_ENVIRONMENT_<NAME>` sets a single one; secrets.md has more ways to keep a secret out of a file.",
+        description="Environment variables of all processes. `{generate: 50}` generates a value of 50 letters and "
+        "digits once and keeps it; `{command: [...]}` takes the output of a command on your machine.",
     )
     secrets_key: KeyPlace = Field(
         None,
-        description="Where the key to `secrets.enc.yaml` is, unless it is in the variable `HOSTSMITH_KEY`: a file, or "
-        "`{command: [...]}` that prints it. Default: `~/.config/hostsmith/<app>.key`.",
+        description="Key to `secrets.enc.yaml`: a file, or `{command: [...]}` that prints it. The environment variable "
+        "`HOSTSMITH_KEY` wins. Default: `~/.config/hostsmith/<app>.key`.",
     )
     client_max_body_size: kind.Size = Field(
         "10m",
-        description="Largest body of a request, such as an upload, in nginx's notation; `0` for any size.",
+        description="Largest request body, such as an upload; `0` for no limit.",
     )
     static: Annotated[
         dict[kind.UrlPrefix, kind.SourcePath],
@@ -174,30 +165,27 @@ class Schema(Model, defer_build=True):
         BeforeValidator(_static_shorthand),
     ] = Field(
         default_factory=dict,
-        description="Folders in the source whose files nginx serves itself, by URL path. "
+        description="Folders of the source whose files nginx serves itself, by URL path. "
         "A single folder is short for `{/static/: folder}`.",
     )
-    release_timeout: kind.Positive = Field(600, description="Seconds that the `release` process may take.")
+    release_timeout: kind.Positive = Field(600, description="Seconds the `release` process may take.")
     build_timeout: kind.Positive = Field(
         1800,
-        description="Seconds that fetching the code may take on a host, and each command of pip that builds the "
-        "virtualenv.",
+        description="Seconds a host may take to fetch the code, and for each pip command that builds the virtualenv.",
     )
     drain_timeout: kind.NotNegative = Field(
-        30, description="Seconds that the old processes have to finish their requests after the switch."
+        30, description="Seconds the processes of the previous release get to finish their requests after the switch."
     )
-    lock_timeout: kind.NotNegative = Field(
-        30, description="Seconds to wait for another run on the same host before giving up."
-    )
+    lock_timeout: kind.NotNegative = Field(30, description="Seconds to wait for another run that holds a host's lock.")
     packages: Annotated[
         list[kind.PackageName],
         AfterValidator(kind.once_each("each package once")),
         ListOf("a list of apt packages such as [libpq5]"),
-    ] = Field(default_factory=list, description="Further apt packages for the host.")
+    ] = Field(default_factory=list, description="Additional apt packages for every host.")
 
     hardening: HardeningSetting = Field(
-        default_factory=Hardening, description="Which parts of the hardening are looked after; `false` for none."
+        default_factory=Hardening, description="Parts of the hardening; `hardening: false` turns all of them off."
     )
     firewall: FirewallSetting = Field(
-        default_factory=Firewall, description="What the firewall lets in, beside what the roles need."
+        default_factory=FirewallRules, description="Ports to open in addition to those that the roles need."
     )

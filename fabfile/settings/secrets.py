@@ -1,9 +1,10 @@
-"""How the settings are written that are secrets, or say where to find one."""
+"""Settings that hold a secret or refer to one."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,12 +12,32 @@ from pydantic import PlainSerializer, PlainValidator
 
 from ..contract.secret import Secret
 from .kinds import Scalar, UnexpectedError
-from .origins import FromCommand, Generated
 
 _VARIABLE = "a text, a number, true or false"
 # Linux takes 128 KiB for one variable with its name (MAX_ARG_STRLEN).
 LONGEST_VARIABLE = 120_000
 _SHORTEST, _LONGEST = 16, 1024
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A value that is generated once and kept.
+
+    :param length: number of letters and digits.
+    """
+
+    length: int
+
+
+@dataclass(frozen=True)
+class FromCommand:
+    """A value that a command on this machine prints, such as a password manager's.
+
+    :param argv: program and arguments, without a shell.
+    """
+
+    argv: tuple[str, ...]
+
 
 Value = Secret | Generated | FromCommand
 
@@ -33,12 +54,12 @@ def _value(value: Any) -> Value:
     try:
         text = str(value)
     except ValueError:  # a number with thousands of digits
-        raise UnexpectedError(_VARIABLE, "put a number as long as that in quotes") from None
+        raise UnexpectedError(_VARIABLE, "put such a long number in quotes") from None
     if re.search("[\0\ud800-\udfff]", text):
-        raise UnexpectedError(f"{_VARIABLE}, without NUL and bytes that are no UTF-8 text")
+        raise UnexpectedError(f"{_VARIABLE}, in UTF-8 and without NUL")
     if len(text.encode()) > LONGEST_VARIABLE:
         raise UnexpectedError(
-            f"{_VARIABLE}, of at most {LONGEST_VARIABLE} bytes", "Linux starts no program with more; put it in a file"
+            f"{_VARIABLE}, of at most {LONGEST_VARIABLE} bytes", "Linux has this limit; put the value in a file"
         )
     return Secret(text)
 
@@ -55,7 +76,7 @@ def _made(value: Mapping[Any, Any]) -> Value:
 
 
 def command(argv: Any) -> FromCommand:
-    """The command of `{command: ...}`."""
+    """Read the command of `{command: ...}`."""
     if not isinstance(argv, list) or not argv or not all(isinstance(word, str) and word for word in argv):
         raise UnexpectedError(
             "a program with its arguments as a list of texts, such as {command: [pass, show, blog/key]}"

@@ -1,4 +1,4 @@
-"""The services that an app asks for by name: the setting `services`, and what may be said of each."""
+"""Settings of the services that an app uses, and their options."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, Va
 
 from . import values as kind
 from .context import NO_CONTEXT
-from .kinds import MappingOf, UnexpectedError
-from .model import Model
+from .kinds import MappingOf, Model, UnexpectedError
 
 EXPECTED = "a list of services such as [postgres, redis], or a mapping such as {postgres: {extensions: [postgis]}}"
-# By what others call them.
+# Other names of services.
 _MEANT = {"postgresql": "postgres", "pg": "postgres", "mariadb": "mysql", "memcache": "memcached"}
 
 
 class ServiceOptions(Model):
-    """What the settings may say of every service."""
+    """Options that every service has."""
 
     role: kind.RoleName | None = Field(
-        None, description="Role whose host it runs on. Default: `db` or `cache`; without such a host, the app's own."
+        None,
+        description="Role of the host that runs the service. Default: `db` or `cache`; without such a host, the host "
+        "of the app.",
     )
 
 
 def _as_mapping(value: Any) -> Any:
-    """A list of names as the mapping that it is short for."""
+    """Expand a list of names to a mapping."""
     if not isinstance(value, list | tuple):
         return value
     names = [str(name) for name in value]
@@ -37,9 +38,9 @@ def _as_mapping(value: Any) -> Any:
 
 
 def _services(value: Mapping[Any, Any], info: ValidationInfo) -> dict[str, ServiceOptions]:
-    """Each service that is asked for with what is said of it.
+    """Validate each service and its options.
 
-    :raises UnexpectedError: there is no such service, or something is wrong with what is said of it.
+    :raises UnexpectedError: the service is unknown, or an option is invalid.
     """
     kinds = (info.context or NO_CONTEXT).services()
     return {str(name): _options(str(name), options, kinds) for name, options in value.items()}
@@ -58,11 +59,11 @@ def _options(name: str, value: Any, kinds: Mapping[str, type[ServiceOptions]]) -
     try:
         return model.model_validate(value or {})
     except ValidationError as error:
-        raise _told(name, model, error) from None
+        raise _problem(name, model, error) from None
 
 
-def _told(name: str, model: type[ServiceOptions], error: ValidationError) -> UnexpectedError:
-    """The first thing that is wrong with the options of a service."""
+def _problem(name: str, model: type[ServiceOptions], error: ValidationError) -> UnexpectedError:
+    """Describe the first problem of a service's options."""
     detail = error.errors(include_url=False)[0]
     key = ".".join([name, *(str(part) for part in detail["loc"])])
     if detail["type"] == "extra_forbidden":

@@ -1,4 +1,4 @@
-"""Where the code comes from: a local folder, or a git URL whose login is kept apart from what is shown."""
+"""Settings of the source: its location, framework and requirements."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pydantic import AfterValidator
 
 from ..contract.secret import Secret
 from . import values as kind
-from .kinds import UnexpectedError
+from .kinds import OneOrList, Text, UnexpectedError
 
 _LOGIN = re.compile(r"(\w+://)([^/\s]*)@(.*)", re.DOTALL)
 
 
 class WithLogin(str):
-    """A git URL without its login, which `whole` has.
+    """A git URL without its login.
 
-    :param whole: the URL as it was written.
+    :cvar whole: the URL with the login.
     """
 
     __slots__ = ("whole",)
@@ -26,9 +26,9 @@ class WithLogin(str):
 
 
 def _apart(source: str) -> str:
-    """The source without the user and the password of an HTTP URL.
+    """Remove the user and the password of an HTTP URL.
 
-    :raises UnexpectedError: a secret stands where it would get onto command lines.
+    :raises UnexpectedError: a secret would appear on command lines.
     """
     if not re.match(r"\w+://", source):
         return source
@@ -43,7 +43,7 @@ def _apart(source: str) -> str:
         return source
     if not is_http:
         raise UnexpectedError(
-            "no password in it, since SSH takes none from a URL", "use a deploy key, which `fab provision` shows"
+            "a URL without a password, which SSH ignores", "use a deploy key, which `fab provision` shows"
         )
     if not unquote(found[2]).isprintable():
         raise UnexpectedError("a user and a password without control characters")
@@ -56,5 +56,29 @@ Source = Annotated[kind.Source, AfterValidator(_apart)]
 
 
 def whole(source: str) -> str | Secret:
-    """The URL of a source as git needs it."""
+    """Return the URL of a source with its login, as git needs it."""
     return source.whole if isinstance(source, WithLogin) else source
+
+
+DJANGO = "django"
+
+Framework = Annotated[str | None, Text("django, or null for none", DJANGO)]
+
+# Processes of a framework's app, unless its Procfile or its settings define them.
+_PROCESSES = {DJANGO: {"release": "python manage.py migrate --noinput"}}
+
+
+def processes(framework: str | None) -> dict[str, str]:
+    """Look up the processes that every app of a framework has."""
+    return _PROCESSES.get(framework or "", {})
+
+
+# None: the first known file that exists.
+Requirements = (
+    Annotated[
+        list[kind.SourcePath],
+        AfterValidator(kind.once_each("each file once")),
+        OneOrList("a requirements file or lock in the source, or a list of them"),
+    ]
+    | None
+)

@@ -1,4 +1,4 @@
-"""HTTPS: whose certificate the site shows, and whether these settings can get one."""
+"""Settings of HTTPS and the site's certificate."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationInfo
 
 from . import values as kind
-from .kinds import Number, UnexpectedError
-from .model import Model
+from .kinds import Model, Number, UnexpectedError
 
 _LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 _LETS_ENCRYPT_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
@@ -16,46 +15,48 @@ EXPECTED = "true, false, or a mapping such as {email: me@example.com}"
 
 
 class Tls(Model):
-    """Whether the site is served by HTTPS, and with whose certificate."""
+    """HTTPS and its certificate."""
 
     enabled: kind.Flag = Field(
         False,
-        description="Whether the site is served by HTTPS, and HTTP redirected to it. `tls: true` is short for it, and "
-        "a mapping that does not say otherwise means it. The certificate is from Let's Encrypt unless another key "
-        "says otherwise; who asks for one agrees to its terms. On a host of the sandbox it is self-signed. See "
-        "[HTTPS](tls.md).",
+        description="Serve the site by HTTPS and redirect HTTP to it. A mapping `tls` without this key turns it on. By "
+        "default the certificate is from Let's Encrypt: with it you accept their terms. Hosts of the sandbox get a "
+        "self-signed one.",
     )
-    email: kind.Email = Field(None, description="Address that the certificate authority may write to. Default: none.")
+    email: kind.Email = Field(None, description="Contact address for the certificate authority. Default: none.")
     staging: kind.Flag = Field(
-        False, description="Take a certificate that browsers do not trust, from Let's Encrypt's staging, to try it out."
+        False,
+        description="Use Let's Encrypt's staging authority for rehearsals; browsers do not trust its certificate.",
     )
     server: kind.HttpsUrl = Field(
-        None, description="Directory of another ACME certificate authority. Default: that of Let's Encrypt."
+        None, description="Directory URL of another ACME certificate authority. Default: Let's Encrypt's."
     )
     ca: kind.LocalFile = Field(
         None,
-        description="PEM file here with the root certificate that vouches for `server`, when that is a private one. "
-        "The hosts then trust it.",
+        description="Local PEM file with the root certificate of a private `server`. The hosts then trust it. Default: "
+        "none.",
     )
     certificate: kind.LocalFile = Field(
         None,
-        description="PEM file here with a certificate of your own and its intermediates, as seen from the project "
-        "folder. Nobody is asked for one then.",
+        description="Local PEM file with your own certificate and its intermediates, relative to the project folder. "
+        "Default: none.",
     )
-    key: kind.LocalFile = Field(None, description="PEM file here with the private key of `certificate`, unencrypted.")
+    key: kind.LocalFile = Field(
+        None, description="Local PEM file with the private key of `certificate`, unencrypted. Default: none."
+    )
     self_signed: kind.Flag = Field(
-        False, description="Show a self-signed certificate, which no browser trusts, as on hosts of the sandbox."
+        False, description="Use a self-signed certificate, which no browser trusts, as hosts of the sandbox do."
     )
     # Browsers' lists ask for two years.
     hsts: Annotated[int, Field(ge=0), Number("a number of seconds, 0 or more", largest=100_000_000)] = Field(
         31_536_000,
-        description="Seconds for which browsers are told to come by HTTPS only (HSTS); `0` to tell them nothing. A "
-        "certificate that no browser trusts comes without.",
+        description="Seconds for which browsers must use HTTPS (HSTS); `0` to send no such header. It is not sent with "
+        "a certificate that no browser trusts.",
     )
 
     @property
     def is_own(self) -> bool:
-        """Whether the certificate is a file of the user's."""
+        """Whether the certificate is the user's own file."""
         return self.certificate is not None
 
     @property
@@ -70,24 +71,24 @@ class Tls(Model):
 
     @property
     def hsts_seconds(self) -> int:
-        """What browsers are told, 0 for nothing: HSTS for a certificate that they refuse would lock people out."""
+        """Seconds of HSTS, 0 for none: with a certificate that browsers refuse it would lock visitors out."""
         return 0 if self.self_signed or self.staging else self.hsts
 
     def in_sandbox(self) -> Tls:
-        """These settings for a host that no public authority can reach."""
+        """Adapt these settings to a host that no public authority can reach."""
         is_public = self.is_issued and self.server is None
         return self.model_copy(update={"self_signed": True}) if is_public else self
 
 
 def shorthand(value: Any) -> Any:
-    """`true` and `false` as the mapping they are short for; a mapping means that it is wanted."""
+    """Expand `true` and `false` to a mapping; a mapping turns HTTPS on."""
     if isinstance(value, bool):
         return {"enabled": value}
     return {"enabled": True, **value} if isinstance(value, dict) else value
 
 
 def consistent(tls: Tls, info: ValidationInfo) -> Tls:
-    """A check that the keys go together, and that the site's names and hosts allow for what they ask.
+    """Check that the keys fit each other, the site's domains and its hosts.
 
     :raises UnexpectedError: they do not.
     """
@@ -97,7 +98,7 @@ def consistent(tls: Tls, info: ValidationInfo) -> Tls:
     domains = info.data.get("domains", [])
     if not domains:
         raise UnexpectedError(
-            "the names that the certificate is for", found="no domains", hint="write `domains: [www.example.com]`, too"
+            "the domains of the certificate", found="no domains", hint="add `domains: [www.example.com]`"
         )
     if tls.is_issued:
         _check_names(domains)
@@ -113,15 +114,15 @@ def _check_keys(tls: Tls) -> None:
     if len(given := [f"`{name}`" for name, value in ways.items() if value]) > 1:
         raise UnexpectedError("one way to get a certificate", found=" and ".join(given))
     if tls.ca is not None and tls.server is None:
-        raise UnexpectedError("`server`, whose root certificate `ca` is", found="`ca` without it")
+        raise UnexpectedError("`server` with `ca`, which is its root certificate", found="`ca` alone")
 
 
 def _check_names(domains: list[str]) -> None:
     if wildcards := [domain for domain in domains if domain.startswith("*")]:
         raise UnexpectedError(
-            "names without a wildcard, since an authority gives one for that only by way of DNS",
+            "domains without a wildcard: an authority issues a wildcard certificate only by DNS",
             found=f"the domain {wildcards[0]!r}",
-            hint="give your own certificate: {certificate: FILE, key: FILE}",
+            hint="use your own certificate: {certificate: FILE, key: FILE}",
         )
 
 
@@ -129,9 +130,9 @@ def _check_hosts(roles: dict[str, list[Any]]) -> None:
     role = "lb" if roles.get("lb") else "web"
     hosts = roles.get(role, [])
     if len(hosts) > 1:
-        instead = "or put a balancer before them (roles.lb)" if role == "web" else "which all of them then show"
+        instead = "or add a balancer (roles.lb)" if role == "web" else "which all of them use"
         raise UnexpectedError(
-            "one that the domains lead to, since the authority asks any of them, and only one knows the answer",
+            "one host for the domains: the authority checks any of them, and only one has the answer",
             found=f"{len(hosts)} hosts in roles.{role}",
-            hint=f"give your own certificate: {{certificate: FILE, key: FILE}}, {instead}",
+            hint=f"use your own certificate: {{certificate: FILE, key: FILE}}, {instead}",
         )

@@ -1,4 +1,4 @@
-"""The types of the single settings: an app's name, a domain, a folder in the source, and so on."""
+"""Types of single settings: an app's name, a domain, a folder, and so on."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _APP_NAME = "a name of lower-case letters, digits and hyphens that begins with a
 def _app_name(value: str) -> str:
     if is_reserved(value):
         raise UnexpectedError(
-            f"{_APP_NAME}, and is not in use", f"{value} is, or may become, a user, group or file of the system's; "
-            f"say {value[:27]}-app"
-        )  # fmt: skip
+            f"{_APP_NAME}, and is not in use",
+            f"{value} is reserved for a user, group or file of the system; use {value[:27]}-app",
+        )
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", value):
         near = app_name_like(value)
         raise UnexpectedError(_APP_NAME, f"did you mean {near}?" if near else "")
@@ -29,7 +29,7 @@ def _app_name(value: str) -> str:
 
 
 def app_name_like(text: str) -> str:
-    """The valid app name nearest to any text; empty when there is none."""
+    """Derive a valid app name from any text; empty if that is impossible."""
     name = re.sub(r"[^a-z0-9]+", "-", text.lower()).lstrip("-0123456789")[:31].strip("-")
     return f"{name[:27]}-app" if is_reserved(name) else name
 
@@ -38,7 +38,7 @@ AppName = Annotated[str, AfterValidator(_app_name), Text(_APP_NAME)]
 
 _DOMAIN = "a domain name such as www.example.com"
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
-# Mapped to other letters by the IDNA of 2003, which Python has, but not by that of 2008, which browsers use.
+# Letters that IDNA 2003, which Python has, maps to others, but IDNA 2008, which browsers use, does not.
 _IDNA_DEVIATIONS = re.compile("[\u00df\u03c2\u200c\u200d]")
 
 
@@ -50,12 +50,14 @@ def _domain(value: str) -> str:
         inner = _ascii_domain(re.sub(r"^[a-z]+://|[/:].*$", "", value.strip(), flags=re.IGNORECASE))
         raise UnexpectedError(_DOMAIN, f"did you mean {inner}?" if inner else "")
     if ascii_name.rpartition(".")[2].isdigit():
-        raise UnexpectedError(f"{_DOMAIN}, no address", "without domains the site answers to every name and address")
+        raise UnexpectedError(
+            f"{_DOMAIN}, not an address", "without domains the site answers to every name and address"
+        )
     return ascii_name
 
 
 def _ascii_domain(value: str) -> str | None:
-    """The name in lower case and punycode; None when it is no domain name."""
+    """Convert a name to lower case and punycode; None if it is not a domain name."""
     star, name = ("*.", value[2:]) if value.startswith("*.") else ("", value)
     try:
         name = name.lower().removesuffix(".").encode("idna").decode("ascii")
@@ -77,7 +79,7 @@ SOURCE = "a git URL (https://, ssh://, git://, file://, git@host:path) or a loca
 
 
 def is_git_url(source: str) -> bool:
-    """Whether a source is a repository to pull from, and not a local folder."""
+    """Whether a source is a git URL rather than a local folder."""
     return bool(_GIT_URL.fullmatch(source))
 
 
@@ -88,7 +90,7 @@ _INTERPRETER = "a program on the host, such as python3.12 or /opt/python/bin/pyt
 
 def _interpreter(value: Any) -> Any:
     if isinstance(value, int | float):
-        raise UnexpectedError(_INTERPRETER, "write the program's whole name")
+        raise UnexpectedError(_INTERPRETER, "write the full name of the program")
     return value
 
 
@@ -108,16 +110,16 @@ UrlPrefix = Annotated[
         r"/([\w.~%+@-]+/)+",
     ),
 ]
-# What a request line can hold, but for the marks of a quotation and of a fragment.
+# All characters of a request line but quotation marks and the fragment's #.
 UrlPath = Annotated[str, Text("an ASCII path that begins with a slash, such as /healthz", r"/[!$-&(-~]*")]
 
 RoleName = Annotated[str, Text("a role name of letters, digits, - and _, such as web", r"[A-Za-z][A-Za-z0-9_-]*")]
 
 
 def host(value: Any) -> Host:
-    """The one host that a text names.
+    """Read a single host.
 
-    :raises UnexpectedError: it names none, or is a pattern for several.
+    :raises UnexpectedError: the text is not a host, or is a pattern for several.
     """
     if isinstance(value, Host):
         return value
@@ -128,7 +130,7 @@ def host(value: Any) -> Host:
 
 
 def host_texts(value: Any) -> list[str]:
-    """The text of each host that a text names, itself or as a pattern.
+    """Expand a host or a pattern to the text of each host.
 
     :raises UnexpectedError: it is neither.
     """
@@ -167,7 +169,7 @@ _SHARE = "a number of hosts such as 2, or a percentage such as 25%"
 
 
 def share(value: Any) -> int | str:
-    """A number of hosts, or a percentage of them.
+    """Read a number of hosts, or a percentage of them.
 
     :raises UnexpectedError: it is neither.
     """
@@ -184,9 +186,9 @@ COMMAND = "a command on one line, such as gunicorn app:app"
 
 
 def command(value: str) -> str:
-    """A command as it can stand in a script.
+    """Check a command for use in a script.
 
-    :raises UnexpectedError: it cannot.
+    :raises UnexpectedError: it has more than one line, or none.
     """
     found = value.strip()
     if not found or NO_COMMAND.search(found):
@@ -195,7 +197,7 @@ def command(value: str) -> str:
 
 
 _VARIABLE_NAME = "a variable name of letters, digits and _, such as DATABASE_URL"
-# What the start script of a release sets, and what the shell that runs it would take for its own.
+# Variables that the start script of a release sets, and those that the shell reserves.
 _GIVEN = "SOCKET VIRTUAL_ENV GUNICORN_CMD_ARGS HOSTSMITH_APP HOSTSMITH_RELEASE"
 _OF_THE_SHELL = "OPTIND LINENO PPID UID EUID"
 
@@ -204,7 +206,7 @@ def _variable_name(value: str) -> str:
     if value in _GIVEN.split():
         raise UnexpectedError(_VARIABLE_NAME, f"{value} is set by hostsmith for each release")
     if value in _OF_THE_SHELL.split():
-        raise UnexpectedError(_VARIABLE_NAME, f"{value} belongs to the shell, which starts the processes")
+        raise UnexpectedError(_VARIABLE_NAME, f"{value} is reserved by the shell that starts the processes")
     return value
 
 
@@ -239,7 +241,7 @@ Email = Annotated[
 HttpsUrl = Annotated[
     str | None, Text("a URL such as https://acme.example.com/directory", r"https://[^\s\"'/?#@]+(/[^\s\"'#]*)?")
 ]
-LocalFile = Annotated[str | None, Text("a file here, such as tls/example.pem", r"(?!\s)[^\x00-\x1f]+(?<!\s)")]
+LocalFile = Annotated[str | None, Text("a local file, such as tls/example.pem", r"(?!\s)[^\x00-\x1f]+(?<!\s)")]
 PackageName = Annotated[str, Text("the name of an apt package, such as libpq5", r"[a-z0-9][a-z0-9+.-]{0,98}[a-z0-9+.]")]
 Flag = Annotated[bool, Scalar("true or false")]
 Positive = Annotated[int, Field(ge=1), Number("a whole number, 1 or more")]
@@ -247,7 +249,7 @@ NotNegative = Annotated[int, Field(ge=0), Number("a whole number, 0 or more")]
 
 
 def once_each(phrase: str) -> Callable[[list[str]], list[str]]:
-    """A check that no member of a list stands there twice."""
+    """Make a check that each member of a list is there once."""
 
     def check(values: list[str]) -> list[str]:
         for index, value in enumerate(values):

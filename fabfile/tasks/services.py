@@ -13,7 +13,7 @@ from ..fab.task import JSON, TaskCall, task
 from ..report import Report
 
 if TYPE_CHECKING:
-    from ..services import Service
+    from ..services import AppService
     from ..settings import Settings
 
 
@@ -46,7 +46,7 @@ def services_clear(call: TaskCall, words: Sequence[str] = (), yes: bool = False)
     return fleet.reports
 
 
-def _named(settings: Settings, names: Sequence[str]) -> Service:
+def _named(settings: Settings, names: Sequence[str]) -> AppService:
     """Find a service of the app by its name.
 
     :raises UsageError: the app uses no service of that name.

@@ -26,7 +26,7 @@ def examined(member: Member, no_plan: str) -> list[Finding]:
     services = ["supervisor"] if member.target.processes else []
     services += ["nginx"] if "web" in roles else []
     services += ["haproxy"] if balances(settings, roles) else []
-    rules = [] if no_plan else recipes.hardening.firewall_rules(settings, roles)
+    rules = [] if no_plan else recipes.firewall.firewall_rules(settings, roles)
     known = [f"{rule.port}/{rule.protocol}" for rule in rules]
     answer: list[Finding] = member.ask("examine", services=services, open_ports=known, firewall=on)
     answer += _asked_for(member)

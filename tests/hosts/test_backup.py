@@ -168,7 +168,7 @@ def test_a_new_host_has_it_all_after_provision_deploy_and_an_encrypted_archive(
     new.settings(**_SETTINGS)
     new.commit("variables")
     new.fab("deploy")
-    assert "found no key" in new.fab("restore", str(archive), "--yes", status=1).stderr
+    assert "its key is missing" in new.fab("restore", str(archive), "--yes", status=1).stderr
     assert new.vps.run(f"ls -A {_WHERE}") == ""
     key = project.home / ".config/hostsmith/hello.key"
     new.environment["HOSTSMITH_KEY"] = key.read_text()

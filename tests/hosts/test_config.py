@@ -206,9 +206,9 @@ def test_a_host_that_joins_gets_the_values_of_the_others(pair: Pair) -> None:
 
 def test_mistakes_are_told_without_the_value(pair: Pair) -> None:
     for arguments, problem in (
-        (["config.set"], "found nothing to set"),
-        (["config.set", "planted-s3cret=x"], "found a word that is no variable name"),
-        (["config.set", "A", "B=planted-s3cret"], "A: found no value, and no terminal"),
+        (["config.set"], "there is nothing to set"),
+        (["config.set", "planted-s3cret=x"], "invalid variable name"),
+        (["config.set", "A", "B=planted-s3cret"], "A: cannot ask for the value without a terminal"),
         (["config.set", "A=@/nowhere"], "A: /nowhere: No such file"),
         (["config.get", "NOWHERE"], "there is no variable NOWHERE"),
     ):

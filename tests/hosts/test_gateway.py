@@ -115,7 +115,7 @@ def test_new_hosts_are_remembered_by_their_own_names_in_whole_lines(behind: Behi
     behind.known_hosts().write_text("")
     errors = behind.project.fab("provision", "--dry-run").stderr.splitlines()
     addresses = {behind.gateway.address, behind.first.address, behind.second.address}
-    assert {line.partition(":")[0] for line in errors if "a new host; its key" in line} == addresses
+    assert {line.partition(":")[0] for line in errors if "new host; its key" in line} == addresses
     assert len(errors) == 3
     remembered = dict(line.split(maxsplit=1) for line in behind.known_hosts().read_text().splitlines())
     assert remembered.keys() == addresses

@@ -19,7 +19,7 @@ def known_hosts(project: Project) -> str:
 def test_a_new_hosts_key_is_accepted_once_shown_and_remembered(provisioned: Project) -> None:
     (provisioned.home / ".ssh" / "known_hosts").write_text("# mine\n")
     first = provisioned.fab("status")
-    assert f"{provisioned.vps.address}: a new host; its key" in first.stderr
+    assert f"{provisioned.vps.address}: new host; its key" in first.stderr
     assert "SHA256:" in first.stderr
     assert known_hosts(provisioned).startswith("# mine\n")
     second = provisioned.fab("status")

@@ -67,15 +67,15 @@ def test_a_name_without_address_is_told_with_what_to_write() -> None:
     with pytest.raises(SettingsError) as caught:
         found("x", web=["root@there-is-no.invalid"], lb=["203.0.113.1"])
     assert str(caught.value) == (
-        "fabric.yaml: roles.web: found root@there-is-no.invalid, whose name 'there-is-no.invalid' has no address here, "
-        "expected a host that the others of the fleet reach; "
+        "fabric.yaml: roles.web: found root@there-is-no.invalid, whose name 'there-is-no.invalid' cannot be resolved "
+        "here, expected a host that the other hosts can reach; "
         "write its address: {host: root@there-is-no.invalid, address: 10.0.0.7}"
     )
 
 
 def test_an_address_of_this_machine_alone_is_refused() -> None:
     with pytest.raises(
-        SettingsError, match=r"roles\.lb: found localhost:2201, whose address \S+ no other host reaches"
+        SettingsError, match=r"roles\.lb: found localhost:2201, whose address \S+ no other host can reach"
     ):
         found("x", web=["203.0.113.7"], lb=["localhost:2201"])
 
@@ -83,7 +83,7 @@ def test_an_address_of_this_machine_alone_is_refused() -> None:
 def test_a_recipe_that_needs_them_says_how_to_look_them_up() -> None:
     with pytest.raises(
         UsageError,
-        match=r"203\.0\.113\.7 has not been looked up.*hostsmith\.addresses\.with_addresses\(load\(c\), c\.config",
+        match=r"203\.0\.113\.7 has not been looked up.*inventory\.addresses\.with_addresses\(load\(c\), c\.config",
     ):
         settings(web=["203.0.113.7"], lb=["203.0.113.1"]).addresses(Host("203.0.113.7"))
 

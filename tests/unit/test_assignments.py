@@ -43,18 +43,18 @@ def test_asked_for_on_a_terminal_without_an_echo() -> None:
     with Terminal(code) as terminal:
         terminal.until(["TOKEN:"])
         terminal.type("\x04")
-        assert terminal.to_the_end()[-1].endswith("UsageError: TOKEN: no value was given; nothing has changed")
+        assert terminal.to_the_end()[-1].endswith("UsageError: TOKEN: the value is missing; nothing has changed")
 
 
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        ([], "found nothing to set, expected KEY=value"),
-        (["A"], "A: found no value, and no terminal to ask for it on"),
-        (["A=-"], "A: found nothing on standard input"),
+        ([], "there is nothing to set, expected KEY=value"),
+        (["A"], "A: cannot ask for the value without a terminal"),
+        (["A=-"], "A: standard input is empty"),
         (["A=-", "B=-"], "found several values from standard input"),
         (["A=@/nowhere"], "A: /nowhere: No such file or directory; for a value that begins with @, use A=-"),
-        (["planted-s3cret"], "found a word that is no variable name"),
+        (["planted-s3cret"], "invalid variable name"),
     ],
 )
 def test_mistakes_are_told_without_the_value(stdin: io.BytesIO, words: list[str], problem: str) -> None:
@@ -65,7 +65,7 @@ def test_mistakes_are_told_without_the_value(stdin: io.BytesIO, words: list[str]
 
 
 def test_bytes_that_no_variable_can_hold(stdin: io.BytesIO, tmp_path: Path) -> None:
-    for data, problem in ((b"planted\0", "found a NUL"), (b"planted\xff", "found bytes that are no UTF-8 text")):
+    for data, problem in ((b"planted\0", "found a NUL"), (b"planted\xff", "not UTF-8 text")):
         (tmp_path / "key").write_bytes(data)
         with pytest.raises(UsageError, match=problem):
             assigned([f"A=@{tmp_path}/key"])

@@ -87,7 +87,7 @@ def test_files_that_are_no_certificate_and_key_are_told(tmp_path: Path) -> None:
     (tmp_path / "own.pem").write_text("no certificate\n")
     assert problem(tmp_path) == f"tls.certificate: {tmp_path}/own.pem: expected a certificate in PEM"
     (tmp_path / "own.pem").write_bytes(b"\x30\x82\xff")
-    assert problem(tmp_path) == f"tls.certificate: {tmp_path}/own.pem: found no text, expected PEM"
+    assert problem(tmp_path) == f"tls.certificate: {tmp_path}/own.pem: not a text file, expected PEM"
 
 
 def test_a_self_signed_certificate_is_made_once_for_its_domains(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ class TestOddProjects:
     def test_a_file_with_a_mistake_is_told_and_the_others_are_read(self, tmp_path: Path) -> None:
         project = found(tmp_path, {"app.py": FLASK, "broken.py": "import flask\ndef broken(:\n"})
         assert web(project) == "gunicorn app:app"
-        assert "broken.py was passed over: line 2 is no valid Python" in project.remarks
+        assert "broken.py was skipped: line 2 is not valid Python" in project.remarks
 
     def test_files_that_are_huge_or_no_text(self, tmp_path: Path) -> None:
         deep = b"import flask\n" + b"x = " + b"(" * 5000 + b")" * 5000
@@ -177,12 +177,12 @@ class TestOddProjects:
         text = "import flask\nif __name__ == '__main__':\n    app = flask.Flask('x')\n    app.run()\n"
         project = found(tmp_path, {"app.py": text})
         assert project.app is None
-        assert project.remarks[0].startswith("app.py line 3: `app = flask.Flask('x')` is done only when")
+        assert project.remarks[0].startswith("app.py line 3: `app = flask.Flask('x')` only runs when")
 
     def test_a_factory_that_wants_an_argument_is_told(self, tmp_path: Path) -> None:
         project = found(tmp_path, {"app.py": FACTORY.replace("config=None", "config")})
         assert project.app is None
-        assert "`create_app` makes an app, but has to be told `config`" in project.remarks[0]
+        assert "`create_app` creates an app, but requires the argument `config`" in project.remarks[0]
 
     @pytest.mark.parametrize(
         ("requirements", "told"), [("pyramid\n", True), ("pyramid\n-e .\n", False), (".\n", False)]
@@ -240,7 +240,7 @@ class TestDeclared:
     def test_without_one_that_is_told(self, tmp_path: Path) -> None:
         project = found(tmp_path, {"app.py": FLASK})
         assert project.requirements is None
-        assert "no requirements.txt, pyproject.toml or lock was found" in project.remarks[0]
+        assert "there is no requirements.txt, pyproject.toml or lock" in project.remarks[0]
 
 
 class TestProcesses:
@@ -281,13 +281,13 @@ class TestProcesses:
                 {"app.py": FLASK, "requirements.txt": "flask\nRQ>=2 ; python_version > '3'\n"},
                 "worker",
                 "rq worker --url $REDIS_URL",
-                "requirements.txt asks for rq",
+                "requirements.txt requires rq",
             ),
             (
                 {**DJANGO, "requirements.txt": "django\ndjango_rq\n"},
                 "worker",
                 "python manage.py rqworker",
-                "requirements.txt asks for django-rq",
+                "requirements.txt requires django-rq",
             ),
         ],
     )
@@ -307,7 +307,7 @@ class TestDjango:
         assert list(project.processes) == ["web"]
 
     def test_settings_that_do_not_ask_where_they_are_run_are_told(self, tmp_path: Path) -> None:
-        told = "mysite/settings.py has to take STATIC_ROOT, SECRET_KEY"
+        told = "mysite/settings.py must read STATIC_ROOT, SECRET_KEY"
         assert any(remark.startswith(told) for remark in found(tmp_path, DJANGO).remarks)
         text = "STATIC_ROOT = os.environ.get('STATIC_ROOT')\n"
         assert found(tmp_path, {"mysite/settings.py": text}).remarks == ()

@@ -14,7 +14,8 @@ from hostsmith.errors import SettingsError
 from hostsmith.inventory.addresses import with_addresses
 from hostsmith.inventory.project import settings_of
 from hostsmith.inventory.roles import ALL_ROLES
-from hostsmith.recipes.hardening import Rule, firewall, firewall_rules, hardening
+from hostsmith.recipes.firewall import Rule, firewall, firewall_rules
+from hostsmith.recipes.hardening import hardening
 from hostsmith.rendering.rendered import rendered
 from hostsmith.resources import File, Validated
 from hostsmith.resources.hardening.sshd import Sshd
@@ -100,7 +101,7 @@ def test_each_part_is_switched_by_itself(part: str) -> None:
         ({"firewall": {"allow": [{"port": 1, "protocol": "icmp"}]}}, "tcp or udp"),
         ({"firewall": {"allow": [{"port": 1, "from": "10.0.0.1/8"}]}}, "an IP address, a network such as 10.0.0.0/8"),
         ({"firewall": {"allow": [{"port": 1, "from": "web1.example.com"}]}}, "or a role"),
-        ({"firewall": {"allow": {"port": 1}}}, "a list of what is let in"),
+        ({"firewall": {"allow": {"port": 1}}}, "a list of ports to open"),
         ({"firewall": {"trusted": "web"}}, "an IP address such as 203.0.113.7"),
     ],
 )

@@ -104,7 +104,7 @@ def test_services_that_it_seems_to_need_are_a_hint_and_are_not_asked_for(start: 
     plant(start.folder, {"app.py": FLASK, "requirements.txt": "flask\npsycopg[binary]>=3\nrq\nredis\n"})
     start.init()
     assert "# services: [postgres, redis]\n" in start.read()
-    assert "requirements.txt asks for psycopg; requirements.txt asks for redis" in " ".join(start.read().split("\n# "))
+    assert "requirements.txt requires psycopg; requirements.txt requires redis" in " ".join(start.read().split("\n# "))
     assert not start.settings().services
 
 

@@ -14,7 +14,7 @@ from hostsmith.contract.secret import Secret
 from hostsmith.errors import UsageError
 from hostsmith.hostkit.programs.git import Repository, without_login
 from hostsmith.printable import without_logins
-from hostsmith.settings.problems import told
+from hostsmith.settings.problems import value_text
 from hostsmith.settings.project import Settings
 from pydantic import ValidationError
 
@@ -52,7 +52,7 @@ def test_a_secret_that_cannot_be_kept_off_command_lines_is_refused_and_not_shown
     with pytest.raises(ValidationError) as error:
         settings(source)
     (detail,) = error.value.errors(include_url=False)
-    assert "t0ken" not in f"{told(detail['input'])}{detail.get('ctx')}"
+    assert "t0ken" not in f"{value_text(detail['input'])}{detail.get('ctx')}"
 
 
 @pytest.mark.parametrize(

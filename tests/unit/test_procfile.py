@@ -43,5 +43,5 @@ def test_every_wrong_line_is_told_with_its_number(tmp_path: Path) -> None:
 
 def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
     (tmp_path / "Procfile").write_bytes(b"web: \xff\xfe\n")
-    with pytest.raises(SettingsError, match="Procfile: found bytes that are no UTF-8 text"):
+    with pytest.raises(SettingsError, match="Procfile: not UTF-8 text"):
         load_procfile(tmp_path)

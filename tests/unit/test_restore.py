@@ -70,7 +70,7 @@ def test_an_encrypted_archive_is_read_with_the_projects_key_alone(
 ) -> None:
     path = _archive(tmp_path, key=KEY, environment=_ENVIRONMENT, files=b"secret" * 50_000)
     assert b"secret" not in Path(path).read_bytes()
-    with pytest.raises(SecretsError, match="found no key"):
+    with pytest.raises(SecretsError, match="its key is missing"):
         _read(path)
     monkeypatch.setenv("HOSTSMITH_KEY", Key.new().text)
     with pytest.raises(BackupError, match=f"encrypted with the key {KEY.id}, expected"):

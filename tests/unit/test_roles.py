@@ -101,13 +101,13 @@ def test_what_is_said_for_all_connections_holds_beside_what_one_host_has() -> No
     [
         (
             "wbe",
-            "fabric.yaml: roles: found no role 'wbe', expected one of: web, worker, idle; did you mean web?",
+            "fabric.yaml: roles: there is no role 'wbe', expected one of: web, worker, idle; did you mean web?",
         ),
-        ("database", "fabric.yaml: roles: found no role 'database', expected one of: web, worker, idle"),
+        ("database", "fabric.yaml: roles: there is no role 'database', expected one of: web, worker, idle"),
         (
             "idle",
             "fabric.yaml: roles: role 'idle' has no hosts; write `roles: {idle: [user@host]}` there, "
-            "or give hosts with -H user@host",
+            "or name hosts with -H user@host",
         ),
     ],
 )
@@ -118,9 +118,9 @@ def test_a_role_without_hosts_is_an_error_and_never_an_empty_list(settings: Sett
 
 
 def test_without_roles_the_error_says_what_to_write() -> None:
-    with pytest.raises(SettingsError, match=r"write `roles: \{web: \[user@host\]\}` there, or give hosts with -H"):
+    with pytest.raises(SettingsError, match=r"write `roles: \{web: \[user@host\]\}` there, or name hosts with -H"):
         hosts_for(Settings(app="blog"))
-    with pytest.raises(SettingsError, match="there are none, but role 'web' is asked for"):
+    with pytest.raises(SettingsError, match="missing, but role 'web' is needed"):
         hosts_for(Settings(app="blog"), "web")
 
 
@@ -148,7 +148,7 @@ def test_a_host_in_no_role_plays_every_role(settings: Settings) -> None:
 def test_role_is_true_without_being_read_and_needs_a_running_fab() -> None:
     hosts = role("web")
     assert hosts
-    with pytest.raises(UsageError, match="outside of `fab`"):
+    with pytest.raises(UsageError, match="settings of a running `fab`"):
         list(hosts)
 
 

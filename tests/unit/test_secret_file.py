@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from hostsmith.environment.secret_file import Key, SecretFile
-from hostsmith.environment.secret_key import find_key, key_path, told_by
+from hostsmith.environment.secret_key import find_key, key_path, output_of
 from hostsmith.errors import SecretsError
 from hostsmith.resources import Secret
 from hostsmith.settings import Settings
-from hostsmith.settings.origins import FromCommand
+from hostsmith.settings.secrets import FromCommand
 from local_fab import Fab
 from local_host import NASTY
 from terminal import Terminal
@@ -70,7 +70,7 @@ def test_a_value_that_is_moved_to_another_name_is_found_out(file: SecretFile) ->
     rows = lines(file)
     text = file.path.read_text().replace(rows["TOKEN"], "  TOKEN: " + rows["DATABASE_URL"].split()[1])
     file.path.write_text(text)
-    with pytest.raises(SecretsError, match="TOKEN: found a value that was damaged, or moved"):
+    with pytest.raises(SecretsError, match="TOKEN: the value was damaged, or moved"):
         file.read(key)
 
 
@@ -87,7 +87,7 @@ def test_another_key_is_told_by_its_id_and_not_by_itself(file: SecretFile) -> No
 @pytest.mark.parametrize("text", ["", "values: 1", "<<<<<<< HEAD\nkey: a\n", "key: a\nvalues: {1-2: x}", "\0"])
 def test_a_file_that_is_none_is_told(file: SecretFile, text: str) -> None:
     file.path.write_text(text)
-    with pytest.raises(SecretsError, match="found no file that `fab secrets.edit` wrote"):
+    with pytest.raises(SecretsError, match="not a file that `fab secrets.edit` wrote"):
         file.read(Key.new())
 
 
@@ -123,12 +123,12 @@ class TestKey:
         assert find_key(settings) == key
 
     def test_none_says_where_it_is_looked_for(self, tmp_path: Path) -> None:
-        with pytest.raises(SecretsError, match="found no key to it in HOSTSMITH_KEY, nor in .*blog.key"):
+        with pytest.raises(SecretsError, match="its key is missing in HOSTSMITH_KEY and in .*blog.key"):
             find_key(self.settings(tmp_path))
 
     def test_what_is_no_key_is_not_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOSTSMITH_KEY", "planted")
-        with pytest.raises(SecretsError, match="HOSTSMITH_KEY in the environment: found no key") as caught:
+        with pytest.raises(SecretsError, match="HOSTSMITH_KEY in the environment: not a valid key") as caught:
             find_key(self.settings(tmp_path))
         assert "planted" not in str(caught.value)
 
@@ -137,24 +137,24 @@ class TestCommand:
     """A secret that a command tells."""
 
     def test_it_is_what_is_printed_without_the_end_of_the_line(self) -> None:
-        assert told_by(FromCommand(("printf", r"a b\n\n")), "x") == Secret("a b\n")
+        assert output_of(FromCommand(("printf", r"a b\n\n")), "x") == Secret("a b\n")
 
     def test_no_shell_reads_it(self) -> None:
-        assert told_by(FromCommand(("echo", "$(id)", "`id`", ";")), "x") == Secret("$(id) `id` ;")
+        assert output_of(FromCommand(("echo", "$(id)", "`id`", ";")), "x") == Secret("$(id) `id` ;")
 
     @pytest.mark.parametrize(
         ("argv", "problem"),
         [
-            (("sh", "-c", "echo planted; exit 3"), "ended with exit status 3"),
+            (("sh", "-c", "echo planted; exit 3"), "failed with exit status 3"),
             (("true",), "printed nothing"),
             (("printf", r"planted\0"), "printed NUL"),
-            (("printf", r"planted\377"), "printed bytes that are no UTF-8 text"),
+            (("printf", r"planted\377"), "printed bytes that are not UTF-8 text"),
             (("no-such-program",), "No such file or directory"),
         ],
     )
     def test_failure_is_told_without_the_value(self, argv: tuple[str, ...], problem: str) -> None:
         with pytest.raises(SecretsError, match=problem) as caught:
-            told_by(FromCommand(argv), "environment.KEY")
+            output_of(FromCommand(argv), "environment.KEY")
         assert str(caught.value).startswith("environment.KEY: `")
         # The command itself stands in the settings.
         assert "planted" not in str(caught.value).partition("` ")[2]
@@ -191,11 +191,11 @@ class TestTasks:
         fab.output("secrets.init")
         before = (fab.folder / "secrets.enc.yaml").read_text()
         for script, problem in (
-            ("exit 1", "the editor ended with exit status 1"),
-            ("echo 'TOKEN: [planted' > $1", "found no valid YAML"),
+            ("exit 1", "the editor failed with exit status 1"),
+            ("echo 'TOKEN: [planted' > $1", "invalid YAML"),
             ("echo 'TOKEN: [planted]' > $1", "TOKEN: found a list or a mapping"),
-            ("echo 'TO-KEN: planted' > $1", "found a name that is none"),
-            ("echo planted > $1", "found no names with values"),
+            ("echo 'TO-KEN: planted' > $1", "invalid name, expected letters"),
+            ("echo planted > $1", "there are no names with values"),
         ):
             fab.write(f"#!/bin/sh\necho $1 > {fab.folder}/place\n{script}\n", "editor")
             (error,) = fab.error("secrets.edit", EDITOR=str(fab.folder / "editor"))
@@ -213,7 +213,7 @@ class TestTasks:
         )
         environment = {"HOME": str(fab.folder), "EDITOR": str(fab.folder / "editor")}
         with Terminal(code, 200, **environment) as terminal:
-            problem = "found no names with values, expected lines such as `NAME: value`; nothing has changed"
+            problem = "there are no names with values, expected lines such as `NAME: value`; nothing has changed"
             question = "edit again? [Y/n]"
             terminal.until([problem, question])
             terminal.type("\n")

@@ -311,10 +311,10 @@ def test_gunicorn_is_told_by_a_file_as_on_the_hosts(project: Project) -> None:
 
 SEARCH = """\
 from hostsmith import ns
-from hostsmith.services import Service, register
+from hostsmith.services import AppService, register
 
 @register
-class Search(Service):
+class Search(AppService):
     name = "search"
     def env(self, access): return {"SEARCH_URL": f"http://{access.host}:{access.port}"}
     def install(self): return []

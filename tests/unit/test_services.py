@@ -19,7 +19,7 @@ from hostsmith.inventory.project import settings_of
 from hostsmith.inventory.roles import ALL_ROLES
 from hostsmith.openssh.host import Host
 from hostsmith.recipes import provision
-from hostsmith.recipes.hardening import Rule, firewall_rules
+from hostsmith.recipes.firewall import Rule, firewall_rules
 from hostsmith.resources import ResourceError, Secret
 from hostsmith.resources.services.kept import Password
 from hostsmith.resources.services.mariadb import MariadbDatabase
@@ -246,14 +246,16 @@ class TestOthers:
         found = settings(["memcached"], web=[WEB], cache=[DB]).model_copy(
             update={"hardening": Hardening(firewall=False)}
         )
-        with pytest.raises(SettingsError, match="memcached knows no passwords"):
+        with pytest.raises(SettingsError, match="memcached has no passwords"):
             provision(found, {"cache"})
 
     def test_files_are_for_an_app_on_one_host(self) -> None:
         assert (
             told(settings(["files"], web=[WEB], db=[DB]), files="")["CONFIG_FILES_PATH"] == "/srv/my-blog/shared/files"
         )
-        with pytest.raises(SettingsError, match="found 2 hosts that run the app .* since files is on its disk"):
+        with pytest.raises(
+            SettingsError, match="found 2 hosts that run the app .* since files is on the disk of a host"
+        ):
             provision(settings(["files"], web=[WEB, OTHER]), {"web"})
 
     def test_files_have_no_role(self) -> None:

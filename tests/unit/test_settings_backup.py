@@ -58,7 +58,7 @@ def test_what_is_no_schedule_is_told(cron: str) -> None:
     [
         ({"schedule": "daily"}, "five fields such as"),
         ({"schedule": "61 3 * * *"}, "as minute, which goes from 0 to 59"),
-        ({"schedule": "1 3 1 * 1"}, "name one of the two"),
+        ({"schedule": "1 3 1 * 1"}, "set only one of the two"),
         ({"keep": 0}, "a whole number, 1 or more"),
         ({"to": "backups"}, "an absolute path"),
         ({"to": "/var/../etc"}, "an absolute path"),

@@ -37,8 +37,8 @@ def test_keys_as_ssh_keygen_writes_them(kind: str, comment: str) -> None:
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        (f'command="sh" {key()}', "options before a key are not for you to give"),
-        (f"no-pty {key()}", "options before a key are not for you to give"),
+        (f'command="sh" {key()}', "remove the options before the key"),
+        (f"no-pty {key()}", "remove the options before the key"),
         (key()[:40], "cut off or mistyped"),
         (key().replace("ssh-ed25519 ", "ssh-rsa "), "cut off or mistyped"),
         (f"{key()}\n{key(comment='eve')}", "one line"),
@@ -74,9 +74,9 @@ def test_a_file_of_keys_is_read_from_the_project(tmp_path: Path) -> None:
     ("content", "problem"),
     [
         (None, "keys/team.pub: No such file or directory; expected a public key"),
-        ("# nobody\n", "found no key in it"),
-        (f"from=1.2.3.4 {key()}\n", "found something else in it"),
-        (b"\xff\xfe", "it is no text"),
+        ("# nobody\n", "the file has no key"),
+        (f"from=1.2.3.4 {key()}\n", "the file has an invalid line"),
+        (b"\xff\xfe", "not a text file"),
     ],
 )
 def test_a_file_without_keys_is_named(tmp_path: Path, content: str | bytes | None, problem: str) -> None:

@@ -140,7 +140,7 @@ def test_the_primary_host() -> None:
         ),
         (
             {"web": [{"host": "root@web1", "user": "me"}]},
-            ["roles.web[0].host: found 'root@web1', expected a host without user, since `user: me` stands beside it"],
+            ["roles.web[0].host: found 'root@web1', expected a host without user, since `user: me` sets it"],
         ),
         (
             {"web": [{"host": "web1", "port": 70000, "user": "a b"}]},
@@ -169,18 +169,15 @@ def test_the_primary_host() -> None:
         ),
         (
             {"web": [{"host": "web[1:2]", "primary": True}]},
-            [
-                "roles: found `primary: true` for web1 in web and for web2 in web, "
-                "expected it for one host at most, which runs `release`"
-            ],
+            ["roles: found `primary: true` for web1 in web and for web2 in web, expected at most one primary host"],
         ),
         (
             {"web": [{"host": "web1", "gateway": "lb"}], "lb": [{"host": "root@lb", "gateway": "web1"}]},
-            ["roles: found gateways in a circle for web1 in web, expected a way that ends"],
+            ["roles: found gateways in a circle for web1 in web, expected gateways without a circle"],
         ),
         (
             {"web": [{"host": "web1", "gateway": "root@web1:22"}]},
-            ["roles: found gateways in a circle for web1 in web, expected a way that ends"],
+            ["roles: found gateways in a circle for web1 in web, expected gateways without a circle"],
         ),
         (
             {"web": [{"host": "web1", "connect_kwargs": {"key_filname": "hunter2"}}]},
@@ -212,7 +209,7 @@ def test_what_is_wrong_with_a_host_is_told(roles: dict[str, Any], said: list[str
 def test_a_wrong_pattern_is_told_with_what_to_write(roles: dict[str, Any], where: str) -> None:
     (line,) = problems(roles)
     assert line.startswith(f"fabric.yaml: {where}, expected [user@]host[:port], ")
-    assert line.endswith("; the smaller number comes first: [1:3]")
+    assert line.endswith("; write the smaller number first: [1:3]")
 
 
 def test_a_gateway_is_one_host() -> None:

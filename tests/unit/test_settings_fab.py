@@ -98,7 +98,7 @@ def test_hosts_on_the_command_line_need_no_roles(fab: Fab) -> None:
     [
         (
             "",
-            "fabric.yaml: roles: there are none, but role 'web' is asked for; write `roles: {web: [user@host]}`",
+            "fabric.yaml: roles: missing, but role 'web' is needed; write `roles: {web: [user@host]}`",
         ),
         (
             "roles: {web: []}",
@@ -106,7 +106,7 @@ def test_hosts_on_the_command_line_need_no_roles(fab: Fab) -> None:
         ),
         (
             "roles: {wbe: [h]}",
-            "fabric.yaml: roles: found no role 'web', expected one of: wbe; did you mean wbe?",
+            "fabric.yaml: roles: there is no role 'web', expected one of: wbe; did you mean wbe?",
         ),
     ],
 )
@@ -126,23 +126,23 @@ def test_wrong_settings_are_told_before_a_task_with_a_role_starts(fab: Fab) -> N
     [
         (
             "app: blog\n  domains: [",
-            "fabric.yaml: line 2, column 10: found no valid YAML: mapping values are not allowed here",
+            "fabric.yaml: line 2, column 10: invalid YAML: mapping values are not allowed here",
         ),
         (
             "app: *hunter2\n",
-            "fabric.yaml: line 1, column 6: found no valid YAML: found undefined alias; put a text that "
+            "fabric.yaml: line 1, column 6: invalid YAML: found undefined alias; put a text that "
             "begins with * or ! in quotes",
         ),
         (
             "app: !hunter2 x\n",
-            "fabric.yaml: line 1, column 6: found no valid YAML: could not determine a constructor for "
+            "fabric.yaml: line 1, column 6: invalid YAML: could not determine a constructor for "
             "the tag; put a text that begins with * or ! in quotes",
         ),
         (
             "app: 2026-13-45\n",
-            "fabric.yaml: found a text that looks like a number or a date and is none, expected it in quotes",
+            "fabric.yaml: found a text that looks like a number or a date but is not valid; put it in quotes",
         ),
-        ("x-a: &a [*a]\n", "fabric.yaml: found lists or mappings too deep in each other, expected YAML"),
+        ("x-a: &a [*a]\n", "fabric.yaml: the lists or mappings are nested too deeply"),
         ("- app\n", "fabric.yaml: found a list, expected keys with values, such as `app: blog`"),
         ("blog\n", "fabric.yaml: found a single value, expected keys with values, such as `app: blog`"),
         ("app: blog\non: 1\n", "fabric.yaml: found the key True, expected a text; put it in quotes"),
@@ -157,12 +157,12 @@ def test_a_json_file_that_cannot_be_used_is_told(fab: Fab) -> None:
     fab.write('{"workers": 1,}', "staging.json")
     (line,) = fab.error("-f", "staging.json", "show")
     assert line.startswith("staging.json: line 1, column ")
-    assert "found no valid JSON" in line
+    assert "invalid JSON" in line
 
 
 def test_bytes_that_are_no_text_are_told(fab: Fab) -> None:
     (fab.folder / "fabric.yaml").write_bytes(b"app: \xff\n")
-    assert fab.error("show") == ["fabric.yaml: found bytes that are no UTF-8 text, expected YAML"]
+    assert fab.error("show") == ["fabric.yaml: not UTF-8 text, expected YAML"]
 
 
 def test_a_mapping_over_a_single_value_is_told(fab: Fab) -> None:
@@ -181,11 +181,11 @@ def test_a_single_value_over_fabrics_own_mapping_is_told(fab: Fab) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("stagin.yaml", "stagin.yaml: found no such file, expected the settings file given with -f"),
-        ("stagin.py", "stagin.py: found no such file, expected the settings file given with -f"),
+        ("stagin.yaml", "stagin.yaml: the settings file of -f is missing"),
+        ("stagin.py", "stagin.py: the settings file of -f is missing"),
         (
             "staging.conf",
-            "staging.conf: found no kind of file that Fabric reads, expected .yaml, .yml, .json or .py",
+            "staging.conf: Fabric cannot read this kind of file, expected .yaml, .yml, .json or .py",
         ),
     ],
 )

@@ -148,7 +148,7 @@ def test_an_unknown_key_near_to_none_is_told_with_all(project: Project) -> None:
     project.write(MINIMAL + "zzz: 1\nhealth: {zzz: 1}\n")
     first, second = project.problems()
     assert first.startswith("fabric.yaml: zzz: found an unknown key, expected one of: app, source, revision,")
-    assert first.endswith("; keys of your own begin with x-")
+    assert first.endswith("; your own keys begin with x-")
     assert second == ("fabric.yaml: health.zzz: found an unknown key, expected one of: path, host, timeout, statuses")
 
 
@@ -191,12 +191,12 @@ def test_without_any_file_it_is_told_which_to_write(project: Project) -> None:
         ),
         (
             "domains: ['*.a.example']",
-            "domains: found '*.a.example' first, expected a plain name as the first of the domains, since "
-            "the site is asked by it; write [a.example, '*.a.example']",
+            "domains: found '*.a.example' first, expected a name without a wildcard as the first domain, since "
+            "the health check requests it; write [a.example, '*.a.example']",
         ),
         (
             "domains: [203.0.113.7]",
-            "domains[0]: found '203.0.113.7', expected a domain name such as www.example.com, no address; "
+            "domains[0]: found '203.0.113.7', expected a domain name such as www.example.com, not an address; "
             "without domains the site answers to every name and address",
         ),
         ("workers: lots", "workers: found 'lots', expected a whole number, 1 or more"),
@@ -214,7 +214,7 @@ def test_without_any_file_it_is_told_which_to_write(project: Project) -> None:
         (
             "python: 3.11",
             "python: found 3.11, expected a program on the host, such as python3.12 or "
-            "/opt/python/bin/python3; write the program's whole name",
+            "/opt/python/bin/python3; write the full name of the program",
         ),
         (
             "health: /up",
@@ -261,12 +261,12 @@ def test_without_any_file_it_is_told_which_to_write(project: Project) -> None:
         (
             "environment: {OPTIND: x}",
             "environment: found the name 'OPTIND', expected a variable name of letters, digits and _, such as "
-            "DATABASE_URL; OPTIND belongs to the shell, which starts the processes",
+            "DATABASE_URL; OPTIND is reserved by the shell that starts the processes",
         ),
         (
             f"environment: {{KEY: {'x' * 120_001}}}",
             "environment.KEY: found a value that is not shown, expected a text, a number, true or false, of at most "
-            "120000 bytes; Linux starts no program with more; put it in a file",
+            "120000 bytes; Linux has this limit; put the value in a file",
         ),
         ("packages: [nginx-]", "packages[0]: found 'nginx-', expected the name of an apt package, such as libpq5"),
         ("threads: 1000001", "threads: found 1000001, expected a whole number, 1 or more; 1000000 is the largest"),
@@ -327,7 +327,7 @@ def test_a_bad_app_name_is_told_with_a_good_one(project: Project, name: str, nea
 def test_a_name_that_the_system_has_or_may_have_is_told(project: Project, name: str) -> None:
     project.write(f"app: {name}\nprocesses: {{web: x}}\n")
     (problem,) = project.problems()
-    assert problem.endswith(f"{name} is, or may become, a user, group or file of the system's; say {name}-app")
+    assert problem.endswith(f"{name} is reserved for a user, group or file of the system; use {name}-app")
 
 
 def test_the_file_that_has_the_value_is_named(project: Project) -> None:
@@ -348,7 +348,7 @@ def test_the_variable_that_has_the_value_is_named(project: Project, monkeypatch:
     monkeypatch.setenv("FABRIC_DOMAINS", "a.example, b c")
     monkeypatch.setenv("FABRIC_ROLES", "{web: [")
     assert project.problems() == [
-        "FABRIC_ROLES in the environment: roles: found no valid YAML, expected role names with their hosts, "
+        "FABRIC_ROLES in the environment: roles: invalid YAML, expected role names with their hosts, "
         "such as {web: [root@web1.example.com]}",
         "FABRIC_DOMAINS in the environment: domains[1]: found 'b c', expected a domain name such as www.example.com",
         "FABRIC_WORKERS in the environment: workers: found 'many', expected a whole number, 1 or more",
@@ -367,22 +367,22 @@ def test_a_variable_does_not_hide_a_wrong_mapping_in_the_file(
 
 def test_a_runtime_file_that_is_not_there_is_an_error(project: Project) -> None:
     project.write(MINIMAL)
-    assert project.problems("stagin.yaml") == [
-        "stagin.yaml: found no such file, expected the settings file given with -f"
-    ]
+    assert project.problems("stagin.yaml") == ["stagin.yaml: the settings file of -f is missing"]
 
 
 def test_a_source_that_is_no_folder_is_told_without_its_password(project: Project) -> None:
     project.write(MINIMAL + "source: https://me:hunter2@example.com/a b\n")
     (problem,) = project.problems()
-    assert problem.startswith("fabric.yaml: source: found 'https://***@example.com/a b', which is no folder seen from ")
+    assert problem.startswith(
+        "fabric.yaml: source: found 'https://***@example.com/a b', which is not a folder relative to "
+    )
     assert "expected a git URL (https://, ssh://, git://, file://, git@host:path) or a local folder" in problem
 
 
 def test_without_a_web_process_it_is_told_what_to_write(project: Project) -> None:
     project.write("app: blog\n").write("worker: x\n", "Procfile")
     assert project.problems() == [
-        "fabric.yaml: processes: found no process `web`, neither here nor in Procfile; expected the command "
+        "fabric.yaml: processes: there is no process `web`, neither here nor in Procfile; write the command "
         "that serves the site, such as `processes: {web: gunicorn app:app}`"
     ]
 

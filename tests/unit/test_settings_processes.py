@@ -47,7 +47,7 @@ def test_a_command_alone_is_a_process_like_all(project: Path) -> None:
 @pytest.mark.parametrize(
     ("own", "problem"),
     [
-        ({"beat": {"scale": 2}}, "processes.beat: found no command, neither here nor for beat in Procfile"),
+        ({"beat": {"scale": 2}}, "processes.beat: the command is missing here and in Procfile"),
         ({"beat": ["x"]}, "processes.beat: found a list, expected a command such as"),
         ({"worker": {"scale": -1}}, "processes.worker.scale: found -1, expected a whole number from 0 to 100"),
         ({"worker": {"scale": 101}}, "processes.worker.scale: found 101, expected a whole number from 0 to 100"),
@@ -56,10 +56,13 @@ def test_a_command_alone_is_a_process_like_all(project: Path) -> None:
         ({"worker": {"memory": "much"}}, "found 'much', expected a size"),
         ({"worker": {"memory": 512}}, "processes.worker.memory: found 512, expected a size"),
         ({"worker": {"signal": "INT"}}, "found an unknown key"),
-        ({"worker": {"singleton": True, "scale": 2}}, "found worker with a scale of 2, expected one of a singleton"),
-        ({"web": {"scale": 2}}, "`workers` says how many gunicorn has"),
+        (
+            {"worker": {"singleton": True, "scale": 2}},
+            "found worker with a scale of 2, expected a scale of at most 1 for a singleton",
+        ),
+        ({"web": {"scale": 2}}, "set `workers` for gunicorn"),
         ({"web": {"singleton": True}}, "expected `web` without scale and singleton"),
-        ({"release": {"command": "x", "scale": 2}}, "it is run once and ends by itself"),
+        ({"release": {"command": "x", "scale": 2}}, "it runs once and ends by itself"),
     ],
 )
 def test_what_is_wrong_is_told(project: Path, own: dict[str, Any], problem: str) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from hostsmith.inventory.project import settings_of
 from hostsmith.services import registry
-from hostsmith.services.base import Access, Argv, Restore, Service
+from hostsmith.services.base import Access, AppService, Argv, Restore
 from hostsmith.settings.kinds import UnexpectedError
 from hostsmith.settings.project import Settings
 from pydantic import ValidationError
 
 
-class Search(Service):
+class Search(AppService):
     name = "search"
 
     def install(self) -> list[Any]:
@@ -90,7 +90,7 @@ def test_an_option_that_is_not_as_expected_is_told() -> None:
 
 def test_a_kind_of_service_has_a_name_of_its_own() -> None:
     other = type("Other", (Search,), {"name": "search"})
-    with pytest.raises(Exception, match="which Search has"):
+    with pytest.raises(Exception, match="expected one that Search has not taken"):
         registry.register(other)
     with pytest.raises(Exception, match="expected one such as search"):
         registry.register(type("Nameless", (Search,), {"name": "No Name"}))

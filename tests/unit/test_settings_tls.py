@@ -60,20 +60,20 @@ def test_nobody_is_asked_for_an_own_certificate() -> None:
         ("tls: {hsts: -1}", "tls.hsts: found -1, expected a number of seconds, 0 or more"),
         ("tls: {certificate: a.pem}", "tls: found `certificate` without `key`, expected both"),
         ("tls: {key: a.pem}", "tls: found `key` without `certificate`, expected both"),
-        ("tls: {ca: a.pem}", "tls: found `ca` without it, expected `server`, whose root certificate `ca` is"),
+        ("tls: {ca: a.pem}", "tls: found `ca` alone, expected `server` with `ca`, which is its root certificate"),
         ("tls: {staging: true, self_signed: true}", "tls: found `self_signed` and `staging`, expected one way"),
         ("tls: {certificate: a, key: b, server: 'https://x.example'}", "tls: found `certificate` and `server`, expect"),
-        ("{tls: true, domains: []}", "tls: found no domains, expected the names that the certificate is for; write"),
+        ("{tls: true, domains: []}", "tls: found no domains, expected the domains of the certificate; add"),
         (
             "{tls: true, domains: [example.com, '*.example.com']}",
-            "tls: found the domain '*.example.com', expected names without a wildcard, since an authority gives one "
-            "for that only by way of DNS; give your own certificate: {certificate: FILE, key: FILE}",
+            "tls: found the domain '*.example.com', expected domains without a wildcard: an authority issues a "
+            "wildcard certificate only by DNS; use your own certificate: {certificate: FILE, key: FILE}",
         ),
         (
             "{tls: true, roles: {web: [web1, web2]}}",
-            "tls: found 2 hosts in roles.web, expected one that the domains lead to, since the authority asks any of "
-            "them, and only one knows the answer; give your own certificate: {certificate: FILE, key: FILE}, or put a "
-            "balancer before them (roles.lb)",
+            "tls: found 2 hosts in roles.web, expected one host for the domains: the authority checks any of "
+            "them, and only one has the answer; use your own certificate: {certificate: FILE, key: FILE}, or add a "
+            "balancer (roles.lb)",
         ),
         ("{tls: true, roles: {web: [web1, web2], lb: [lb1, lb2]}}", "tls: found 2 hosts in roles.lb, expected one"),
     ],

@@ -110,22 +110,21 @@ def test_a_limit_without_a_port_means_the_host_with_any(config: Config) -> None:
 @pytest.mark.parametrize(
     ("limits", "said"),
     [
-        (Limits(role="wbe"), "found no role 'wbe', expected one of: web, worker, lb; did you mean web?"),
-        (Limits(role=""), "found no role '', expected one of: web, worker, lb"),
+        (Limits(role="wbe"), "there is no role 'wbe', expected one of: web, worker, lb; did you mean web?"),
+        (Limits(role=""), "there is no role '', expected one of: web, worker, lb"),
         (
             Limits(host="web3"),
-            "--host: found 'web3', expected hosts out of web1, web2, jobs, lb; a host outside of the settings is "
-            "given with -H; did you mean web2?",
+            "--host: found 'web3', expected hosts of web1, web2, jobs, lb; name a host outside of the settings "
+            "with -H; did you mean web2?",
         ),
-        (Limits(exclude="web1:23"), "--exclude: found 'web1:23', expected hosts out of web1, web2, jobs, lb"),
-        (Limits(host=""), "--host: found no host, expected [user@]host[:port]"),
+        (Limits(exclude="web1:23"), "--exclude: found 'web1:23', expected hosts of web1, web2, jobs, lb"),
+        (Limits(host=""), "--host: the host is missing, expected [user@]host[:port]"),
         (Limits(exclude="web[2:1]"), "--exclude: found 'web[2:1]', expected [user@]host[:port]"),
         (
             Limits(role="web", exclude="web1,web2"),
-            "--role web --exclude web1,web2: found no host that is left, expected one or more, "
-            "out of web1, web2, jobs, lb",
+            "--role web --exclude web1,web2: no host is left, expected one or more of web1, web2, jobs, lb",
         ),
-        (Limits(role="lb", host="web1"), "--role lb --host web1: found no host that is left"),
+        (Limits(role="lb", host="web1"), "--role lb --host web1: no host is left"),
     ],
 )
 def test_limits_that_make_no_sense_are_told(config: Config, limits: Limits, said: str) -> None:
@@ -137,7 +136,7 @@ def test_limits_that_make_no_sense_are_told(config: Config, limits: Limits, said
 def test_a_message_does_not_list_a_thousand_hosts(config: Config) -> None:
     with pytest.raises(UsageError) as caught:
         targets(Context(config), settings(config, {"web": ["web[1:1000]"]}), Limits(host="db1"))
-    assert "web9, web10, ... (1000 hosts, which `fab hosts` lists)" in str(caught.value)
+    assert "web9, web10, ... (1000 hosts; see `fab hosts`)" in str(caught.value)
     assert "web11" not in str(caught.value)
 
 
@@ -147,7 +146,7 @@ def test_a_task_that_is_called_for_one_host_works_on_that_one(config: Config) ->
     (target,) = targets(connection, mine)
     assert target.connection is connection
     assert (target.host.spec, target.roles, target.settings.workers) == ("web1", {"web"}, 8)
-    with pytest.raises(UsageError, match="--exclude web1: found no host that is left"):
+    with pytest.raises(UsageError, match="--exclude web1: no host is left"):
         targets(connection, mine, Limits(exclude="web1"))
 
 
@@ -226,14 +225,14 @@ def test_limits_apply_to_hosts_on_the_command_line(fab: Fab) -> None:
     flags = ("-H", "new,lb,web1.example.com", "hosts", "--json", "--role", "web", "--exclude", "web1.example.com")
     assert [host["host"] for host in json.loads("\n".join(fab.output(*flags)))] == ["new"]
     (line,) = fab.error("-H", "new", "hosts", "--host", "web1.example.com")
-    assert line == "--host: found 'web1.example.com', expected hosts out of new"
+    assert line == "--host: found 'web1.example.com', expected hosts of new"
 
 
 @pytest.mark.parametrize(
     ("args", "said"),
     [
         (("-H", "web[3:1]", "hosts"), "-H: found 'web[3:1]', expected [user@]host[:port]"),
-        (("-H", "", "hosts"), "-H: found no host, expected [user@]host[:port]"),
+        (("-H", "", "hosts"), "-H: the host is missing, expected [user@]host[:port]"),
         (("-H", "a b", "hosts"), "found 'a b', expected [user@]host[:port]"),
         (("hosts", "--role", "idle"), "fabric.yaml: roles: role 'idle' has no hosts; write"),
     ],
@@ -245,7 +244,7 @@ def test_hosts_that_make_no_sense_are_told(fab: Fab, args: tuple[str, ...], said
 def test_a_host_that_could_be_two_is_told(fab: Fab) -> None:
     fab.write(SETTINGS.replace("lb: [lb]", "lb: [lb:2201, lb:2202]"))
     (line,) = fab.error("-H", "lb", "hosts")
-    assert line == "-H: found lb, expected one host of that name, with its port: lb:2201, lb:2202"
+    assert line == "-H: lb is ambiguous, expected one of these with its port: lb:2201, lb:2202"
 
 
 def test_what_is_wrong_between_roles_is_told_with_the_file(fab: Fab) -> None:

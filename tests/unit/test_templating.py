@@ -94,7 +94,7 @@ def test_text_is_configuration_and_not_html(project: Path) -> None:
         ("one\n{% if %}\n", "templates/a.j2, line 2: Expected an expression"),
         ("one\ntwo\n{{ x | nofilter }}", "templates/a.j2, line 3: No filter named 'nofilter'."),
         ("{% for x in y %}", "templates/a.j2, line 1: Unexpected end of template."),
-        ("{% include 'gone' %}", "template 'gone': found neither in {project}/templates nor among hostsmith's own"),
+        ("{% include 'gone' %}", "template 'gone': missing in {project}/templates and among hostsmith's own"),
         ("{{ 1 + 'a' }}", "template 'a.j2'"),
     ],
 )  # fmt: skip
@@ -119,12 +119,12 @@ def test_a_template_in_another_encoding(project: Path) -> None:
 @pytest.mark.parametrize("name", ["gone.j2", "../secret.j2", "/etc/hostname"])
 def test_what_is_not_among_the_templates_is_not_found(project: Path, name: str) -> None:
     (project / "secret.j2").write_text("not a template")
-    with pytest.raises(SettingsError, match="found neither in"):
+    with pytest.raises(SettingsError, match="missing in"):
         render(project, name, {})
 
 
 def test_one_that_was_not_rendered_does_nothing_on_a_host() -> None:
-    with pytest.raises(ResourceError, match="has not been rendered"):
+    with pytest.raises(ResourceError, match="must be rendered"):
         Template("/a", "a.j2").check()
 
 

@@ -113,7 +113,7 @@ class TestWanted:
     def test_two_that_differ_become_one_and_that_is_told(self) -> None:
         found = wanted(Given({}, {"KEY": 16}), [made("web1", KEY="one"), made("web2", KEY="two")])
         assert found.generated == {"KEY": Secret("one")}
-        assert found.remarks == ["web2 had another value made up for KEY than web1, and gets that"]
+        assert found.remarks == ["web2 had another generated value of KEY than web1, and gets that one"]
 
     def test_other_hosts_are_asked_when_these_cannot_know(self) -> None:
         assert lacking(Given({}), [host("web1", live=None)])

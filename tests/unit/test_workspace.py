@@ -24,7 +24,7 @@ def member(tmp_path: Path) -> Path:
 
 def test_a_member_whose_sources_stand_above_it_is_refused_with_what_to_do(member: Path) -> None:
     with pytest.raises(
-        SourceError, match=r"uv would heed pyproject\.toml \(sources\) in .*Set `source` to .*`uv export`"
+        SourceError, match=r"uv would follow pyproject\.toml \(sources\) in .*Set `source` to .*`uv export`"
     ):
         require_whole(member, None)
     with pytest.raises(SourceError):
@@ -59,7 +59,7 @@ def test_so_is_one_whose_versions_or_indexes_do(member: Path, name: str, text: s
     require_whole(member, None)
     with (root / name).open("a") as file:
         file.write(text)
-    with pytest.raises(SourceError, match=f"uv would heed {name}"):
+    with pytest.raises(SourceError, match=f"uv would follow {name}"):
         require_whole(member, None)
 
 
@@ -69,7 +69,7 @@ def test_a_folder_that_is_no_part_of_the_workspace_has_but_its_indexes(member: P
     (root / "pyproject.toml").write_text("[tool.uv.workspace]\nmembers = ['apps/*']\nexclude = ['apps/web']\n")
     require_whole(member, None)
     (root / "pyproject.toml").write_text("[[tool.uv.index]]\nurl = 'https://index.example.org/simple'\n")
-    with pytest.raises(SourceError, match=r"uv would heed pyproject\.toml \(index\)"):
+    with pytest.raises(SourceError, match=r"uv would follow pyproject\.toml \(index\)"):
         require_whole(member, None)
     # uv takes the configuration that is nearest.
     with (member / "pyproject.toml").open("a") as file:
@@ -82,8 +82,8 @@ def test_init_says_it_in_the_part_and_takes_the_lock_of_the_whole(member: Path) 
     (root / "uv.lock").touch()
     (member / "app").mkdir()
     (member / "app/main.py").write_text("from fastapi import FastAPI\napp = FastAPI()\n")
-    assert any("uv would heed uv.lock" in remark for remark in detect(member).remarks)
+    assert any("uv would follow uv.lock" in remark for remark in detect(member).remarks)
     whole = detect(root)
     assert whole.requirements is not None
     assert whole.requirements.value == "uv.lock"
-    assert not any("uv would heed" in remark for remark in whole.remarks)
+    assert not any("uv would follow" in remark for remark in whole.remarks)
