@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from ..contract.base import Change, Resource
-from ..hostkit.build import venv
+from ..hostkit.build import virtualenv
 from ..hostkit.linux import filesystem
 
 
@@ -36,13 +36,13 @@ class Virtualenv(Resource):
         # Root builds it, and runs what is in it: nobody else may be able to put anything there.
         if os.path.isdir(os.path.dirname(self.path)):
             filesystem.require_trusted(os.path.dirname(self.path))
-        key = venv.fingerprint(self.python, self.requirements, self.packages, local_key=self.path)
-        if venv.complete(self.path, key):
+        key = virtualenv.fingerprint(self.python, self.requirements, self.packages, local_key=self.path)
+        if virtualenv.complete(self.path, key):
             return None
         aside = f"{self.path}.before"
         had_one = os.path.isdir(self.path)
         # A build that was killed: what is in place is half, and the one that it was to replace still lies aside.
-        cut_off = os.path.isdir(aside) and not venv.whole(self.path)
+        cut_off = os.path.isdir(aside) and not virtualenv.whole(self.path)
         moved = cut_off
 
         def apply() -> None:
@@ -51,7 +51,7 @@ class Virtualenv(Resource):
                 filesystem.remove_tree(aside)
                 moved = True
                 filesystem.move(self.path, aside)
-            venv.build(self.path, key, self._fill)
+            virtualenv.build(self.path, key, self._fill)
             filesystem.remove_tree(aside)
 
         def undo() -> None:
@@ -64,4 +64,4 @@ class Virtualenv(Resource):
         return Change("rebuilt" if had_one else "built", apply, undo)
 
     def _fill(self) -> None:
-        venv.by_pip(self.path, self.python, self.requirements, self.packages, self.timeout)
+        virtualenv.by_pip(self.path, self.python, self.requirements, self.packages, self.timeout)

@@ -13,11 +13,11 @@ from ...contract.events import note
 from ...contract.secret import Secret
 from ...hostkit.app import assets
 from ...hostkit.app.layout import SINGLETONS_CONF, Layout, Record
-from ...hostkit.build import interpreters, venv
+from ...hostkit.build import interpreters, virtualenv
 from ...hostkit.build.builder import Builder
 from ...hostkit.build.filling import Filling
+from ...hostkit.build.installers import Tools
 from ...hostkit.build.requirements import LOCKS, chosen
-from ...hostkit.build.tools import Tools
 from ...hostkit.linux import filesystem, source_file, space, system
 from ...hostkit.programs.git import FETCH_TIMEOUT, Repository
 from ...hostkit.supervisor import supervisord
@@ -176,7 +176,7 @@ class ReleaseVenv(Resource):
         def undo() -> None:
             # Code that never ran is of no use to anybody; a virtualenv that is whole is, for the next try.
             filesystem.remove_tree(f"{layout.release(self.release)}/code")
-            _prune_venvs(layout, venv.whole)
+            _prune_venvs(layout, virtualenv.whole)
 
         return Change("ready", apply, undo)
 
@@ -188,15 +188,15 @@ class ReleaseVenv(Resource):
         python = self.python or interpreters.choose(code, lambda asked: tools.interpreter(asked.request))
         interpreters.require_roots(python)
         read = functools.partial(source_file.read, code)
-        key = venv.fingerprint(python, files, self.tools, self.release, builder.run, read)
+        key = virtualenv.fingerprint(python, files, self.tools, self.release, builder.run, read)
         path = f"{layout.venvs}/{key}"
-        if not venv.complete(path, key):
+        if not virtualenv.complete(path, key):
             note(f"building a virtualenv: {self._made_of(there)}")
             filesystem.make_folder(layout.venvs)
             _prune_venvs(layout)
             try:
                 filling = Filling(path, python, code, files, self.tools, builder, tools, self.timeout)
-                venv.build(path, key, filling.make)
+                virtualenv.build(path, key, filling.make)
             except system.TimedOutError as error:
                 hint = "is the package index away? `build_timeout` of the settings says how long it may take"
                 raise ResourceError(f"{error}\n{hint}") from error
