@@ -135,7 +135,7 @@ def test_who_comes_by_password_is_not_locked_out(hard: Project) -> None:
     argv = [hard.argv()[0], "-H", vps.spec, "provision"]
     done = subprocess.run(argv, cwd=hard.folder, env=hard.env(), capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "you would not get in any more, so all was put back" in done.stdout
+    assert "rolled back, because you could no longer log in" in done.stdout
     assert "the server does not let us in" in done.stdout
     assert "s3cret-word" not in done.stdout + done.stderr
     assert vps.run("cat /etc/ssh/sshd_config.d/*; sshd -T") == before
@@ -191,7 +191,7 @@ def test_a_firewall_that_would_lock_us_out_is_put_back(hard: Project) -> None:
     before = table(vps)
     hard.write("templates/nftables/firewall.nft.j2", LOCKOUT)
     done = hard.fab("--connect-timeout", "2", "provision", status=1)
-    assert "you would not get in any more, so all was put back" in done.stdout
+    assert "rolled back, because you could no longer log in" in done.stdout
     assert "no answer within 2 s" in done.stdout
     assert table(vps) == before
 

@@ -50,7 +50,7 @@ def test_a_failed_change_is_reclaimed(host: LocalHost, place: Path) -> None:
 
 def test_what_cannot_be_taken_back_is_told_with_the_reason_for_both(host: LocalHost, place: Path) -> None:
     error = host.converge(Half(f"{place}/f", stubborn=True)).error
-    assert error == "the other half is missing\ncould not be put back: it does not go"
+    assert error == "the other half is missing\ncould not be undone: it does not go"
 
 
 def test_a_mistake_in_a_resource_is_shown_in_full(host: LocalHost) -> None:
@@ -264,6 +264,6 @@ class TestUndo:
         undo.register(lambda: fail("one"))
         undo.register(lambda: done.append("between"))
         undo.register(lambda: fail("two"))
-        with pytest.raises(ResourceError, match="could not be put back: two; one"):
+        with pytest.raises(ResourceError, match="could not be undone: two; one"):
             undo.run()
         assert done == ["between"]
