@@ -9,7 +9,7 @@ from typing import Any
 
 from ..contract import redact, wire
 from ..contract.base import ResourceError
-from ..hostkit.app import maintenance, migrations, passwords, stored, variables
+from ..hostkit.app import backup_files, maintenance, migrations, passwords, variables
 from ..hostkit.app.layout import Layout
 from ..hostkit.linux import filesystem, system, systemd
 from ..hostkit.programs import haproxy
@@ -121,7 +121,7 @@ def _disk(path: str) -> dict[str, int]:
 
 
 def balancer(app: str) -> list[dict[str, Any]]:
-    """The web hosts as HAProxy on this host has them, each a `haproxy.Server`; none where no HAProxy is set up."""
+    """The web hosts as HAProxy on this host has them, each a `haproxy.ServerState`; none where no HAProxy is set up."""
     return [asdict(server) for server in haproxy.servers(app)] if os.path.exists(haproxy.SOCKET) else []
 
 
@@ -218,10 +218,10 @@ def services(app: str) -> dict[str, str]:
 
 def backups(app: str, folder: str) -> dict[str, Any]:
     """The archives of an app in a folder of this host, oldest first, and what is wrong with its making of them."""
-    unit = stored.unit(app)
+    unit = backup_files.unit(app)
     failed = systemd.properties(unit, "ActiveState").get("ActiveState") == "failed"
     problem = f"the last one failed; `journalctl -u {unit}` says why" if failed else ""
-    return {"archives": stored.listed(app, folder), "problem": problem}
+    return {"archives": backup_files.listed(app, folder), "problem": problem}
 
 
 def examine(services: list[str], open_ports: list[str], firewall: bool) -> list[dict[str, str]]:

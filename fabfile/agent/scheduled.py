@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..contract.base import ResourceError
-from ..hostkit.app import stored
+from ..hostkit.app import backup_files
 from ..hostkit.app.archive import Writer, file_name, header
 from ..hostkit.linux import filesystem, pipes
 from . import queries
@@ -39,7 +39,7 @@ def make(plan: Mapping[str, Any], now: float) -> str:
     app, folder = plan["app"], plan["to"]
     filesystem.require_trusted(folder)
     # systemd runs one at a time: what is unfinished was cut off.
-    for name in stored.unfinished(app, folder):
+    for name in backup_files.unfinished(app, folder):
         filesystem.remove(f"{folder}/{name}")
     kept = queries.kept_variables(app)
     contents = [*(["environment"] if plan["environment"] else []), *(name for name, _ in plan["parts"])]
@@ -59,5 +59,5 @@ def make(plan: Mapping[str, Any], now: float) -> str:
 
 def rotate(app: str, folder: str, keep: int) -> None:
     """Remove the oldest archives, so that no more than `keep` are left."""
-    for name in stored.names(app, folder)[:-keep]:
+    for name in backup_files.names(app, folder)[:-keep]:
         filesystem.remove(f"{folder}/{name}")

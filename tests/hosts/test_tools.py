@@ -104,7 +104,7 @@ def test_a_mirror_that_never_answers_is_given_up(
     said = refused(c, Package("tree", timeout=2))
     assert "apt-get" in said
     assert "still running after 2 s, stopped" in said
-    assert "is a mirror away, or very slow? See /etc/apt/sources.list" in said
+    assert "is a mirror unreachable, or very slow? See /etc/apt/sources.list" in said
     assert project.vps.run("pgrep -x apt-get || true") == ""
 
 

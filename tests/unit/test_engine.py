@@ -43,7 +43,7 @@ def test_nothing_is_done_after_a_failure_and_what_was_done_before_stays(host: Lo
     assert list(tree(place)) == ["a"]
 
 
-def test_a_failed_change_is_reclaimed(host: LocalHost, place: Path) -> None:
+def test_a_failed_change_is_taken_back(host: LocalHost, place: Path) -> None:
     assert host.converge(Half(f"{place}/f")).error == "the other half is missing"
     assert tree(place) == {}
 
@@ -112,7 +112,7 @@ class TestHandlers:
             host.converge(Half(half.path, half.undoable, half.stubborn, notify=Append(str(log))))
             assert host.owed == [Append(str(log))]
 
-    def test_owed_by_an_earlier_change_survives_a_later_one_that_is_reclaimed(
+    def test_owed_by_an_earlier_change_survives_a_later_one_that_is_taken_back(
         self, host: LocalHost, place: Path, log: Path
     ) -> None:
         host.converge(File(f"{place}/a", "x", notify=Append(str(log))), Half(f"{place}/f", notify=Append(str(log))))

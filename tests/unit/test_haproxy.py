@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from hostsmith.hostkit.programs import haproxy
-from hostsmith.hostkit.programs.haproxy import NotRunningError, Server
+from hostsmith.hostkit.programs.haproxy import NotRunningError, ServerState
 from hostsmith.resources import ResourceError, Validated
 from hostsmith.resources.front.balancer import BalancerOf
 from hostsmith.resources.release.drained import Drained
@@ -86,8 +86,8 @@ class TestSocket:
     def test_the_servers_of_an_app(self, running: Haproxy) -> None:
         running.status["web2"], running.sessions["web2"] = "DOWN 1/2", 7
         assert haproxy.servers("blog", running.path) == [
-            Server("web1", "UP", 0, 3, 41, "L7OK"),
-            Server("web2", "DOWN 1/2", 7, 3, 41, "L7OK"),
+            ServerState("web1", "UP", 0, 3, 41, "L7OK"),
+            ServerState("web2", "DOWN 1/2", 7, 3, 41, "L7OK"),
         ]
         assert haproxy.servers("shop", running.path) == []
 
@@ -96,7 +96,7 @@ class TestSocket:
         [("UP", True), ("UP 1/2", True), ("DOWN", False), ("DOWN 1/2", False), ("DRAIN", False), ("MAINT", False)],
     )
     def test_which_servers_get_requests(self, status: str, serves: bool) -> None:
-        assert Server("web1", status, 0, 1, 0, "").serves == serves
+        assert ServerState("web1", status, 0, 1, 0, "").serves == serves
 
     def test_the_worker_that_serves(self, running: Haproxy) -> None:
         assert haproxy.worker(running.path) == 320

@@ -92,7 +92,7 @@ class TestResource:
         self.apply(over)
         assert (notice(layout), over.check()) == (None, None)
 
-    def test_what_is_reclaimed_was_never_there(self, wanted: Maintenance) -> None:
+    def test_what_is_taken_back_was_never_there(self, wanted: Maintenance) -> None:
         layout = Layout("blog", wanted.base)
         for before in (None, wanted):
             if before:

@@ -59,7 +59,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "hostkit/programs/apt.py": ("open os.listdir", _ROOTS),
     "hostkit/app/archive.py": (
         "open os.open os.rename os.unlink tempfile.mkstemp",
-        "in a folder of root's, see `stored`",
+        "in a folder of root's, see `backup_files`",
     ),
     "hostkit/app/assets.py": ("os.listdir os.walk", _ROOTS),
     "hostkit/build/builder.py": (

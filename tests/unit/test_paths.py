@@ -94,7 +94,7 @@ def test_a_folder_of_roots_that_was_moved_there_is_not_given_away(
     # Such as lost+found, which whoever owns the folder above may rename.
     (theirs / "data").mkdir(mode=0o700)
     outcome = host.converge(RESOURCES[name](f"{theirs}/data"))
-    assert "is not its owner's alone" in outcome.error
+    assert "does not belong to its owner alone" in outcome.error
     status = (theirs / "data").stat()
     assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (0, 0o700)
 
@@ -104,9 +104,9 @@ def test_a_hard_link_to_a_file_of_roots_is_neither_read_nor_changed(
 ) -> None:
     os.link(victim / "secret", theirs / "data" / "secret")
     outcome = host.converge(File(f"{theirs}/data/secret", "mine", mode=0o644, owner="nobody"))
-    assert "is not its owner's alone" in outcome.error
+    assert "does not belong to its owner alone" in outcome.error
     assert "secret" not in outcome.diff
-    with pytest.raises(ResourceError, match="is not its owner's alone"):
+    with pytest.raises(ResourceError, match="does not belong to its owner alone"):
         filesystem.read(f"{theirs}/data/secret")
 
 
@@ -171,7 +171,7 @@ def test_a_link_that_another_user_made_in_a_folder_such_as_tmp_is_not_followed(p
     with pytest.raises(ResourceError, match="another user than root"):
         filesystem.names(f"{shared}/theirs")
     os.link(victim / "secret", shared / "hard")
-    with pytest.raises(ResourceError, match="not its owner's alone"):
+    with pytest.raises(ResourceError, match="does not belong to its owner alone"):
         filesystem.read(f"{shared}/hard")
     os.unlink(shared / "hard")
 

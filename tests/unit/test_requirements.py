@@ -68,19 +68,19 @@ class TestInside:
     def test_a_link_that_leads_out_of_the_code_is_refused(self, place: Path, name: str, target: str) -> None:
         (place / "code/sub").mkdir(parents=True)
         (place / "code" / name).symlink_to(target if target.startswith("/") else f"{'../' * name.count('/')}{target}")
-        with pytest.raises(ResourceError, match=f"{name} of the source leads out of it"):
+        with pytest.raises(ResourceError, match=f"{name} of the source leads outside it"):
             source_file.read(str(place / "code"), name)
 
     def test_so_is_what_lies_beside_a_lock(self, place: Path) -> None:
         (place / "sub").mkdir()
         (place / "sub/poetry.lock").touch()
         (place / "sub/pyproject.toml").symlink_to("/etc/shadow")
-        with pytest.raises(ResourceError, match=r"sub/pyproject\.toml of the source leads out of it, to /etc/shadow"):
+        with pytest.raises(ResourceError, match=r"sub/pyproject\.toml of the source leads outside it, to /etc/shadow"):
             read(place, "sub/poetry.lock")
 
     def test_so_is_a_file_in_a_folder_that_leads_out(self, place: Path) -> None:
         (place / "sub").symlink_to("/etc")
-        with pytest.raises(ResourceError, match="sub/shadow of the source leads out of it, to /etc/shadow"):
+        with pytest.raises(ResourceError, match="sub/shadow of the source leads outside it, to /etc/shadow"):
             source_file.read(str(place), "sub/shadow")
 
     def test_one_that_stays_in_it_and_what_is_not_there_are_not(self, place: Path) -> None:

@@ -122,7 +122,7 @@ def test_when_it_is_refused_everything_is_as_it_was_and_the_reasons_are_told(hos
     outcome = host.converge("a.example", "refused.example", notify=())
     assert not outcome.ok
     assert outcome.error.splitlines() == [
-        "https://ca.example.org gave no certificate for a.example, refused.example",
+        "https://ca.example.org issued no certificate for a.example, refused.example",
         "refused.example: dns: no such name",
         "The names must lead to this host, and its port 80 be open to everybody.",
     ]

@@ -58,7 +58,7 @@ class Certificate(Resource):
             reason = f"{_listed(sorted(have.names))} -> {_listed(wanted)}"
         elif problem := self._cannot_be_renewed():
             reason = problem
-        elif have.is_over:
+        elif have.expired:
             reason = "renewed: it was over"
         else:
             return None
@@ -124,7 +124,7 @@ class SelfSigned(Resource):
 
     def check(self) -> Change | None:
         have = certificates.found(self.path, within=_LEFT)
-        right = have is not None and have.names == frozenset(self.domains) and not have.is_over
+        right = have is not None and have.names == frozenset(self.domains) and not have.expired
         if right and os.path.exists(f"{self.path}.key"):
             return None
         undo = Undo()

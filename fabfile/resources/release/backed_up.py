@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ...contract.base import Change, Resource, ResourceError
 from ...contract.events import note
-from ...hostkit.app import stored
+from ...hostkit.app import backup_files
 from ...hostkit.linux import filesystem, systemd
 
 
@@ -24,12 +24,12 @@ class BackedUp(Resource):
         return Change("made", self._make)
 
     def _make(self) -> None:
-        unit = stored.unit(self.app)
+        unit = backup_files.unit(self.app)
         if systemd.properties(unit, "LoadState").get("LoadState") != "loaded":
             raise ResourceError(f"{unit} is not on this host; `fab provision` makes it")
         systemd.systemctl("start", unit)
         folder = json.loads(filesystem.read(plan(self.app)) or b"{}").get("to")
-        if folder and (made := stored.names(self.app, folder)):
+        if folder and (made := backup_files.names(self.app, folder)):
             note(f"backup: {folder}/{made[-1]}")
 
 

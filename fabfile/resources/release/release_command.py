@@ -54,7 +54,7 @@ class ReleaseCommand(Resource):
 
     def _applied(self, layout: Layout) -> tuple[str, ...] | None:
         """The migrations that the database has had; None when nobody can tell, which keeps nobody from migrating."""
-        if not migrations.are_told(layout, self.release):
+        if not migrations.can_list(layout, self.release):
             return None
         try:
             return migrations.applied(layout, self.release, self.timeout)

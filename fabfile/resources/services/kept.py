@@ -35,7 +35,7 @@ class Password(Resource):
             return None
         return Change(
             "made up",
-            lambda: passwords.make_up(self.app, self.service),
+            lambda: passwords.generate(self.app, self.service),
             lambda: passwords.forget(self.app, self.service),
         )
 
