@@ -1,4 +1,4 @@
-"""A virtualenv with what requirement files ask for."""
+"""Virtualenv with the packages of requirement files."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ..hostkit.linux import filesystem
 
 @dataclass(frozen=True)
 class Virtualenv(Resource):
-    """A virtualenv, built again from nothing when its interpreter or its requirements change.
+    """A virtualenv, rebuilt from scratch when its interpreter or its requirements change.
 
-    It is root's, in a folder that is root's alone.
+    It belongs to root, in a folder that only root can change.
 
-    :param path: where it is.
+    :param path: of the virtualenv.
     :param requirements: absolute paths of requirement files on the host.
     :param packages: names of packages that are installed unless a requirement brought them.
     :param python: name or path of the interpreter.
-    :param timeout: seconds that a single command of pip may take.
+    :param timeout: limit in seconds for each command of pip.
     """
 
     path: str
@@ -33,7 +33,7 @@ class Virtualenv(Resource):
         return f"virtualenv {self.path}"
 
     def check(self) -> Change | None:
-        # Root builds it, and runs what is in it: nobody else may be able to put anything there.
+        # Root builds it and runs its programs, so nobody else may write there.
         if os.path.isdir(os.path.dirname(self.path)):
             filesystem.require_trusted(os.path.dirname(self.path))
         key = virtualenv.fingerprint(self.python, self.requirements, self.packages, local_key=self.path)
@@ -41,7 +41,7 @@ class Virtualenv(Resource):
             return None
         aside = f"{self.path}.before"
         had_one = os.path.isdir(self.path)
-        # A build that was killed: what is in place is half, and the one that it was to replace still lies aside.
+        # After a killed build, the new virtualenv is incomplete, and the previous one is still aside.
         cut_off = os.path.isdir(aside) and not virtualenv.whole(self.path)
         moved = cut_off
 

@@ -5,7 +5,7 @@ A project adds one by writing a `Service` in a module of its own and giving it t
 
 from __future__ import annotations
 
-from ..resources.services.kept import KeptFile
+from ..resources.services.password import KeptFile
 from ..resources.services.port import Port, PortGuard
 from ..settings.services import ServiceOptions
 from .base import Access, Argv, Restore, Service

@@ -8,7 +8,7 @@ from ..contract.secret import Secret
 from ..errors import SettingsError
 from ..resources import Package, Resource, Restart
 from ..resources import Service as SystemService
-from ..resources.services.kept import KeptFile
+from ..resources.services.password import KeptFile
 from ..resources.services.port import Port, PortGuard
 from ..settings import values as kind
 from ..settings.services import ServiceOptions

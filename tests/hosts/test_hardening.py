@@ -224,9 +224,9 @@ def test_rules_that_nft_refuses_never_reach_the_kernel(hard: Project) -> None:
         (
             "nft 'table inet other { chain in { type filter hook input priority 0; policy drop;"
             " ct state established accept; tcp dport { 22, 80 } accept; }; }'",
-            "the table inet other filters what comes in here already",
+            "the table inet other already filters input here",
         ),
-        ("mkdir -p /etc/ufw; echo ENABLED=yes > /etc/ufw/ufw.conf", "ufw is at work here"),
+        ("mkdir -p /etc/ufw; echo ENABLED=yes > /etc/ufw/ufw.conf", "ufw is active here"),
     ],
     ids=["nftables", "ufw"],
 )

@@ -370,7 +370,7 @@ def test_a_key_that_is_taken_away_lets_nobody_in_and_no_admin_is_made_a_deployer
     vps.run("install -o carol -m 600 /dev/null /home/carol/.ssh/authorized_keys")
     project.write("fabric.yaml", json.dumps({**settings, "deployers": {**settings["deployers"], "user": "carol"}}))
     refused = project.fab("provision", status=1)
-    assert "there is a user carol on this host who is not made for the deployers of shop" in refused.stdout
+    assert "the user carol exists on this host, but was not created for the deployers of shop" in refused.stdout
     assert vps.run("stat -c %U:%s /home/carol/.ssh/authorized_keys").strip() == "carol:0"
     project.write("fabric.yaml", json.dumps({**settings, "deployers": {}}))
     project.fab("provision")

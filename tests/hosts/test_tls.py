@@ -182,7 +182,7 @@ def test_a_certificate_that_is_not_given_leaves_the_site_as_it_was(plain: Site) 
     before = plain.vps.run("cat /etc/nginx/sites-enabled/*")
     done = plain.provision(status=1, tls={**plain.authority.settings, "server": "https://acme.example/gone"})
     assert f"https://acme.example/gone issued no certificate for {SITE}, www.{SITE}" in done.stdout
-    assert "The names must lead to this host, and its port 80 be open to everybody." in done.stdout
+    assert "The names must resolve to this host, and its port 80 must be open to everybody." in done.stdout
     assert plain.vps.run("cat /etc/nginx/sites-enabled/*") == before
     assert plain.get(f"http://{SITE}/")[0] == 200
 

@@ -93,7 +93,7 @@ def test_files_that_are_no_certificate_and_key_are_told(tmp_path: Path) -> None:
 def test_a_self_signed_certificate_is_made_once_for_its_domains(tmp_path: Path) -> None:
     path = f"{tmp_path}/self.pem"
     change = SelfSigned(path, DOMAINS).check()
-    assert change and change.summary == "made"
+    assert change and change.summary == "created"
     change.apply()
     assert certificates.found(path) == CertificateInfo(frozenset(DOMAINS), expired=False)
     assert stat.S_IMODE((tmp_path / "self.pem.key").stat().st_mode) == 0o600
@@ -101,7 +101,7 @@ def test_a_self_signed_certificate_is_made_once_for_its_domains(tmp_path: Path) 
     assert SelfSigned(path, DOMAINS).check() is None
     before = Path(path).read_bytes(), Path(f"{path}.key").read_bytes()
     other = SelfSigned(path, ("example.net",)).check()
-    assert other and other.summary == "made anew" and other.undo
+    assert other and other.summary == "created again" and other.undo
     other.apply()
     assert certificates.found(path) == CertificateInfo(frozenset({"example.net"}), expired=False)
     other.undo()

@@ -21,8 +21,8 @@ from hostsmith.openssh.host import Host
 from hostsmith.recipes import provision
 from hostsmith.recipes.hardening import Rule, firewall_rules
 from hostsmith.resources import ResourceError, Secret
-from hostsmith.resources.services.kept import Password
 from hostsmith.resources.services.mariadb import MariadbDatabase
+from hostsmith.resources.services.password import Password
 from hostsmith.resources.services.port import PortGuard
 from hostsmith.resources.services.postgres import PostgresClients, PostgresListening, package_of, tuning
 from hostsmith.settings.hardening import Hardening

@@ -43,15 +43,15 @@ class Starting:
                 raise ResourceError(f"process {process['name']} ended while it was starting: {why}")
         return found
 
-    def wait(self, timeout: float = PATIENCE, passes_over: str = "") -> None:
+    def wait(self, timeout: float = PATIENCE, skip: str = "") -> None:
         """Wait until all are running: for supervisord, after their startsecs.
 
         :param timeout: limit in seconds, beyond startsecs.
-        :param passes_over: name of a process that is checked in another way.
+        :param skip: name of a process that is checked in another way.
         :raises ResourceError: a process has ended, or the time is up.
         """
         deadline = time.monotonic() + timeout + longest(self._config, "startsecs", 1.0)
-        while any(p["statename"] != "RUNNING" for p in self.require_alive() if p["name"] != passes_over):
+        while any(p["statename"] != "RUNNING" for p in self.require_alive() if p["name"] != skip):
             if time.monotonic() > deadline:
                 raise ResourceError("not all processes were running in time")
             time.sleep(_PAUSE)

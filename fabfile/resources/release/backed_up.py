@@ -1,4 +1,4 @@
-"""A backup that a host makes now, the way it makes those of its schedule."""
+"""Immediate backup by a host, like those of its schedule."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...hostkit.linux import filesystem, systemd
 
 @dataclass(frozen=True)
 class BackedUp(Resource):
-    """A fresh backup of what an app has on this host, in the folder of its schedule."""
+    """A fresh backup of an app's data on this host, in the folder of its schedule."""
 
     app: str
 
@@ -26,7 +26,7 @@ class BackedUp(Resource):
     def _make(self) -> None:
         unit = backup_files.unit(self.app)
         if systemd.properties(unit, "LoadState").get("LoadState") != "loaded":
-            raise ResourceError(f"{unit} is not on this host; `fab provision` makes it")
+            raise ResourceError(f"{unit} is missing on this host; `fab provision` creates it")
         systemd.systemctl("start", unit)
         folder = json.loads(filesystem.read(plan(self.app)) or b"{}").get("to")
         if folder and (made := backup_files.names(self.app, folder)):
@@ -34,5 +34,5 @@ class BackedUp(Resource):
 
 
 def plan(app: str) -> str:
-    """The file of root's that says what is backed up, and where to."""
+    """Return the path of the backup's plan, a file of root's."""
     return f"/etc/hostsmith/backup-{app}.json"
