@@ -11,11 +11,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from ...contract.interruption import uninterrupted
 from ...contract.base import ResourceError
-from . import handover
-from ..linux import filesystem, system
+from ...contract.interruption import uninterrupted
 from ..app.layout import Layout
+from ..linux import filesystem, system
+from . import handover
 
 NAME = "hostsmith-build"
 _HOME, _SHELL = "/nonexistent", "/usr/sbin/nologin"
@@ -60,7 +60,7 @@ class Builder:
 
     @classmethod
     def of_project(cls, app: str) -> Builder:
-        """Return the builder that runs an app's own code during a deploy: it reads what the app can, and writes nothing."""
+        """Return the builder that runs an app's own code: it reads what the app can, and writes nothing."""
         return cls(user_of(app), group=app, app=Layout(app))
 
     @property

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ...contract.base import ResourceError
-from . import locks, origins, requirements, virtualenv
-from ..linux import filesystem, source_file, system
-from .builder import Builder
 from ...contract.events import note
+from ..linux import filesystem, source_file, system
+from . import locks, origins, requirements, virtualenv
+from .builder import Builder
 from .installers import Installer, NotForUvError, Pip, Runner, Tools, Uv, fill, pip_configuration, uv_environment
 
 # For tools of the host: no app's cache, and no bytecode for what rarely runs.

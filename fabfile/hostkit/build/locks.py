@@ -158,4 +158,6 @@ def of_project(document: Document) -> RequirementLines:
             f"{document.name}: found dynamic dependencies, expected them in `dependencies` of [project]; or name the "
             f"file that has them in `requirements`, beside or instead of {document.name}"
         )
-    return RequirementLines("", "".join(f"{line}\n" for line in document.project.get("dependencies", [])), complete=False)
+    return RequirementLines(
+        "", "".join(f"{line}\n" for line in document.project.get("dependencies", [])), complete=False
+    )
