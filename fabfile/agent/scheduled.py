@@ -1,4 +1,4 @@
-"""A backup that the host makes of its own part of an app: what systemd starts, from the agent as it is installed."""
+"""Scheduled backup of a host's part of an app, started by systemd."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from . import queries
 
 
 def main(path: str) -> None:
-    """Make one, and remove the oldest when there are more than are to be kept.
+    """Make a backup, and remove the oldest archives beyond the limit.
 
-    :param path: of the plan that `fab provision` has written.
+    :param path: of the plan, which `fab provision` writes.
     """
     with open(path, encoding="utf-8") as file:
         plan = json.load(file)
@@ -32,13 +32,13 @@ def main(path: str) -> None:
 
 
 def make(plan: Mapping[str, Any], now: float) -> str:
-    """Write an archive; returns its path.
+    """Write an archive and return its path.
 
-    :raises ResourceError: a part could not be had; there is no archive then.
+    :raises ResourceError: a part failed; there is no archive then.
     """
     app, folder = plan["app"], plan["to"]
     filesystem.require_trusted(folder)
-    # systemd runs one at a time: what is unfinished was cut off.
+    # systemd runs one at a time, so incomplete archives are leftovers.
     for name in backup_files.unfinished(app, folder):
         filesystem.remove(f"{folder}/{name}")
     kept = queries.kept_variables(app)
@@ -58,6 +58,6 @@ def make(plan: Mapping[str, Any], now: float) -> str:
 
 
 def rotate(app: str, folder: str, keep: int) -> None:
-    """Remove the oldest archives, so that no more than `keep` are left."""
+    """Remove the oldest archives beyond `keep`."""
     for name in backup_files.names(app, folder)[:-keep]:
         filesystem.remove(f"{folder}/{name}")

@@ -97,7 +97,7 @@ class TestHandlers:
         outcome = host.converge(File(f"{place}/a", "x", notify=Append(str(log))), Command(["false"]))
         assert outcome.states == ["changed", "failed"]
         assert host.owed == [Append(str(log))]
-        assert outcome.notes[0].startswith("still owed, and done by the next run on this host: append ran")
+        assert outcome.notes[0].startswith("still owed, and run by the next run on this host: append ran")
         assert not log.exists()
         assert host.converge(Directory(str(place))).results[1:] == [("append ran", "ran")]
         assert (log.read_text(), host.owed) == ("ran\n", [])
@@ -169,7 +169,7 @@ class TestPlan:
         outcome = host.plan(Absent(f"{place}/thing"), Directory(f"{place}/thing"), File(f"{place}/b", "x"))
         assert outcome.ok
         assert outcome.states == ["changed", "changed", "changed"]
-        assert "cannot be told before the changes above are made" in outcome.summary
+        assert "unknown until the changes above are made" in outcome.summary
 
     def test_ends_at_what_no_change_before_it_can_explain(self, host: LocalHost, place: Path) -> None:
         (place / "thing").write_text("in the way")

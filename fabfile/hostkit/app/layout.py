@@ -9,6 +9,7 @@ import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
+from ...contract.base import ResourceError
 from ..linux import filesystem
 
 _ID = re.compile(r"\d{8}-\d{6}-.")
@@ -164,6 +165,17 @@ class Layout:
 
     def log(self, release_id: str, process: str) -> str:
         return f"{self.logs}/{process}-{release_id}.log"
+
+    def require_provisioned(self) -> Layout:
+        """Return this layout if the host is provisioned for the app.
+
+        :raises ResourceError: it is not.
+        """
+        if not os.path.isdir(self.root):
+            raise ResourceError(
+                f"{self.root} is missing: this host is not provisioned for {self.app}; run `fab provision`"
+            )
+        return self
 
     def live(self) -> str | None:
         """Return the id of the live release; None before the first deploy."""
