@@ -16,7 +16,7 @@ from typing import Any
 from ..contract import events, wire
 from ..contract.base import PutBack, ResourceError
 from ..contract.interruption import uninterrupted
-from ..hostkit.linux import filesystem
+from ..hostkit.linux import filesystem, folders
 
 PATH = "/etc/tmpfiles.d/hostsmith.conf"
 _TITLE = "# Written by hostsmith: what was there before the changes of a run that has not ended yet, or was cut off.\n"
@@ -80,7 +80,7 @@ class Journal:
         if not self._entries:
             filesystem.remove(self._path)
             return
-        filesystem.make_folder(folder)
+        folders.make(folder)
         text = json.dumps(self._entries)
         lines = [_MARK + text[start : start + _WIDTH] for start in range(0, len(text), _WIDTH)]
         lines += [line for entry in self._entries for line in entry["boot"]]

@@ -1,4 +1,4 @@
-"""Lock of the host, with its holder: one run at a time changes a host.
+"""Lock of the host: one run at a time changes it.
 
 It is an flock(2) of the process on the host, so the kernel frees it on any exit, including kill -9 and power cuts.
 """

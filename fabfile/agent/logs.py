@@ -1,4 +1,4 @@
-"""Logs on the host: last lines with timestamps, and new lines as they are written."""
+"""Logs on the host: last lines with timestamps, and new lines."""
 
 from __future__ import annotations
 

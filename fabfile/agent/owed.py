@@ -12,7 +12,7 @@ from typing import Any
 
 from ..contract import wire
 from ..contract.base import Handler, ResourceError
-from ..hostkit.linux import filesystem
+from ..hostkit.linux import filesystem, folders
 
 FOLDER = "/var/lib/hostsmith"
 
@@ -58,6 +58,6 @@ class Owed:
             self._save()
 
     def _save(self) -> None:
-        filesystem.make_folder(os.path.dirname(self.path))
+        folders.make(os.path.dirname(self.path))
         text = json.dumps([wire.dump(handler) for handler in self.handlers] + self._unknown)
         filesystem.write_atomic(self.path, text.encode(), mode=0o600)

@@ -12,7 +12,7 @@ from typing import Any
 from ..contract.base import ResourceError
 from ..hostkit.app import backup_files
 from ..hostkit.app.archive import Writer, file_name, header
-from ..hostkit.linux import filesystem, pipes
+from ..hostkit.linux import filesystem, folders, pipes
 from . import queries
 
 
@@ -37,7 +37,7 @@ def make(plan: Mapping[str, Any], now: float) -> str:
     :raises ResourceError: a part failed; there is no archive then.
     """
     app, folder = plan["app"], plan["to"]
-    filesystem.require_trusted(folder)
+    folders.require_trusted(folder)
     # systemd runs one at a time, so incomplete archives are leftovers.
     for name in backup_files.unfinished(app, folder):
         filesystem.remove(f"{folder}/{name}")

@@ -1,4 +1,4 @@
-"""The controller as the agent sees it: its frames, and whether it is still connected."""
+"""Connection to the controller, as the agent sees it: frames and heartbeat."""
 
 from __future__ import annotations
 

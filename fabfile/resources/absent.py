@@ -7,7 +7,7 @@ import stat
 from dataclasses import dataclass
 
 from ..contract.base import Change, Resource, ResourceError
-from ..hostkit.linux import filesystem
+from ..hostkit.linux import filesystem, folders
 from .found import FoundFile, FoundLink, Removed
 
 # A recipe with a wrong variable in a path must not be able to empty a host.
@@ -64,7 +64,7 @@ class Absent(Resource):
         if there is None:
             return None
         if stat.S_ISDIR(there.status.st_mode):
-            return Change("removed folder", lambda: filesystem.remove_tree(path))
+            return Change("removed folder", lambda: folders.remove(path))
         if there.target is not None:
             return Change("removed link", lambda: filesystem.remove(path), Removed(FoundLink(path, there.target)))
         found = FoundFile.take(path) if stat.S_ISREG(there.status.st_mode) else None

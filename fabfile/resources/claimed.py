@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..contract.base import Change, Resource, ResourceError
 from ..hostkit.app import passwords
-from ..hostkit.linux import filesystem, system
+from ..hostkit.linux import filesystem, folders, system
 from .own_user import OwnUser
 
 
@@ -34,8 +34,8 @@ class Claimed(Resource):
         return f"names of {self.app}"
 
     def check(self) -> Change | None:
-        for folder in filter(filesystem.is_folder, self.within):
-            filesystem.require_trusted(folder)
+        for folder in filter(folders.exists, self.within):
+            folders.require_trusted(folder)
         for user in self.users:
             user.check()
         known = self._known()
@@ -70,7 +70,7 @@ class Claimed(Resource):
 
     def _write(self, paths: list[str]) -> None:
         for folder in (passwords.FOLDER, os.path.dirname(self._list)):
-            filesystem.make_folder(folder, 0o700)
+            folders.make(folder, 0o700)
         filesystem.write_atomic(self._list, (json.dumps(paths, indent=1) + "\n").encode(), mode=0o600)
 
 
@@ -78,6 +78,6 @@ def _is_free(path: str, archives: str) -> bool:
     """Whether a path is missing, or a folder of root's that is empty except for archives."""
     if not os.path.lexists(path):
         return True
-    if not (os.path.isdir(path) and filesystem.is_trusted(path)):
+    if not (os.path.isdir(path) and folders.is_trusted(path)):
         return False
-    return all(name == "lost+found" or name.startswith(archives) for name in filesystem.names(path))
+    return all(name == "lost+found" or name.startswith(archives) for name in folders.names(path))

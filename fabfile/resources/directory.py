@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..contract.base import Change, Resource, ResourceError
-from ..hostkit.linux import acl, filesystem, paths, system
+from ..hostkit.linux import acl, filesystem, folders, paths, system
 from .ownership import differences, set_owner
 
 
@@ -110,7 +110,7 @@ def _missing(path: str) -> list[str]:
     """List the folders to create for a path, outermost first."""
     missing = []
     path = path.rstrip("/")
-    while path and not filesystem.is_folder(path):
+    while path and not folders.exists(path):
         missing.append(path)
         path = os.path.dirname(path)
     return missing[::-1]

@@ -1,4 +1,4 @@
-"""Snapshots of files and links, restored by this run, the next one, or a boot."""
+"""Snapshots of files and links, restored by a run or by a boot."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import stat
 from dataclasses import dataclass, field
 
 from ..contract.base import PutBack, ResourceError
-from ..hostkit.linux import filesystem
+from ..hostkit.linux import filesystem, folders
 
 # systemd-tmpfiles gives up a whole file for a line of more than 1 MB.
 _LONGEST_LINE = 500_000
@@ -121,7 +121,7 @@ def _at_boot(path: str, line: str) -> list[str]:
     Nor for a folder that another user can change, since a boot would follow a link there.
     """
     plain = line.isascii() and line.isprintable() and not set('"\\%') & set(path)
-    return [line] if plain and len(line) < _LONGEST_LINE and filesystem.is_trusted(os.path.dirname(path)) else []
+    return [line] if plain and len(line) < _LONGEST_LINE and folders.is_trusted(os.path.dirname(path)) else []
 
 
 def _pattern(path: str) -> str:

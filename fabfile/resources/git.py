@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..contract.base import Change, Resource, ResourceError
 from ..contract.secret import Secret
-from ..hostkit.linux import filesystem, system
+from ..hostkit.linux import filesystem, folders, system
 from ..hostkit.programs import git
 
 
@@ -35,7 +35,7 @@ class GitCheckout(Resource):
     def check(self) -> Change | None:
         if self.user is None and os.path.isdir(os.path.dirname(self.path)):
             # git runs hooks that it finds there.
-            filesystem.require_trusted(os.path.dirname(self.path))
+            folders.require_trusted(os.path.dirname(self.path))
         if not os.path.exists(self.path):
             return Change(f"cloned at {self.revision}", self._clone, self._remove)
         if not os.path.isdir(f"{self.path}/.git"):
@@ -63,7 +63,7 @@ class GitCheckout(Resource):
 
     def _clone(self) -> None:
         """Clone aside and rename, so that an interrupted clone is not taken for a working tree."""
-        filesystem.remove_tree(self._aside)
+        folders.remove(self._aside)
         self._git("clone", "--quiet", "--no-checkout", "--", self._url, self._aside)
         self._checkout(self._aside, self._wanted())
         filesystem.move(self._aside, self.path)
@@ -87,7 +87,7 @@ class GitCheckout(Resource):
 
     def _remove(self) -> None:
         for folder in (self._aside, self.path):
-            filesystem.remove_tree(folder)
+            folders.remove(folder)
 
     def _in(self, folder: str, *arguments: str) -> str:
         return self._git("-C", folder, *arguments)

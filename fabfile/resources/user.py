@@ -8,7 +8,7 @@ import pwd
 from dataclasses import dataclass
 
 from ..contract.base import Change, Resource, ResourceError
-from ..hostkit.linux import filesystem, system
+from ..hostkit.linux import folders, system
 from .directory import Directory
 from .file import File
 
@@ -105,7 +105,7 @@ class User(Resource):
         if keys is None:
             return
         folder = f"{entry.pw_dir}/.ssh"
-        if not filesystem.is_folder(folder):
+        if not folders.exists(folder):
             group = grp.getgrgid(entry.pw_gid).gr_name
             self._make(Directory(folder, mode=0o700, owner=self.name, group=group))
         self._make(keys)

@@ -1,4 +1,4 @@
-"""Groups of resources that change as a whole or not at all, after a check."""
+"""Groups of resources that change together or not at all, after a check."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..contract.base import Change, Resource
 from ..hostkit.build import virtualenv
-from ..hostkit.linux import filesystem
+from ..hostkit.linux import filesystem, folders
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Virtualenv(Resource):
     def check(self) -> Change | None:
         # Root builds it and runs its programs, so nobody else may write there.
         if os.path.isdir(os.path.dirname(self.path)):
-            filesystem.require_trusted(os.path.dirname(self.path))
+            folders.require_trusted(os.path.dirname(self.path))
         key = virtualenv.fingerprint(self.python, self.requirements, self.packages, local_key=self.path)
         if virtualenv.complete(self.path, key):
             return None
@@ -48,18 +48,18 @@ class Virtualenv(Resource):
         def apply() -> None:
             nonlocal moved
             if had_one and not cut_off:
-                filesystem.remove_tree(aside)
+                folders.remove(aside)
                 moved = True
                 filesystem.move(self.path, aside)
             virtualenv.build(self.path, key, self._fill)
-            filesystem.remove_tree(aside)
+            folders.remove(aside)
 
         def undo() -> None:
             if moved and os.path.isdir(aside):
-                filesystem.remove_tree(self.path)
+                folders.remove(self.path)
                 filesystem.move(aside, self.path)
             elif not had_one:
-                filesystem.remove_tree(self.path)
+                folders.remove(self.path)
 
         return Change("rebuilt" if had_one else "built", apply, undo)
 

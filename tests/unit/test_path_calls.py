@@ -1,4 +1,4 @@
-"""The agent touches paths by `filesystem` alone, which nobody with fewer rights can lead astray: seen in its source."""
+"""The agent touches paths by `filesystem` and `folders` alone, which other users cannot redirect: seen in its source."""
 
 from __future__ import annotations
 
@@ -71,7 +71,8 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "hostkit/app/cron.py": ("open os.makedirs os.open os.replace", _APPS),
     "agent/doctor.py": ("glob.glob", _ROOTS),
     "hostkit/app/draining.py": ("open", _KERNEL),
-    "hostkit/linux/filesystem.py": ("open os.listdir shutil.copytree", _HANDLES),
+    "hostkit/linux/filesystem.py": ("open", _HANDLES),
+    "hostkit/linux/folders.py": ("os.listdir shutil.copytree", _HANDLES),
     "agent/gate.py": ("open", _KERNEL),
     "hostkit/programs/git.py": ("os.listdir tempfile.TemporaryDirectory", _ROOTS),
     "hostkit/build/handover.py": ("os.chmod os.chown os.listdir os.open", _HANDLES),

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from ...contract.base import ResourceError
-from ..linux import filesystem
+from ..linux import folders
 from .archive import Archive
 
 _NAME = r"-[0-9]{8}-[0-9]{6}\.tar"
@@ -21,19 +21,19 @@ def unit(app: str) -> str:
 
 def names(app: str, folder: str) -> list[str]:
     """List the names of an app's archives in a folder, oldest first."""
-    return [name for name in filesystem.names(folder) if re.fullmatch(re.escape(app) + _NAME, name)]
+    return [name for name in folders.names(folder) if re.fullmatch(re.escape(app) + _NAME, name)]
 
 
 def unfinished(app: str, folder: str) -> list[str]:
     """List incomplete archives: being written, or left by an interrupted backup."""
-    return [name for name in filesystem.names(folder) if re.fullmatch(rf"\.{re.escape(app)}{_NAME}\..*\.part", name)]
+    return [name for name in folders.names(folder) if re.fullmatch(rf"\.{re.escape(app)}{_NAME}\..*\.part", name)]
 
 
 def listed(app: str, folder: str) -> list[dict[str, Any]]:
     """Describe the archives of an app in a folder, oldest first; an unreadable one has only name and size."""
     found = []
     if names(app, folder):
-        filesystem.require_trusted(folder)
+        folders.require_trusted(folder)
     for name in names(app, folder):
         manifest: dict[str, Any] = {}
         with contextlib.suppress(ResourceError):

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from ...contract.base import ResourceError
-from ..linux import filesystem
+from ..linux import filesystem, folders
 
 _ID = re.compile(r"\d{8}-\d{6}-.")
 SINGLETONS_CONF = "singletons.conf"
@@ -189,7 +189,7 @@ class Layout:
 
         Other entries of their folder, such as a file system's lost+found, are neither listed nor pruned.
         """
-        names = filesystem.names(self.releases)
+        names = folders.names(self.releases)
         return [self.record(name) for name in names if _ID.match(name) and os.path.isdir(self.release(name))]
 
     def record(self, release_id: str) -> Record:

@@ -6,7 +6,7 @@ import contextlib
 import json
 from typing import Any
 
-from ..linux import filesystem
+from ..linux import filesystem, folders
 from .layout import Layout
 
 PAGE, ALLOW, NOTICE = "page.html", "allow", "notice.json"
@@ -26,4 +26,4 @@ def notice(layout: Layout) -> dict[str, Any] | None:
 
 def allowed(folder: str) -> list[str]:
     """List the addresses that still reach the app."""
-    return filesystem.names(f"{folder}/{ALLOW}")
+    return folders.names(f"{folder}/{ALLOW}")

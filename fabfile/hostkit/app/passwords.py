@@ -10,7 +10,7 @@ import os
 from ...contract import redact
 from ...contract.base import ResourceError
 from ...contract.secret import Secret
-from ..linux import filesystem
+from ..linux import filesystem, folders
 
 FOLDER = "/var/lib/hostsmith"
 _LENGTH = 40
@@ -87,6 +87,6 @@ def remember_all(app: str | None = None, folder: str = FOLDER) -> None:
 def _write(app: str, passwords: dict[str, Secret], folder: str) -> None:
     file = path(app, folder)
     for each in (folder, os.path.dirname(file)):
-        filesystem.make_folder(each, 0o700)
+        folders.make(each, 0o700)
     data = {name: {"password": password.reveal()} for name, password in passwords.items()}
     filesystem.write_atomic(file, (json.dumps(data, indent=1) + "\n").encode(), mode=0o600)

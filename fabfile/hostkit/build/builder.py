@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ...contract.base import ResourceError
 from ...contract.interruption import uninterrupted
 from ..app.layout import Layout
-from ..linux import filesystem, system
+from ..linux import filesystem, folders, system
 from . import handover
 
 NAME = "hostsmith-build"
@@ -158,7 +158,7 @@ class Builder:
         """Create a folder for the builder inside one of root's; one that belongs to somebody else is replaced."""
         found = filesystem.at(folder)
         if found is None or found.status.st_uid != self._uid:
-            filesystem.remove_tree(folder)
+            folders.remove(folder)
             os.mkdir(folder, 0o700)
             os.chown(folder, self._uid, self._gid)
         return folder

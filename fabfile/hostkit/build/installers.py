@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ...contract.base import ResourceError
-from ..linux import filesystem
+from ..linux import filesystem, folders
 from .builder import NAME, Builder
 from .requirements import Reader, is_list, lines, parts
 
@@ -310,15 +310,15 @@ class Tools:
         if filesystem.read(f"{folder}/{MARKER}") == key.encode():
             return folder
         # An incomplete folder is not in use. It is built in its final place, because its scripts contain the path.
-        filesystem.remove_tree(folder)
-        filesystem.make_folder(folder)
+        folders.remove(folder)
+        folders.make(folder)
         try:
             with self._builder.owning(folder):
                 install(folder)
         except BaseException:
-            filesystem.remove_tree(folder)
+            folders.remove(folder)
             raise
-        filesystem.sync_tree(folder)
+        folders.sync_tree(folder)
         filesystem.write_atomic(f"{folder}/{MARKER}", key.encode(), mode=0o644)
         return folder
 

@@ -265,7 +265,7 @@ class CodeTree:
                 )
 
     def _workspace_of(self, folder: str) -> Document | None:
-        """The root of the uv workspace that a folder belongs to: uv follows its sources there, too."""
+        """Read the root of a folder's uv workspace: uv follows its sources in the folder, too."""
         for parent in self._above(folder):
             found = self.parsed(parent, PYPROJECT)
             if found and found.has_part(os.path.relpath(folder, parent)):
@@ -273,7 +273,7 @@ class CodeTree:
         return None
 
     def _above(self, folder: str) -> Iterator[str]:
-        """The folders of the code above one of them."""
+        """Yield the parents of a folder inside the code."""
         while self._is_inside(folder := os.path.dirname(folder)):
             yield folder
 

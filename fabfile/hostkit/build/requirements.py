@@ -55,14 +55,14 @@ _EXTRAS = re.compile(r"\s*\[[^\]]*\]\s*\Z")
 
 
 def chosen(code: str) -> tuple[str, ...]:
-    """The files that a virtualenv for some code can be made from, the one that counts first.
+    """List the files from which a virtualenv for some code can be built, the effective one first.
 
     :raises ResourceError: there is none.
     """
     found = tuple(name for name in ORDER if _is_there(code, name))
     if not found:
         raise ResourceError(
-            f"found none of {', '.join(ORDER)} in the source, expected one that says what the app requires (of "
+            f"there is none of {', '.join(ORDER)} in the source, expected one with the app's requirements (of "
             "pyproject.toml, its table [project]); add one, name another file in `requirements`, or set it to [] "
             "when the app needs none"
         )

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ...contract.base import ResourceError
-from ..linux import filesystem, system
+from ..linux import filesystem, folders, system
 from . import handover
 from . import requirements as required
 from .installers import MARKER, Pip, Runner, fill
@@ -85,10 +85,10 @@ def build(path: str, key: str, fill: Callable[[], None]) -> None:
     :param fill: creates it in the empty folder.
     :raises ResourceError: a program failed; the message has its last lines.
     """
-    filesystem.remove_tree(path)
-    filesystem.make_folder(path)
+    folders.remove(path)
+    folders.make(path)
     fill()
-    filesystem.sync_tree(path)
+    folders.sync_tree(path)
     filesystem.write_atomic(f"{path}/{MARKER}", key.encode(), mode=0o644)
 
 
@@ -110,7 +110,7 @@ def copy_empty(kept: str, path: str) -> None:
 
     :param path: an empty folder.
     """
-    filesystem.copy_tree(kept, path, without=MARKER)
+    folders.copy(kept, path, without=MARKER)
     # The scripts of a virtualenv contain its path, and so does pyvenv.cfg.
     for file in [f"{path}/pyvenv.cfg", *(entry.path for entry in os.scandir(f"{path}/bin") if not entry.is_symlink())]:
         with open(file, "r+b") as script:

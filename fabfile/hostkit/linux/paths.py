@@ -44,6 +44,17 @@ class Folder:
         """Whether only root can change it and the path to it."""
         return not self.changeable
 
+    def require_trusted(self) -> None:
+        """Refuse a folder that others than root can change.
+
+        :raises ResourceError: they can.
+        """
+        if not self.trusted:
+            raise ResourceError(
+                f"{self.path}: others than root can change {self.changeable}, expected folders that only root can "
+                f"change; run `chown root {self.changeable}; chmod go-w {self.changeable}`"
+            )
+
     def status(self, name: str) -> os.stat_result | None:
         """Read the status of an entry, without following a link; None when there is no entry."""
         try:

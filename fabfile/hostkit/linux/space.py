@@ -23,7 +23,7 @@ def reason(error: OSError, path: str) -> str:
 
 
 @contextlib.contextmanager
-def told(folder: str) -> Iterator[None]:
+def explained(folder: str) -> Iterator[None]:
     """For a `with` block in which programs write below a folder, add the free space to errors.
 
     :raises ResourceError: instead of the block's own error or OSError.

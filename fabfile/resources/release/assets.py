@@ -38,7 +38,7 @@ class Assets(Resource):
 
         def apply() -> None:
             self._require_folders(layout.release(self.release))
-            with space.told(layout.root):
+            with space.explained(layout.root):
                 for release in new:
                     assets.keep(layout, release, self.folders)
 

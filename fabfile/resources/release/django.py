@@ -10,7 +10,7 @@ from ...contract.base import Change, Resource, ResourceError
 from ...contract.events import note
 from ...hostkit.app.layout import Layout
 from ...hostkit.build.builder import Builder
-from ...hostkit.linux import filesystem, space, system
+from ...hostkit.linux import folders, space, system
 
 _WARNING = re.compile(r"^(\S+): \((\w+\.\w+)\) (.*)$", re.MULTILINE)
 _DOCS = "docs/django.md has the lines for settings.py"
@@ -39,15 +39,15 @@ class Collected(Resource):
             return None
 
         def apply() -> None:
-            with space.told(layout.root):
+            with space.explained(layout.root):
                 self._collect(layout, folder)
 
-        return Change("collected", apply, lambda: filesystem.remove_tree(folder))
+        return Change("collected", apply, lambda: folders.remove(folder))
 
     def _collect(self, layout: Layout, folder: str) -> None:
         # The project's own code runs with the project's own environment.
         builder = Builder.of_project(self.app)
-        filesystem.make_folder(folder)
+        folders.make(folder)
         with builder.owning(folder):
             try:
                 builder.run(_manage(layout, self.release, "collectstatic", "--noinput"), timeout=self.timeout)
@@ -57,7 +57,7 @@ class Collected(Resource):
                     return
                 hint = "it runs as a user who can read what the app can, and write only to STATIC_ROOT"
                 raise ResourceError(f"{error}\n{hint}; {_DOCS}") from error
-        if not filesystem.names(folder):
+        if not folders.names(folder):
             note(f"collectstatic put nothing into {folder}: does settings.py read STATIC_ROOT? {_DOCS}")
 
 

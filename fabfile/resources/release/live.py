@@ -13,7 +13,7 @@ from ...contract.interruption import uninterrupted
 from ...hostkit.app.draining import drain
 from ...hostkit.app.health import HealthCheck
 from ...hostkit.app.layout import SINGLETONS_CONF, Layout
-from ...hostkit.linux import filesystem
+from ...hostkit.linux import filesystem, folders
 from ...hostkit.supervisor import supervisord
 from ...hostkit.supervisor.starting import DEAD, PATIENCE, Starting
 
@@ -68,7 +68,7 @@ class Live(Resource):
         if not os.path.exists(f"{layout.release(self.release)}/venv/bin/python"):
             raise ResourceError(f"release {self.release} is incomplete: its virtualenv is missing; deploy it again")
         # A power cut after the switch must not lose code or files of the release.
-        filesystem.sync_tree(layout.release(self.release))
+        folders.sync_tree(layout.release(self.release))
         logs = LogMarks(layout, self.release)
         try:
             with logs.shown():
@@ -193,7 +193,7 @@ class LogMarks:
         self._sizes = {path: os.path.getsize(path) for path in self._paths()}
 
     def _paths(self) -> list[str]:
-        names = filesystem.names(self._folder)
+        names = folders.names(self._folder)
         return [f"{self._folder}/{name}" for name in names if name.endswith(self._suffix)]
 
     @contextlib.contextmanager

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ...contract.base import Change, PutBack, Resource, ResourceError
 from ...hostkit.app.layout import Layout
 from ...hostkit.app.maintenance import ALLOW, NOTICE, PAGE, allowed
-from ...hostkit.linux import filesystem
+from ...hostkit.linux import filesystem, folders
 from ..found import FoundLink, FoundNothing
 
 # The host itself, where a deploy checks the health of the new release.
@@ -76,7 +76,7 @@ class Maintenance(Resource):
 
     def _begin(self, layout: Layout) -> None:
         folder = f"{_folders(layout)}/{time.time_ns()}{self._suffix}"
-        filesystem.make_folder(f"{folder}/{ALLOW}")
+        folders.make(f"{folder}/{ALLOW}")
         for address in {*_LOCAL, *self.allow}:
             filesystem.write_atomic(f"{folder}/{ALLOW}/{address}", b"", mode=0o644)
         notice = {"since": self.since, "who": self.who, "message": self.message}
@@ -114,6 +114,6 @@ def _folders(layout: Layout) -> str:
 def _tidy(layout: Layout) -> None:
     """Remove unused folders during maintenance. After its end the last one stays, since a request may still need it."""
     if os.path.islink(layout.maintenance):
-        folders = _folders(layout)
-        for name in set(filesystem.names(folders)) - {os.path.basename(os.readlink(layout.maintenance))}:
-            filesystem.remove_tree(f"{folders}/{name}")
+        kept = _folders(layout)
+        for name in set(folders.names(kept)) - {os.path.basename(os.readlink(layout.maintenance))}:
+            folders.remove(f"{kept}/{name}")

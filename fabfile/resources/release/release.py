@@ -18,7 +18,7 @@ from ...hostkit.build.builder import Builder
 from ...hostkit.build.filling import Filling
 from ...hostkit.build.installers import Tools
 from ...hostkit.build.requirements import LOCKS, chosen
-from ...hostkit.linux import filesystem, source_file, space, system
+from ...hostkit.linux import filesystem, folders, source_file, space, system
 from ...hostkit.programs.git import FETCH_TIMEOUT, Repository
 from ...hostkit.supervisor import supervisord
 
@@ -47,10 +47,10 @@ class ReleaseRecord(Resource):
 
         def create() -> None:
             _clear(layout)
-            filesystem.make_folder(folder)
+            folders.make(folder)
             layout.write_record(self.record)
 
-        return Change("created", create, lambda: filesystem.remove_tree(folder))
+        return Change("created", create, lambda: folders.remove(folder))
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,11 @@ class ReleaseCode(Resource):
         packs = repository.packs()
 
         def apply() -> None:
-            with space.told(layout.root):
+            with space.explained(layout.root):
                 self._check_out(repository, folder)
 
         def undo() -> None:
-            filesystem.remove_tree(folder)
+            folders.remove(folder)
             repository.release(self.release)
             if self.url is None:
                 # Only this release needs its pack.
@@ -102,7 +102,7 @@ class ReleaseCode(Resource):
         if self.url is not None and not repository.has(f"{self.name}^{{commit}}"):
             repository.fetch(self.url, self.timeout)
         repository.keep(self.name, self.release)
-        filesystem.make_folder(folder)
+        folders.make(folder)
         repository.export(self.name, folder)
 
 
@@ -138,9 +138,9 @@ class ReleaseCopy(Resource):
             # The release's id occurs in them only in paths of the release.
             text = content.replace(self.source.encode(), self.release.encode())
             filesystem.write_atomic(f"{new}/{name}", text, mode=stat.S_IMODE(os.stat(f"{old}/{name}").st_mode))
-        filesystem.copy_tree(f"{old}/code", f"{new}/code")
+        folders.copy(f"{old}/code", f"{new}/code")
         if os.path.isdir(layout.static(self.source)):
-            filesystem.copy_tree(layout.static(self.source), layout.static(self.release))
+            folders.copy(layout.static(self.source), layout.static(self.release))
 
 
 @dataclass(frozen=True)
@@ -170,12 +170,12 @@ class ReleaseVenv(Resource):
             return None
 
         def apply() -> None:
-            with space.told(layout.root):
+            with space.explained(layout.root):
                 self._build(layout, link)
 
         def undo() -> None:
             # Code that never ran is useless; a complete virtualenv is not, for the next try.
-            filesystem.remove_tree(f"{layout.release(self.release)}/code")
+            folders.remove(f"{layout.release(self.release)}/code")
             _prune_venvs(layout, virtualenv.whole)
 
         return Change("ready", apply, undo)
@@ -192,7 +192,7 @@ class ReleaseVenv(Resource):
         path = f"{layout.venvs}/{key}"
         if not virtualenv.complete(path, key):
             note(f"building a virtualenv: {self._made_of(there)}")
-            filesystem.make_folder(layout.venvs)
+            folders.make(layout.venvs)
             _prune_venvs(layout)
             try:
                 filling = Filling(path, python, code, files, self.tools, builder, tools, self.timeout)
@@ -250,9 +250,9 @@ def _remove(layout: Layout, going: list[Record]) -> None:
     repository = Repository(layout.repository)
     for record in going:
         supervisord.stop_groups(layout.groups(record.id))
-        filesystem.remove_tree(layout.release(record.id))
+        folders.remove(layout.release(record.id))
         repository.release(record.id)
-        for name in filesystem.names(layout.logs):
+        for name in folders.names(layout.logs):
             if f"-{record.id}.log" in name:
                 filesystem.remove(f"{layout.logs}/{name}")
     assets.prune(layout)
@@ -265,10 +265,10 @@ def _prune_venvs(layout: Layout, stays: Callable[[str], bool] = lambda path: Fal
     """
     links = [f"{layout.release(record.id)}/venv" for record in layout.records()]
     used = {os.path.basename(os.readlink(link)) for link in links if os.path.islink(link)}
-    there = set(filesystem.names(layout.venvs))
+    there = set(folders.names(layout.venvs))
     for name in there - used:
         if not stays(f"{layout.venvs}/{name}"):
-            filesystem.remove_tree(f"{layout.venvs}/{name}")
+            folders.remove(f"{layout.venvs}/{name}")
 
 
 def outdated(records: list[Record], live: str | None, keep: int) -> list[Record]:

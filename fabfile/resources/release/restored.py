@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ...contract.base import Change, PutBack, Resource, ResourceError
 from ...hostkit.app.layout import Layout
-from ...hostkit.linux import acl, filesystem, paths, space
+from ...hostkit.linux import acl, filesystem, folders, paths, space
 from ...hostkit.supervisor import supervisord
 
 # From linux/fcntl.h and linux/fs.h.
@@ -127,4 +127,4 @@ def exchange(one: str, other: str) -> None:
         if number in (errno.EBUSY, errno.EXDEV):
             raise ResourceError(f"{one} is where a disk is mounted, which cannot be renamed; mount it elsewhere")
         raise ResourceError(f"{one} and {other} cannot be exchanged: {os.strerror(number)}")
-    filesystem.sync_folder(os.path.dirname(one))
+    folders.sync(os.path.dirname(one))

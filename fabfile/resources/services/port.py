@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...contract.base import Change, Resource, ResourceError
-from ...hostkit.linux import filesystem, system
+from ...hostkit.linux import folders, system
 from ...hostkit.linux.systemd import systemctl
 from ..file import File
 
@@ -119,7 +119,7 @@ class PortGuard(Resource):
 
         def apply() -> None:
             if change:
-                filesystem.make_folder(GUARDS)
+                folders.make(GUARDS)
                 change.apply()
             self._load()
 
