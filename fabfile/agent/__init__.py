@@ -1,4 +1,5 @@
-"""The program that runs on a host for the length of one SSH exec and converges resources there.
+"""Agent: the program on a host that converges resources during one SSH exec.
 
-Standard library only: this package and `resources` are all that travels. It is kept in /run until the host boots.
+Standard library only: it travels to the host with `resources`, `hostkit` and `contract`, and is kept in /run until the
+next boot.
 """

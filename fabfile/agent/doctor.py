@@ -1,4 +1,4 @@
-"""What is well and what is not on a host, besides the app: `fab doctor` asks it. All of it only reads."""
+"""Diagnosis of a host besides its app, for `fab doctor`; read-only."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from ..hostkit.linux.login import login
 from ..hostkit.programs import apt
 from ..resources.hardening.firewall import is_loaded
 
-# A release of Debian or Ubuntu that is older, or of something else, is not what the tests run on.
+# The releases that the tests run on.
 _SUPPORTED = {"debian": ("12", "13"), "ubuntu": ("22.04", "24.04", "26.04")}
 _DAY = 86400
 Finding = dict[str, str]
 
 
 def finding(check: str, state: str, found: str, mend: str = "") -> Finding:
-    """What was found, in one line.
+    """Return a finding in one line.
 
-    :param state: "ok"; "advice", when nothing is broken yet; "wrong"; "none", where there is nothing to look at.
-    :param mend: what to do about it.
+    :param state: "ok"; "advice", when nothing is broken yet; "wrong"; "none", where there is nothing to check.
+    :param mend: how to fix it.
     """
     return {"check": check, "state": state, "found": found, "mend": mend}
 
 
 def examine(services: Sequence[str], open_ports: Sequence[str], firewall: bool) -> list[Finding]:
-    """All findings of this host.
+    """Return all findings of this host.
 
     :param services: the systemd services that its roles need.
-    :param open_ports: what its firewall lets in besides SSH, such as "80/tcp".
-    :param firewall: whether it is to have a firewall of ours.
+    :param open_ports: ports that its firewall opens besides SSH, such as "80/tcp".
+    :param firewall: whether hostsmith sets up its firewall.
     """
     checks: dict[str, Callable[[], list[Finding]]] = {
         "login": _login,
@@ -59,7 +59,7 @@ def examine(services: Sequence[str], open_ports: Sequence[str], firewall: bool) 
         try:
             found += check()
         except (ResourceError, OSError, ValueError) as error:
-            found.append(finding(name, "wrong", f"cannot be told: {error}", "see what the message says"))
+            found.append(finding(name, "wrong", f"the check failed: {error}", "see the message"))
     return found
 
 
@@ -78,7 +78,7 @@ def _system() -> list[Finding]:
     if version in _SUPPORTED.get(kind, ()):
         return [finding("system", "ok", name)]
     known = "Debian 12 and 13, Ubuntu from 22.04 on"
-    return [finding("system", "advice", name, f"not known to work; expected one of {known}")]
+    return [finding("system", "advice", name, f"not tested; expected one of {known}")]
 
 
 def _python() -> list[Finding]:
@@ -111,7 +111,7 @@ def _memory() -> list[Finding]:
     text = (filesystem.read("/proc/meminfo") or b"").decode()
     size, free = (int(re.findall(rf"^{name}:\s+(\d+)", text, re.MULTILINE)[0]) for name in ("MemTotal", "MemAvailable"))
     state = "wrong" if free * 100 < size * 3 else "advice" if free * 100 < size * 10 else "ok"
-    mend = "" if state == "ok" else "fewer `workers`, or a larger host; `ps aux --sort -rss` shows who has it"
+    mend = "" if state == "ok" else "set fewer `workers`, or use a larger host; `ps aux --sort -rss` shows what uses it"
     return [finding("memory", state, f"{_gib(free)} of {_gib(size)} free", mend)]
 
 
@@ -121,11 +121,11 @@ def _gib(kib: int) -> str:
 
 def _time_service() -> list[Finding]:
     if kind := container():
-        return [finding("time sync", "none", f"{kind} has the clock of the machine around it")]
+        return [finding("time sync", "none", f"{kind} uses the clock of its machine")]
     for unit in ("systemd-timesyncd", "chrony", "ntpsec", "ntp", "openntpd"):
         if _state(unit) == "active":
             return [finding("time sync", "ok", unit)]
-    return [finding("time sync", "advice", "nothing keeps the clock right", "`fab provision` sees to it")]
+    return [finding("time sync", "advice", "no time service is running", "`fab provision` sets one up")]
 
 
 def _apt() -> list[Finding]:
@@ -137,13 +137,10 @@ def _apt() -> list[Finding]:
         return [finding("apt", "wrong", system.tail(done.stderr, 1), "`apt-get install -f`")]
     days = apt.lists_age() / _DAY
     if days > 7:
-        mend = "`apt-get update` says why; `systemctl list-timers apt-daily` when it is next due"
-        return [
-            finding(
-                "apt", "advice", f"its lists are {days:.0f} days old" if days < math.inf else "it has no lists", mend
-            )
-        ]
-    return [finding("apt", "ok", "well")]
+        mend = "`apt-get update` shows why; `systemctl list-timers apt-daily` when it is next due"
+        age = f"its lists are {days:.0f} days old" if days < math.inf else "its lists are missing"
+        return [finding("apt", "advice", age, mend)]
+    return [finding("apt", "ok", "healthy")]
 
 
 def _reboot() -> list[Finding]:
@@ -151,14 +148,14 @@ def _reboot() -> list[Finding]:
         return [finding("reboot", "ok", "none needed")]
     packages = (filesystem.read("/run/reboot-required.pkgs") or b"").decode("utf-8", "replace").split()
     names = ", ".join(dict.fromkeys(packages)) or "an upgrade"
-    mend = "reboot when it suits; the live release comes back by itself"
+    mend = "reboot when it suits; the live release starts by itself"
     return [finding("reboot", "advice", f"needed by {names}", mend)]
 
 
 def _services(names: Sequence[str]) -> list[Finding]:
     down = [f"{name} is {state}" for name in names if (state := _state(name)) != "active"]
     if down:
-        mend = "`fab provision` starts them; `journalctl -u NAME` says why"
+        mend = "`fab provision` starts them; `journalctl -u NAME` shows why they stopped"
         return [finding("services", "wrong", ", ".join(down), mend)]
     return [finding("services", "ok" if names else "none", ", ".join(names) or "its roles need none")]
 
@@ -172,7 +169,7 @@ def _failed_units() -> list[Finding]:
     lines = system.run(argv).stdout.decode("utf-8", "replace").splitlines()
     failed = [line.split()[0] for line in lines if line.strip()]
     if failed:
-        mend = "`systemctl status NAME` says why; when it is mended, `systemctl reset-failed NAME`"
+        mend = "`systemctl status NAME` shows why; once it is fixed, `systemctl reset-failed NAME`"
         return [finding("units", "wrong", f"failed: {', '.join(failed)}", mend)]
     return [finding("units", "ok", "none failed")]
 
@@ -181,22 +178,22 @@ def _certificates() -> list[Finding]:
     found = []
     for path in sorted(glob.glob("/etc/letsencrypt/live/*/cert.pem")):
         name = path.split("/")[-2]
-        told = system.run(["openssl", "x509", "-noout", "-enddate", "-in", path]).stdout.decode()
-        days = int((ssl.cert_time_to_seconds(told.strip().partition("=")[2]) - time.time()) // _DAY)
-        # certbot renews 30 days before the end.
+        shown = system.run(["openssl", "x509", "-noout", "-enddate", "-in", path]).stdout.decode()
+        days = int((ssl.cert_time_to_seconds(shown.strip().partition("=")[2]) - time.time()) // _DAY)
+        # certbot renews 30 days before expiry.
         state = "wrong" if days < 14 else "advice" if days < 28 else "ok"
-        text = f"{name} {f'ends in {days} days' if days >= 0 else f'ended {-days} days ago'}"
-        mend = "" if state == "ok" else "`certbot renew --dry-run` says why it was not renewed"
+        text = f"{name} {f'expires in {days} days' if days >= 0 else f'expired {-days} days ago'}"
+        mend = "" if state == "ok" else "`certbot renew --dry-run` shows why it was not renewed"
         found.append(finding("certificates", state, text, mend))
     return found or [finding("certificates", "none", "none of certbot's")]
 
 
 def _ports(open_ports: Sequence[str], firewall: bool) -> list[Finding]:
-    """What listens for everybody and is neither SSH nor among what the firewall lets in."""
+    """List what listens for other hosts on ports besides SSH and those that the firewall opens."""
     names = ports.unknown(open_ports)
     if not names:
-        return [finding("ports", "ok", "nothing unknown listens")]
+        return [finding("ports", "ok", "no unknown ports are open")]
     if firewall and is_loaded():
-        mend = "the firewall keeps it shut: bind it to 127.0.0.1, or let it in with `firewall: {allow: [...]}`"
+        mend = "the firewall blocks it: bind it to 127.0.0.1, or open it with `firewall: {allow: [...]}`"
         return [finding("ports", "advice", f"unknown to the firewall: {names}", mend)]
-    return [finding("ports", "advice", f"open to the world: {names}", "bind it to 127.0.0.1, or have a firewall")]
+    return [finding("ports", "advice", f"open to the world: {names}", "bind it to 127.0.0.1, or set up a firewall")]

@@ -1,4 +1,4 @@
-"""Converge: check each resource, make its change, put back a change that failed, run the handlers that are owed."""
+"""Engine of a run: check resources, apply changes, undo failures, run owed handlers."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class FailedError(Exception):
 def converge(resources: Sequence[Resource], owed: Owed, journal: Journal, held: Held | None = None) -> bool:
     """Bring the host to the desired state, resource by resource, then run the handlers.
 
-    :param held: where the changes are kept to be taken back until they are confirmed; None: they are here to stay.
-    :returns: whether all of it was done.
+    :param held: holds the changes until they are confirmed, to be rolled back otherwise; None: they are final.
+    :returns: whether all of it succeeded.
     """
     try:
         for index, resource in enumerate(resources):
@@ -33,24 +33,24 @@ def converge(resources: Sequence[Resource], owed: Owed, journal: Journal, held: 
         done = _run_handlers(owed, len(resources))
     except FailedError:
         done = False
-    _say_owed(owed)
+    _note_owed(owed)
     return done
 
 
-def put_back(held: Held, owed: Owed, journal: Journal) -> bool:
-    """Take back what is held, then run the handlers that this owes.
+def roll_back(held: Held, owed: Owed, journal: Journal) -> bool:
+    """Roll back held changes, then run the handlers that this owes.
 
-    :returns: whether all of it could be put back.
+    :returns: whether all of it succeeded.
     """
-    failed, handlers = held.put_back(journal)
+    failed, handlers = held.roll_back(journal)
     owed.add(handlers)
     return _run_handlers(owed, 0) and not failed
 
 
 def plan(resources: Sequence[Resource], owed: Owed) -> bool:
-    """Say what `converge` would change, touching nothing.
+    """Report what `converge` would change, without changing anything.
 
-    :returns: whether all of it could be told.
+    :returns: whether all of it could be checked.
     """
     handlers = dict.fromkeys(owed.handlers)
     changed = False
@@ -62,7 +62,7 @@ def plan(resources: Sequence[Resource], owed: Owed) -> bool:
                 except (ResourceError, OSError) as error:
                     if not changed:
                         raise
-                    change = Change(f"cannot be told before the changes above are made: {error}", _nothing)
+                    change = Change(f"unknown until the changes above are made: {error}", _nothing)
                 if change:
                     changed = True
                     handlers |= dict.fromkeys(resource.handlers())
@@ -78,7 +78,7 @@ def _converge_one(resource: Resource, owed: Owed, journal: Journal, timed: _Time
     change = resource.check()
     if change is None:
         if isinstance(resource, Validated) and set(resource.handlers()) & set(owed.handlers):
-            # Left by a killed run, and not put back: nobody has said yet that it holds.
+            # A killed run left it without a rollback: it has not been checked yet.
             resource.verify()
         return
     undo = Undo()
@@ -93,7 +93,7 @@ def _converge_one(resource: Resource, owed: Owed, journal: Journal, timed: _Time
         if held is not None:
             held.forget_last()
         try:
-            _put_back(undo, error)
+            _undo(undo, error)
         finally:
             journal.remove(change.durable)
         if change.undo is not None:
@@ -106,7 +106,7 @@ def _converge_one(resource: Resource, owed: Owed, journal: Journal, timed: _Time
 
 
 def _run_handlers(owed: Owed, index: int) -> bool:
-    """Run what is owed, each of it: a handler that never succeeds must keep no other from running."""
+    """Run all owed handlers: one that always fails must not stop the others."""
     done = True
     for handler in tuple(owed.handlers):
         try:
@@ -119,7 +119,7 @@ def _run_handlers(owed: Owed, index: int) -> bool:
     return done
 
 
-def _put_back(undo: Undo, error: BaseException) -> None:
+def _undo(undo: Undo, error: BaseException) -> None:
     try:
         undo.run()
     except ResourceError as failure:
@@ -127,7 +127,7 @@ def _put_back(undo: Undo, error: BaseException) -> None:
 
 
 class _Timed:
-    """Sends the events of one resource: that it began, and how it ended after how long."""
+    """Sends the events of one resource: its start, and its result with the duration."""
 
     def __init__(self, index: int, resource: str) -> None:
         self._index, self._resource = index, resource
@@ -139,7 +139,7 @@ class _Timed:
         return self
 
     def result(self, state: str, change: Change | None = None) -> None:
-        """What to report unless an error follows."""
+        """Set the result to report unless an error follows."""
         self._state, self._change = state, change or self._change
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
@@ -156,7 +156,7 @@ class _Timed:
 
 
 def message(error: BaseException) -> str:
-    """What to tell the user of an error: its message when it was foreseen, else all that is known."""
+    """Return the text of an error for the user: its message when it was expected, else the traceback."""
     if isinstance(error, Interrupted):
         return "interrupted"
     if isinstance(error, ResourceError):
@@ -168,14 +168,14 @@ def message(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 
-def _say_owed(owed: Owed) -> None:
+def _note_owed(owed: Owed) -> None:
     if owed.handlers:
         names = ", ".join(handler.describe() for handler in owed.handlers)
-        events.note(f"still owed, and done by the next run on this host: {names} (listed in {owed.path})")
+        events.note(f"still owed, and run by the next run on this host: {names} (listed in {owed.path})")
     if owed.unknown:
         names = ", ".join(owed.unknown)
-        events.note(f"still owed, and done by the next run that brings its code: {names} (listed in {owed.path})")
+        events.note(f"still owed, and run by the next run that has its code: {names} (listed in {owed.path})")
 
 
 def _nothing() -> None:
-    """What there is to apply where nothing changes."""
+    """Do nothing."""

@@ -1,9 +1,9 @@
-"""The journal: how to take back the changes that are in doubt, on the disk for as long as they are.
+"""Journal on disk: how to undo the changes that are not final yet.
 
-A change is in doubt while its check has not passed or its fleet has not confirmed it. The journal is written before the
-change is made, and crossed out when it is certain that it stays. What a killed run leaves in it is taken back by the
-next run, and after a power cut by the boot, before any service starts: the journal is a file of tmpfiles.d(5), whose
-comments are for us. So one file says what holds, to both. Whoever writes it holds the host's lock.
+A change is in doubt while its check has not passed or its fleet has not confirmed it. Its entry is written before the
+change is made, and removed once the change is final. What a killed run leaves in the journal is undone by the next
+run, and after a power cut by the boot, before any service starts: the journal is a file of tmpfiles.d(5) with the
+entries in comments, so that both read the same file. Only a run that holds the host's lock writes it.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from typing import Any
 from ..contract import events, wire
 from ..contract.base import PutBack, ResourceError
 from ..contract.interruption import uninterrupted
-from ..hostkit.linux import filesystem
+from ..hostkit.linux import filesystem, folders
 
 PATH = "/etc/tmpfiles.d/hostsmith.conf"
 _TITLE = "# Written by hostsmith: what was there before the changes of a run that has not ended yet, or was cut off.\n"
 _MARK = "#:"
-# systemd-tmpfiles gives up the whole file for a line of more than 1 MB, be it a comment.
+# systemd-tmpfiles rejects a whole file with a line of more than 1 MB, even a comment.
 _WIDTH = 100_000
 
 
 class Journal:
-    """What is to be taken back on this host unless it is crossed out, in the order in which it was changed."""
+    """The undos that are pending on this host, in the order of their changes."""
 
     def __init__(self, path: str = PATH) -> None:
         self._path = path
@@ -38,11 +38,11 @@ class Journal:
         return bool(self._entries)
 
     def describe(self) -> str:
-        """What is to be taken back, for people."""
+        """Name what is pending, for people."""
         return ", ".join(entry["name"] for entry in self._entries)
 
     def add(self, steps: Iterable[PutBack]) -> None:
-        """Write down how to take changes back; to be called before they are made."""
+        """Write down the undos of changes; must be called before they are made."""
         known = [entry["step"] for entry in self._entries]
         new = [entry for entry in map(_entry, steps) if entry["step"] not in known]
         if new:
@@ -50,17 +50,17 @@ class Journal:
             self._save()
 
     def remove(self, steps: Iterable[PutBack]) -> None:
-        """Cross out changes that stay, or have been taken back."""
-        # What a boot may do of a step may have changed since, such as with a folder that was made meanwhile.
+        """Remove the entries of changes that are final, or undone."""
+        # The boot's part of a step may have changed since, for instance because its folder was created.
         gone = [wire.dump(step) for step in steps]
         if gone:
             self._entries = [entry for entry in self._entries if entry["step"] not in gone]
             self._save()
 
     def recover(self) -> None:
-        """Take back what a run has left that was killed, the latest first.
+        """Undo what a killed run left, the latest change first.
 
-        What cannot be taken back is told and stays as it is; it keeps no run from going on.
+        A note reports what cannot be undone, which does not stop the run.
         """
         while self._entries:
             entry = self._entries[-1]
@@ -68,9 +68,9 @@ class Journal:
                 try:
                     step: PutBack = wire.load(entry["step"])
                     step()
-                    events.note(f"put back what a run has left that was cut off: {entry['name']}")
+                    events.note(f"rolled back a change of an interrupted run: {entry['name']}")
                 except (ResourceError, OSError) as error:
-                    events.note(f"a run was cut off, and cannot be put back: {_named(entry['name'], error)}")
+                    events.note(f"cannot roll back a change of an interrupted run: {_named(entry['name'], error)}")
                 self._entries.pop()
                 self._save()
 
@@ -80,16 +80,16 @@ class Journal:
         if not self._entries:
             filesystem.remove(self._path)
             return
-        filesystem.make_folder(folder)
+        folders.make(folder)
         text = json.dumps(self._entries)
         lines = [_MARK + text[start : start + _WIDTH] for start in range(0, len(text), _WIDTH)]
         lines += [line for entry in self._entries for line in entry["boot"]]
-        # It may hold the former content of files that only root may read.
+        # It may contain the previous content of files that only root may read.
         filesystem.write_atomic(self._path, (_TITLE + "\n".join(lines) + "\n").encode("ascii"), mode=0o600)
 
 
 def _named(name: str, error: Exception) -> str:
-    """An error with the name of what it is about, once."""
+    """Add a name to an error, unless the error begins with it."""
     text = str(error)
     return text if text.startswith(name) else f"{name}: {text}"
 

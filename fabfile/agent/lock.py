@@ -1,6 +1,6 @@
-"""The host's lock: one run changes a host at a time, and everyone can see which.
+"""Lock of the host: one run at a time changes it.
 
-It is an flock(2) held by the process on the host, so the kernel frees it on any exit, kill -9 and power cut included.
+It is an flock(2) of the process on the host, so the kernel frees it on any exit, including kill -9 and power cuts.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from ..contract.base import ResourceError
 PATH = "/run/hostsmith.lock"
 
 
-class LockedError(Exception):
-    """Another run holds the lock; `holder` says which."""
+class LockHeldError(Exception):
+    """Another run holds the lock; `holder` describes it."""
 
     def __init__(self, holder: dict[str, Any]) -> None:
         super().__init__(describe(holder))
@@ -30,27 +30,27 @@ class LockedError(Exception):
 def acquire(holder: dict[str, Any], wait: float, path: str = PATH) -> int:
     """Take the lock for the rest of this process's life.
 
-    :param holder: what to tell others: "who", "what"; and "app", that of the deployers who take it.
-    :param wait: seconds to wait for another run to end, saying once which one it is.
+    :param holder: description for others: "who", "what"; and "app" of the deployers who take it.
+    :param wait: seconds to wait for another run to end; a note names it once.
     :returns: the file descriptor that holds it.
-    :raises LockedError: the other run was not done in time.
+    :raises LockHeldError: the other run has not ended in time.
     """
-    # Root's alone: flock(2) asks for no more than to read, and so an app could keep everyone from deploying.
+    # Readable by root only: flock(2) requires no more than that, and an app could block all deploys.
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + wait
-    said = False
+    noted = False
     while not _try(fd):
         found = read(path)
         if time.monotonic() >= deadline:
             os.close(fd)
-            raise LockedError(found)
-        if not said:
+            raise LockHeldError(found)
+        if not noted:
             events.note(f"waiting up to {wait:g} s for {describe(found)}")
-            said = True
+            noted = True
         time.sleep(0.1)
     if found := read(path):
-        # Only one that ends as it should takes its name away.
-        events.note(f"{describe(found)} was cut off, and this run takes its place")
+        # A run that ends normally removes its name.
+        events.note(f"took over the lock of an interrupted run: {describe(found)}")
     text = json.dumps({**holder, "pid": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime())})
     os.ftruncate(fd, 0)
     os.pwrite(fd, text.encode(), 0)
@@ -58,13 +58,13 @@ def acquire(holder: dict[str, Any], wait: float, path: str = PATH) -> int:
 
 
 def release(fd: int) -> None:
-    """Free the lock of a run that ends as it should."""
+    """Free the lock at the normal end of a run."""
     os.ftruncate(fd, 0)
     os.close(fd)
 
 
 def is_held(fd: int) -> bool:
-    """Whether the lock still keeps others out: it does not when somebody has removed its file."""
+    """Whether the lock is still effective: it is not once its file has been removed."""
     return os.fstat(fd).st_nlink > 0
 
 
@@ -77,23 +77,23 @@ def _try(fd: int) -> bool:
 
 
 def read(path: str = PATH) -> dict[str, Any]:
-    """What the holder wrote; empty in the moment before it did."""
+    """Read the holder's description; empty until it is written."""
     with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as file:
         return dict(json.load(file))
     return {}
 
 
 def describe(holder: dict[str, Any]) -> str:
-    """A holder in words."""
+    """Describe a holder for people."""
     if not {"who", "what", "since", "pid"} <= holder.keys():
         return "another run"
-    # Who it is they say themselves; whose deployer they are, the gate.
+    # The name is their own claim; the app of a deployer is from the gate.
     deployer = f", a deployer of {holder['app']}" if holder.get("app") else ""
     return f"{holder['what']} by {holder['who']}{deployer} since {holder['since']} (pid {holder['pid']})"
 
 
 def holder(path: str = PATH) -> dict[str, Any] | None:
-    """Who holds the lock now; None when nobody does."""
+    """Return the present holder of the lock; None when it is free."""
     with contextlib.suppress(FileNotFoundError):
         fd = os.open(path, os.O_RDWR)
         try:
@@ -104,19 +104,19 @@ def holder(path: str = PATH) -> dict[str, Any] | None:
 
 
 def break_lock(path: str = PATH, app: str | None = None) -> dict[str, Any] | None:
-    """End the run that holds the lock: asked first, so that it puts back what it had begun, then by force.
+    """Stop the run that holds the lock: first SIGTERM, so that it rolls back, then SIGKILL.
 
-    :param app: only a run of this app's deployers; None: whichever it is.
-    :returns: who held it; None when nobody did.
-    :raises ResourceError: it is somebody else's.
+    :param app: only a run of this app's deployers; None: any run.
+    :returns: the previous holder; None when it was free.
+    :raises ResourceError: it is another user's run.
     """
     found = holder(path)
     if not found:
         return None
     if app is not None and found.get("app") != app:
         raise ResourceError(
-            f"{describe(found)} is not a run of a deployer of {app}, and so not yours to end; wait for it, or ask an "
-            "admin for `fab unlock`"
+            f"{describe(found)} is not a run of a deployer of {app}, so you cannot stop it; wait for it, or ask an "
+            "admin to run `fab unlock`"
         )
     for signum, patience in ((signal.SIGTERM, 20.0), (signal.SIGKILL, 5.0)):
         with contextlib.suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Logs on the host: their last lines with the time of each, and what is written to them from then on."""
+"""Logs on the host: last lines with timestamps, and new lines."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import Any, BinaryIO
 from ..contract import events
 from ..hostkit.app.layout import Layout
 
-# What the logs of the web server are called, beside those of the app's processes.
+# Name of the web server's logs, besides the app's processes.
 NGINX = "nginx"
 _CHUNK = 65536
-# Bytes of one log that are shown at once: an app may write a line without end.
+# Limit in bytes of one log's part, since an app may write an endless line.
 _MOST = 16 << 20
-# Seconds between two looks.
+# Seconds between two checks.
 _PAUSE = 0.2
-# Seconds for which a file that was renamed is still read: nginx goes on with it until it is told to take a new one.
+# Seconds for which a renamed file is still read: nginx writes to it until it reopens its logs.
 _LINGER = 10.0
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _CLOCK = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?P<fraction>[.,]\d{1,6})?\d*\s?(?P<zone>Z|[+-]\d\d:?\d\d)?"
@@ -33,13 +33,13 @@ _COMMON = re.compile(rf"[^\[]{{1,200}}\[(?P<day>\d\d)/(?P<month>\w{{3}})/(?P<yea
 
 
 def last(app: str, names: Sequence[str], lines: int) -> dict[str, Any]:
-    """The last lines of the logs that are written at present.
+    """Return the last lines of the current logs.
 
     :param names: processes of the app, and `NGINX`.
-    :returns: "lines", each as [time, name, text], and "marks", for `follow` to go on from there.
+    :returns: "lines", each as [time, name, text], and "marks", from which `follow` continues.
     """
     found: list[tuple[float, str, str]] = []
-    # Of what is not live now, only what is still to come may be told later.
+    # Of logs that are not live now, `follow` shows only new lines.
     marks = {str(entry.st_ino): entry.st_size for _, _, entry in _files(app, names)}
     for name in names:
         for path in _current(app, name):
@@ -52,12 +52,11 @@ def last(app: str, names: Sequence[str], lines: int) -> dict[str, Any]:
 
 
 def follow(app: str, names: Sequence[str], marks: dict[str, int]) -> None:
-    """Send what is written to logs, as events "log" with `name` and `text`, whole lines; until interrupted.
+    """Send new lines of logs as events "log" with `name` and `text`, until interrupted.
 
-    That includes the logs of a release that comes later, from its first line on, and files that take the place of
-    others that were rotated away.
+    That includes logs of later releases, from their first line on, and the successors of rotated files.
 
-    :param marks: as `last` gave them.
+    :param marks: as `last` returned them.
     """
     with Following({int(inode): position for inode, position in marks.items()}) as following:
         while True:
@@ -67,7 +66,7 @@ def follow(app: str, names: Sequence[str], marks: dict[str, int]) -> None:
 
 
 def _files(app: str, names: Sequence[str]) -> Iterator[tuple[str, str, os.stat_result]]:
-    """All files that are logs: by name, path, and what the file system says of them."""
+    """Yield all log files: name, path and status."""
     for name in names:
         for path in sorted(path for pattern in _patterns(app, name) for path in glob.glob(pattern)):
             with contextlib.suppress(FileNotFoundError):
@@ -75,7 +74,7 @@ def _files(app: str, names: Sequence[str]) -> Iterator[tuple[str, str, os.stat_r
 
 
 def _patterns(app: str, name: str) -> list[str]:
-    # The digits of a release's id, since there may be a process `web-admin` beside `web`.
+    # With the digits of a release's id, since there may be a process `web-admin` besides `web`.
     release = "[0-9]" * 8 + "-" + "[0-9]" * 6 + "-*"
     return _nginx(app) if name == NGINX else [Layout(app).log(release, name)]
 
@@ -93,9 +92,9 @@ def _nginx(app: str) -> list[str]:
 
 
 class Following:
-    """Files that are read as they grow; told apart by their inodes, since rotation gives their names to others.
+    """Files that are read as they grow, identified by inode, since rotation reuses their names.
 
-    :param marks: up to where files have been read, by their inodes.
+    :param marks: read positions by inode.
     """
 
     def __init__(self, marks: dict[int, int]) -> None:
@@ -110,10 +109,10 @@ class Following:
             file.close()
 
     def news(self, files: Iterator[tuple[str, str, os.stat_result]]) -> Iterator[tuple[str, bytes]]:
-        """What is new in these files, and in those that were renamed shortly before: name and whole lines."""
+        """Yield new complete lines of these files, and of recently renamed ones, with the name."""
         now = time.monotonic()
         for name, path, entry in files:
-            # Most are of old releases, and will never grow: they are not kept open.
+            # Most belong to old releases and never grow: they are not kept open.
             if entry.st_ino not in self._open and entry.st_size != self._marks.get(entry.st_ino, 0):
                 with contextlib.suppress(FileNotFoundError):
                     self._take_up(name, path)
@@ -146,7 +145,7 @@ class _Growing:
         self._file.seek(position)
 
     def whole_lines(self) -> bytes:
-        """What has been added, up to its last end of a line."""
+        """Read what has been added, up to the last end of a line."""
         if os.fstat(self._file.fileno()).st_size < self._file.tell():
             # Rotated by copying and truncating.
             self._file.seek(0)
@@ -154,7 +153,7 @@ class _Growing:
         data = self._rest + self._file.read(_CHUNK)
         lines, newline, self._rest = data.rpartition(b"\n")
         if len(self._rest) >= _MOST:
-            # No line that anybody reads: it is shown in pieces.
+            # Too long for a line: shown in pieces.
             self._rest = b""
             return data
         return lines + newline
@@ -164,7 +163,7 @@ class _Growing:
 
 
 def last_lines(file: BinaryIO, lines: int) -> list[bytes]:
-    """The last lines of a file, which is left at its end."""
+    """Read the last lines of a file, and leave it at its end."""
     end = position = file.seek(0, os.SEEK_END)
     data = b""
     while position and data.count(b"\n") <= lines and len(data) < _MOST:
@@ -178,12 +177,12 @@ def last_lines(file: BinaryIO, lines: int) -> list[bytes]:
 
 
 def times(lines: Sequence[str], written: float) -> list[float]:
-    """When each line of a file was written, in seconds since 1970.
+    """Return the time of each line in seconds since 1970.
 
-    Never before the line above it: a line that does not say has the time of that one, and the first ones that of the
-    first that does.
+    Never before the line above it: a line without a timestamp has the time of that one, and the first lines that of
+    the first timestamp.
 
-    :param written: when the file was written last, for one in which no line says when.
+    :param written: time of the last change of the file, used when no line has a timestamp.
     """
     stamps = [stamp(line) for line in lines]
     now = next((at for at in stamps if at is not None), written)
@@ -195,7 +194,7 @@ def times(lines: Sequence[str], written: float) -> list[float]:
 
 
 def stamp(line: str) -> float | None:
-    """The time that a line begins with, in seconds since 1970; in the host's time zone if it names none."""
+    """Parse the timestamp at the beginning of a line, in seconds since 1970; by default in the host's time zone."""
     match = _ISO.match(line) or _COMMON.match(line)
     if match is None:
         return None
@@ -212,10 +211,10 @@ def stamp(line: str) -> float | None:
 def _zone(text: str) -> timezone:
     if text == "Z":
         return timezone.utc
-    away = timedelta(hours=int(text[1:3]), minutes=int(text[-2:]))
-    return timezone(-away if text[0] == "-" else away)
+    offset = timedelta(hours=int(text[1:3]), minutes=int(text[-2:]))
+    return timezone(-offset if text[0] == "-" else offset)
 
 
 def _text(data: bytes) -> str:
-    """Bytes as JSON can carry them; turned back with the same error handler."""
+    """Decode bytes for JSON; reversible with the same error handler."""
     return data.decode("utf-8", "surrogateescape")

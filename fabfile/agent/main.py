@@ -1,6 +1,6 @@
-"""The agent's life: read frames from standard input, answer each with events, end when the controller is gone.
+"""Main loop of the agent: read frames, answer with events, end with the controller.
 
-What few runs need is imported where it is used, here as in all of the agent: each run waits for what it imports.
+Here as in all of the agent, modules that few runs need are imported where they are used, since imports cost time.
 """
 
 from __future__ import annotations
@@ -28,14 +28,12 @@ if TYPE_CHECKING:
     from ..hostkit.linux import pipes
 
 _HANGUP = signal.SIGHUP
-# A query that changes something: the app's repository.
-_CHANGING = "resolve"
-# Where nothing is owed or in doubt.
+# A folder without owed handlers or journal.
 _NOWHERE = "/nonexistent"
 
 
 def _anything(frame: dict[str, Any]) -> None:
-    """What an admin may have done."""
+    """Accept every frame: an admin's."""
 
 
 def main(
@@ -46,22 +44,21 @@ def main(
 ) -> None:
     """Serve one controller.
 
-    A frame is a line with the length of what follows, then zlib-compressed JSON: {"op": ..., ...}; a length of 0 only
-    says that the controller is there. Each is answered by any number of events and one "done"; one that `follows` is
-    served only if the one before it was done, so that both can be sent at once. A controller that is gone ends the
-    run: at once between frames, and as if by SIGHUP inside one, so that whatever was half-way is put back; and so is
-    what is held. A frame may say where the lock (`path`), the journal (`journal`) and what is owed (`folder`) are
-    kept, so that the agent can be tried without root.
+    A frame is a line with the length of its body, then zlib-compressed JSON: {"op": ..., ...}; a length of 0 is a
+    heartbeat. Each is answered by any number of events and one "done"; a frame that `follows` is served only if the
+    previous one succeeded, so that both can be sent at once. A lost controller ends the run: at once between frames,
+    and as if by SIGHUP inside one, so that partial and held changes are rolled back. A frame may set the paths of the
+    lock (`path`), the journal (`journal`) and the owed handlers (`folder`), to run the agent without root.
 
-    :param app: the one whose deployers are served, who are told `***` for none but its secrets: whoever sees what is
-        hidden finds out by trying. None: an admin is served.
+    :param app: the app whose deployers are served. Only its own secrets are redacted for them: redaction of others
+        would let them guess these. None: an admin is served.
     :param check: called with each frame before it is served; raises `ResourceError` to refuse it.
-    :param largest_frame: bytes that a frame may have; None: as many as memory holds.
+    :param largest_frame: limit in bytes of a frame; None: no limit.
     """
     events.open_stream()
     for signum in (signal.SIGTERM, signal.SIGINT, _HANGUP):
         signal.signal(signum, interrupt)
-    # A controller that went away is found out by reading; writing to it is no error.
+    # A lost controller is noticed by reading; writing to it is no error.
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     os.umask(0o022)
     os.chdir("/")
@@ -81,29 +78,30 @@ def main(
         else:
             run.leave()
         events.emit("done", ok=False, interrupted=True)
-    # A thread may still read standard input, with which Python cannot shut down.
+    # A thread may still be reading standard input, which would block Python's shutdown.
     sys.stderr.flush()
     os._exit(0)
 
 
 class _Run:
-    """What one controller has the host do, and what is held and locked for it."""
+    """The run of one controller, with its held changes and its lock."""
 
     def __init__(self, app: str | None, check: Callable[[dict[str, Any]], None]) -> None:
         self._app, self._check = app, check
         self._held = Held()
         self._lock: int | None = None
         self._load: pipes.Load | None = None
-        self.answered, self._well = True, True
+        self.answered, self._succeeded = True, True
         self._folder, self._journal = FOLDER, journal.PATH
         self._operations: dict[str, Callable[..., dict[str, Any]]] = {
             "lock": self._take_lock,
             "unlock": self._free_lock,
             "converge": self._converge,
             "confirm": self._confirm,
-            "put_back": self._put_back,
+            "put_back": self._roll_back,
             "plan": self._plan,
             "ask": self._ask,
+            "act": self._act,
             "run": _run_command,
             "follow": _follow,
             "dump": _dump,
@@ -115,44 +113,44 @@ class _Run:
     def serve(self, frame: dict[str, Any]) -> None:
         """Answer one frame."""
         self.answered = False
-        # What was sent together with what it stands on.
-        skipped = frame.pop("follows", False) and not self._well
-        answer = {"ok": False, "error": "what had to come before it was not done"} if skipped else self._answer(frame)
-        self.answered, self._well = True, bool(answer["ok"])
+        # A frame that was sent together with the one on which it depends.
+        skipped = frame.pop("follows", False) and not self._succeeded
+        answer = {"ok": False, "error": "skipped, since the previous step failed"} if skipped else self._answer(frame)
+        self.answered, self._succeeded = True, bool(answer["ok"])
         events.emit("done", **answer)
 
     def _answer(self, frame: dict[str, Any]) -> dict[str, Any]:
         try:
             self._check(frame)
             return self._operations[frame.pop("op")](**frame)
-        except lock.LockedError as error:
+        except lock.LockHeldError as error:
             return {"ok": False, "locked": str(error)}
         except Exception as error:  # noqa: BLE001
             return {"ok": False, "error": engine.message(error)}
 
     def end(self) -> None:
-        """The controller has gone between two frames: it had nothing more to say, or changes are still held."""
+        """End after the last frame: free the lock, unless changes are still held."""
         if not self._held:
             self._free_lock()
         self.leave()
 
     def leave(self) -> None:
-        """The controller is gone, and has not confirmed what is held."""
+        """Roll back held changes, since the controller is gone without confirming them."""
         with uninterrupted():
             self._stop_load()
             if self._held:
-                engine.put_back(self._held, *self._books())
+                engine.roll_back(self._held, *self._books())
 
     def _require_lock(self) -> None:
-        """See that this run holds the host's lock, without which another one may be changing the host.
+        """Fail unless this run holds the host's lock, without which another run may be changing the host.
 
-        :raises ResourceError: it does not, or no more.
+        :raises ResourceError: it does not, or no longer.
         """
         if self._lock is None or not lock.is_held(self._lock):
-            raise ResourceError("found no lock of this run's, and what is asked for needs the lock of the host")
+            raise ResourceError("this run does not hold the host's lock, and this step needs the lock")
 
     def _books(self) -> tuple[Owed, Journal]:
-        """What is owed and in doubt on the host: the concern of whoever has its lock, and of nobody else."""
+        """Load owed handlers and journal of the host; empty ones without its lock."""
         if self._lock is None:
             return Owed(_NOWHERE), Journal(_NOWHERE)
         return Owed(self._folder), Journal(self._journal)
@@ -167,7 +165,7 @@ class _Run:
 
     def _free_lock(self) -> dict[str, Any]:
         if self._held:
-            raise ResourceError("found changes that are held, expected them confirmed or put back before the unlock")
+            raise ResourceError("found held changes, expected them confirmed or rolled back before the unlock")
         if self._lock is not None:
             lock.release(self._lock)
             self._lock = None
@@ -195,11 +193,11 @@ class _Run:
             self._held.confirm(Journal(self._journal))
         return {"ok": True}
 
-    def _put_back(self) -> dict[str, Any]:
-        # What does not last is held without it, and so is nothing at all.
+    def _roll_back(self) -> dict[str, Any]:
+        # Changes that do not outlive the run are held without the lock.
         if self._lock is not None:
             self._require_lock()
-        return {"ok": engine.put_back(self._held, *self._books())}
+        return {"ok": engine.roll_back(self._held, *self._books())}
 
     def _plan(self, resources: list[Any], modules: dict[str, str], folder: str = FOLDER) -> dict[str, Any]:
         _install(modules)
@@ -207,12 +205,17 @@ class _Run:
 
     def _ask(self, query: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Call a function of `queries`."""
-        if query == _CHANGING:
-            self._require_lock()
-        if query == "break_lock":
-            arguments = {"app": self._app}
         queries = importlib.import_module(".queries", __package__)
         return {"ok": True, "answer": getattr(queries, query)(**arguments)}
+
+    def _act(self, action: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Call a function of `actions`."""
+        actions = importlib.import_module(".actions", __package__)
+        if action == "break_lock":
+            arguments = {"app": self._app}
+        else:
+            self._require_lock()
+        return {"ok": True, "answer": actions.ACTIONS[action](**arguments)}
 
     def _begin_load(self, argv: list[str]) -> dict[str, Any]:
         from ..hostkit.linux import pipes
@@ -233,7 +236,7 @@ class _Run:
 
     def _loading(self) -> pipes.Load:
         if self._load is None:
-            raise ResourceError("found data for a program, expected the program first")
+            raise ResourceError("received data for a program, expected the program first")
         return self._load
 
     def _stop_load(self) -> None:
@@ -243,7 +246,7 @@ class _Run:
 
 
 def _install(modules: dict[str, str]) -> None:
-    """Make the modules in which a project defines resources of its own importable."""
+    """Make a project's own modules with resources importable."""
     for name, source in modules.items():
         module = types.ModuleType(name)
         sys.modules[name] = module

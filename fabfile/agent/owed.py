@@ -1,6 +1,6 @@
-"""Handlers that are owed: written down before the change that owes them, crossed out after they ran.
+"""Owed handlers: stored before the change that owes them, removed after they ran.
 
-What a killed run, a failed resource or a reboot leaves here is run by the next run on the host, whatever it converges.
+The next run on the host runs those that a killed run, a failed resource or a reboot left, whatever it converges.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Any
 
 from ..contract import wire
 from ..contract.base import Handler, ResourceError
-from ..hostkit.linux import filesystem
+from ..hostkit.linux import filesystem, folders
 
 FOLDER = "/var/lib/hostsmith"
 
 
 class Owed:
-    """The handlers owed on this host, in the order in which they came to be owed.
+    """The handlers owed on this host, in the order of their changes.
 
-    A handler whose class this run does not bring, because it is another project's own, stays written down.
+    A handler whose class is missing in this run, because it belongs to another project, stays stored.
     """
 
     def __init__(self, folder: str = FOLDER) -> None:
@@ -36,11 +36,11 @@ class Owed:
 
     @property
     def unknown(self) -> list[str]:
-        """Classes of the handlers that this run cannot load, as `wire.type_name` gives them."""
+        """Classes of the handlers that this run cannot load, as `wire.type_name` returns them."""
         return [item["$type"] for item in self._unknown]
 
     def add(self, handlers: Iterable[Handler]) -> list[Handler]:
-        """Write handlers down; a handler is owed once, however many changes owe it.
+        """Store handlers; each is owed once, however many changes owe it.
 
         :returns: those that were not owed before.
         """
@@ -51,13 +51,13 @@ class Owed:
         return new
 
     def remove(self, handlers: Iterable[Handler]) -> None:
-        """Cross handlers out: they ran, or the change that owed them was taken back."""
+        """Remove handlers that ran, or whose change was undone."""
         gone = list(handlers)
         if gone:
             self.handlers = [handler for handler in self.handlers if handler not in gone]
             self._save()
 
     def _save(self) -> None:
-        filesystem.make_folder(os.path.dirname(self.path))
+        folders.make(os.path.dirname(self.path))
         text = json.dumps([wire.dump(handler) for handler in self.handlers] + self._unknown)
         filesystem.write_atomic(self.path, text.encode(), mode=0o600)

@@ -1,4 +1,4 @@
-"""What the controller can ask of a host; none of it changes what the host serves."""
+"""Read-only queries of the controller to a host."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from ..contract import redact, wire
 from ..contract.base import ResourceError
-from ..hostkit.app import maintenance, migrations, passwords, stored, variables
+from ..hostkit.app import backup_files, maintenance, migrations, passwords, variables
 from ..hostkit.app.layout import Layout
 from ..hostkit.linux import filesystem, system, systemd
 from ..hostkit.programs import haproxy
@@ -21,13 +21,13 @@ from ..resources.release import singletons
 from . import doctor, lock, logs
 from .journal import Journal
 
-# Seconds that a check may take.
+# Limit in seconds of a check.
 _PATIENCE = 30
 _RUNNING = ("running", "starting")
 
 
 def releases(app: str) -> dict[str, Any]:
-    """All releases of an app, oldest first, which is live, and what their commands did to the database."""
+    """List all releases of an app, oldest first, with the live one and the migrations of each."""
     layout = Layout(app)
     records = layout.records()
     found = {record.id: migrations.written(layout, record.id) for record in records}
@@ -39,26 +39,14 @@ def releases(app: str) -> dict[str, Any]:
 
 
 def before_deploy(app: str) -> dict[str, Any]:
-    """Ids of the releases on the host, of the live one, and of the commits and trees that need not be sent to it."""
-    layout = _provisioned(app)
+    """List the ids of the releases on the host, of the live one, and of the commits and trees that it has already."""
+    layout = Layout(app).require_provisioned()
     ids = [record.id for record in layout.records()]
     return {"releases": ids, "objects": Repository(layout.repository).objects(), "live": layout.live()}
 
 
-def resolve(app: str, url: Any, revision: str, timeout: float) -> dict[str, str]:
-    """The commit that a revision names in a remote repository, and its subject; fetches it on the way.
-
-    :param timeout: seconds that fetching may take.
-    """
-    layout = _provisioned(app)
-    repository = Repository(layout.repository, layout.ssh)
-    repository.fetch(wire.load(url), timeout)
-    commit = repository.resolve(revision)
-    return {"commit": commit, "subject": repository.subject(commit)}
-
-
 def status(app: str, health: Any) -> dict[str, Any]:
-    """All that there is to see of a host: what is live and runs, whether it is well, the disk, and who is at work.
+    """Return the status of a host: live release, processes, health, disk and lock.
 
     :param health: a HealthCheck as `wire.dump` gives it; None when the host runs no web process.
     """
@@ -75,7 +63,7 @@ def status(app: str, health: Any) -> dict[str, Any]:
         "disk": _disk(layout.root),
         "lock": lock_holder(),
     }
-    # While a run holds the host, what it has not confirmed is no news.
+    # While a run holds the lock, its unconfirmed changes are normal.
     found["cut_off"] = Journal().describe() if found["lock"] is None else ""
     try:
         found["servers"] = balancer(app)
@@ -95,13 +83,13 @@ def status(app: str, health: Any) -> dict[str, Any]:
 
 
 def _has_programs(layout: Layout, release: str) -> bool:
-    """Whether a release has processes on this host, and not none of each by `fab scale`."""
+    """Whether a release has processes on this host that `fab scale` has not set to 0."""
     text = filesystem.read(layout.config(release)) or b""
     return programs(text.decode()) > 0
 
 
 def _not_serving(processes: list[dict[str, Any]], servers: list[dict[str, Any]]) -> str | None:
-    """Which processes do not run, and which web hosts the balancer has given up."""
+    """Name the processes that are not running, and the web hosts that are down for the balancer."""
     down = [f"process {each['name']} is {each['state']}" for each in processes if each["state"] not in _RUNNING]
     down += [f"HAProxy: {each['name']} is down ({each['check']})" for each in servers if _is_down(each)]
     return "; ".join(down) or None
@@ -112,7 +100,7 @@ def _is_down(server: dict[str, Any]) -> bool:
 
 
 def _disk(path: str) -> dict[str, int]:
-    """Bytes of the file system that an app's folder is in, or will be, as `df` counts them."""
+    """Return the used and free bytes of the file system of an app's folder, like `df`."""
     while not os.path.isdir(path):
         path = os.path.dirname(path)
     found = os.statvfs(path)
@@ -121,17 +109,17 @@ def _disk(path: str) -> dict[str, int]:
 
 
 def balancer(app: str) -> list[dict[str, Any]]:
-    """The web hosts as HAProxy on this host has them, each a `haproxy.Server`; none where no HAProxy is set up."""
+    """List the web hosts for HAProxy on this host, each a `haproxy.ServerState`; none without HAProxy."""
     return [asdict(server) for server in haproxy.servers(app)] if os.path.exists(haproxy.SOCKET) else []
 
 
 def verify(app: str, release: str, health: Any, port: int | None) -> dict[str, Any]:
-    """What is wrong with a release that has gone live, and whether there are singletons to be seen to.
+    """Check a release that has just gone live, and its singletons.
 
-    :returns: "problem", None when nothing is wrong; "runs", the groups of other releases' singletons that still run;
-        "starts", whether this release has some that are to be started.
-    :param health: a HealthCheck as `wire.dump` gives it; None when the host runs no web process.
-    :param port: port of nginx; None when there is none on the host.
+    :param health: a HealthCheck as `wire.dump` returns it; None when the host runs no web process.
+    :param port: port of nginx; None on a host without nginx.
+    :returns: "problem", None when it is healthy; "runs", the groups of other releases' singletons that are still
+        running; "starts", whether this release has singletons to start.
     """
     layout = Layout(app)
     problem = _not_live(layout, release, health, port)
@@ -153,38 +141,32 @@ def _not_live(layout: Layout, release: str, health: Any, port: int | None) -> st
 
 
 def log_lines(app: str, names: list[str], lines: int) -> dict[str, Any]:
-    """The last lines of logs, see `logs.last`; without secrets."""
+    """Return the last lines of logs, see `logs.last`; without secrets."""
     found = logs.last(app, names, lines)
     return {**found, "lines": [(at, name, redact.text(text)) for at, name, text in found["lines"]]}
 
 
 def lock_holder() -> str | None:
-    """Who holds the host's lock, in words; None when it is free."""
+    """Describe the holder of the host's lock; None when it is free."""
     found = lock.holder()
     return None if found is None else lock.describe(found)
 
 
-def break_lock(app: str | None = None) -> str | None:
-    """End the run that holds the host's lock, see `lock.break_lock`; returns who it was, None when nobody."""
-    found = lock.break_lock(app=app)
-    return None if found is None else lock.describe(found)
-
-
 def live_release(app: str) -> dict[str, Any] | None:
-    """The record of the live release; None before the first deploy."""
+    """Return the record of the live release; None before the first deploy."""
     layout = Layout(app)
     live = layout.live()
     return asdict(layout.record(live)) if live else None
 
 
 def history(app: str, url: Any, revision: str, since: list[str], files: list[str]) -> dict[str, Any]:
-    """What a revision in a remote repository has come to since others.
+    """Compare a revision in a remote repository with commits.
 
-    :param since: the commits that are compared with.
-    :param files: files that are looked at more closely.
-    :returns: the revision's commit, and for each of the others the difference; None for one that is not known.
+    :param since: the commits.
+    :param files: files to compare.
+    :returns: the revision's commit, and for each of the others the difference; None for an unknown one.
     """
-    layout = _provisioned(app)
+    layout = Layout(app).require_provisioned()
     with Repository(layout.repository, layout.ssh).fetched_aside(wire.load(url)) as repository:
         commit = repository.resolve(revision)
         found = {old: between(repository.git, old, commit, files) for old in since}
@@ -192,14 +174,14 @@ def history(app: str, url: Any, revision: str, since: list[str], files: list[str
 
 
 def app_processes(app: str) -> list[dict[str, Any]]:
-    """All processes of an app, see `running.of_app`."""
+    """List all processes of an app, see `running.of_app`."""
     return running.of_app(Layout(app))
 
 
 def kept_variables(app: str) -> dict[str, Any]:
-    """The variables of the live release, None before the first deploy; and the values that were made up for the app.
+    """Return the variables of the live release, None before the first deploy; and the generated values.
 
-    For the controller's memory alone: the values are not hidden.
+    Only for the controller's memory: the values are not redacted.
     """
     layout = Layout(app)
     live = layout.live()
@@ -212,25 +194,25 @@ def kept_variables(app: str) -> dict[str, Any]:
 
 
 def services(app: str) -> dict[str, str]:
-    """The password of each service of an app that is set up here; for the controller's memory alone."""
+    """Return the password of each service of an app that is set up here; only for the controller's memory."""
     return {name: password.reveal() for name, password in passwords.kept(app).items()}
 
 
 def backups(app: str, folder: str) -> dict[str, Any]:
-    """The archives of an app in a folder of this host, oldest first, and what is wrong with its making of them."""
-    unit = stored.unit(app)
+    """List the archives of an app in a folder of this host, oldest first, and the problem of the last backup."""
+    unit = backup_files.unit(app)
     failed = systemd.properties(unit, "ActiveState").get("ActiveState") == "failed"
-    problem = f"the last one failed; `journalctl -u {unit}` says why" if failed else ""
-    return {"archives": stored.listed(app, folder), "problem": problem}
+    problem = f"the last one failed; `journalctl -u {unit}` shows why" if failed else ""
+    return {"archives": backup_files.listed(app, folder), "problem": problem}
 
 
 def examine(services: list[str], open_ports: list[str], firewall: bool) -> list[dict[str, str]]:
-    """What is well and what is not, besides the app; see `doctor.examine`."""
+    """Diagnose the host besides the app; see `doctor.examine`."""
     return doctor.examine(services, open_ports, firewall)
 
 
 def check(commands: dict[str, list[str]]) -> dict[str, str]:
-    """What is wrong, by name, with that for which there is a command that ends with another status than 0."""
+    """Run commands; return the error of each that fails, by name."""
     problems = {}
     for name, argv in commands.items():
         try:
@@ -241,17 +223,10 @@ def check(commands: dict[str, list[str]]) -> dict[str, str]:
 
 
 def clock() -> float:
-    """The time here."""
+    """Return the time of this host."""
     return time.time()
 
 
 def running_variables(app: str) -> dict[str, str]:
-    """The environment of the live release, as its file has it; for the controller's memory alone."""
+    """Return the environment of the live release, from its file; only for the controller's memory."""
     return variables.running(Layout(app).current)
-
-
-def _provisioned(app: str) -> Layout:
-    layout = Layout(app)
-    if not os.path.isdir(layout.root):
-        raise ResourceError(f"{layout.root} is not there: this host is not provisioned for {app}; run `fab provision`")
-    return layout

@@ -1,4 +1,4 @@
-"""A backup that the host makes of its own part of an app: what systemd starts, from the agent as it is installed."""
+"""Scheduled backup of a host's part of an app, started by systemd."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..contract.base import ResourceError
-from ..hostkit.app import stored
+from ..hostkit.app import backup_files
 from ..hostkit.app.archive import Writer, file_name, header
-from ..hostkit.linux import filesystem, pipes
+from ..hostkit.linux import filesystem, folders, pipes
 from . import queries
 
 
 def main(path: str) -> None:
-    """Make one, and remove the oldest when there are more than are to be kept.
+    """Make a backup, and remove the oldest archives beyond the limit.
 
-    :param path: of the plan that `fab provision` has written.
+    :param path: of the plan, which `fab provision` writes.
     """
     with open(path, encoding="utf-8") as file:
         plan = json.load(file)
@@ -32,14 +32,14 @@ def main(path: str) -> None:
 
 
 def make(plan: Mapping[str, Any], now: float) -> str:
-    """Write an archive; returns its path.
+    """Write an archive and return its path.
 
-    :raises ResourceError: a part could not be had; there is no archive then.
+    :raises ResourceError: a part failed; there is no archive then.
     """
     app, folder = plan["app"], plan["to"]
-    filesystem.require_trusted(folder)
-    # systemd runs one at a time: what is unfinished was cut off.
-    for name in stored.unfinished(app, folder):
+    folders.require_trusted(folder)
+    # systemd runs one at a time, so incomplete archives are leftovers.
+    for name in backup_files.unfinished(app, folder):
         filesystem.remove(f"{folder}/{name}")
     kept = queries.kept_variables(app)
     contents = [*(["environment"] if plan["environment"] else []), *(name for name, _ in plan["parts"])]
@@ -58,6 +58,6 @@ def make(plan: Mapping[str, Any], now: float) -> str:
 
 
 def rotate(app: str, folder: str, keep: int) -> None:
-    """Remove the oldest archives, so that no more than `keep` are left."""
-    for name in stored.names(app, folder)[:-keep]:
+    """Remove the oldest archives beyond `keep`."""
+    for name in backup_files.names(app, folder)[:-keep]:
         filesystem.remove(f"{folder}/{name}")

@@ -1,4 +1,4 @@
-"""Commands of the user's own, run as the app is run, whose output is sent on while they run."""
+"""The user's commands in the app's environment, with streamed output."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ..hostkit.app.layout import Layout
 from ..hostkit.linux import system
 
 _CHUNK = 65536
-# Seconds for which a command that has ended is still listened to: something that it left behind may go on for ever.
+# Seconds without output after which the output of an ended command is closed: a child may keep it open forever.
 _QUIET = 0.1
 
 
 def run(app: str, argv: Sequence[str]) -> int:
     """Run a command in the live release's folder and environment, as the app's user.
 
-    What it prints is sent as events "output", with `stream` and, in base64, `data`; without secrets. Its standard
-    input is empty.
+    Its output is sent as events "output", with `stream` and, in base64, `data`; without secrets. Its standard input is
+    empty.
 
-    :returns: its exit status as a shell would give it: 128 and more for a signal.
-    :raises ResourceError: nothing is live.
+    :returns: its exit status as in a shell: 128 and more for a signal.
+    :raises ResourceError: no release is live.
     """
     layout = Layout(app)
     live = layout.live()
@@ -36,7 +36,7 @@ def run(app: str, argv: Sequence[str]) -> int:
 
 
 def passed_on(argv: Sequence[str], user: str | None) -> int:
-    """Run a program and send on what it prints; an interruption ends it with its children.
+    """Run a program and stream its output; an interruption stops it and its children.
 
     :returns: its exit status.
     """
@@ -74,7 +74,7 @@ def _pass_on(process: subprocess.Popen[bytes]) -> None:
         finally:
             for key in list(selector.get_map().values()):
                 _send(key.data[0], key.data[1].end())
-    # It may close its output and go on; a signal that comes just before a wait without end would not be noticed.
+    # It may close its output and keep running; a signal just before an endless wait would not be noticed.
     while process.poll() is None:
         try:
             process.wait(_QUIET)
@@ -83,7 +83,7 @@ def _pass_on(process: subprocess.Popen[bytes]) -> None:
 
 
 def _read_all(selector: selectors.BaseSelector, process: subprocess.Popen[bytes]) -> None:
-    """Send on what comes, until all is closed, or the program has ended and is quiet."""
+    """Stream output until all pipes are closed, or the program has ended and is quiet."""
     while selector.get_map():
         ready = selector.select(_QUIET)
         if not ready and process.poll() is not None:

@@ -1,6 +1,7 @@
-"""What a host does that does not have the agent's code yet: it takes it from the controller, keeps it, and loads it.
+"""Bootstrap for hosts that do not have the agent yet.
 
-The start of the agent (`connection/pack.py`) executes this file as it comes, ahead of the code of which it is a part.
+It receives the code from the controller, keeps it, and loads it. The start of the agent (`connection/pack.py`)
+executes this file as it arrives, before the code to which it belongs.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ import zipfile
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-# Versions of the code that are kept: of two admins each may have their own.
+# Versions of the code to keep: two admins may each have their own.
 _VERSIONS = 2
 
 
 class Input:
     """Standard input again, from the first frame on.
 
-    :param frames: those that came before the code.
+    :param frames: frames that arrived before the code.
     """
 
     def __init__(self, frames: bytes, rest: BinaryIO) -> None:
@@ -37,13 +38,13 @@ class Input:
 
 
 def unpack(stdin: BinaryIO, folder: str, load: Callable[[str], Any], problem: Exception) -> Any:
-    """Read the code, and load it from where it is kept for the next runs, or from memory where it cannot be kept.
+    """Receive the code, and load it from a folder where it is kept for later runs, or else from memory.
 
     :param stdin: a line with the length of a zip file, and the file.
-    :param folder: where the code is to be kept.
-    :param load: loads the code from the folder, if that is sound and ours.
-    :param problem: what it said before.
-    :returns: what was loaded.
+    :param folder: for the code.
+    :param load: loads the code from the folder, if that is intact and trusted.
+    :param problem: its first error.
+    :returns: the loaded function.
     """
     size = int(stdin.readline())
     code = stdin.read(size)
@@ -58,12 +59,12 @@ def unpack(stdin: BinaryIO, folder: str, load: Callable[[str], Any], problem: Ex
 
 
 def _keep(code: bytes, folder: str, replace: bool) -> None:
-    """Write it beside and rename it: there is the whole folder or none.
+    """Write the code to a temporary folder and rename it, so that it is complete or missing.
 
-    :raises OSError: it cannot be written, or another run was first.
+    :raises OSError: it cannot be written, or another run was faster.
     """
     parent, new = os.path.dirname(folder), f"{folder}.{os.getpid()}"
-    # Nobody else gets in: whoever can open a folder can lock it.
+    # Closed to other users: whoever can open a folder can lock it.
     os.makedirs(parent, 0o700, exist_ok=True)
     status = os.lstat(parent)
     if status.st_uid != os.geteuid() or status.st_mode & 0o022:
@@ -71,7 +72,7 @@ def _keep(code: bytes, folder: str, replace: bool) -> None:
     os.mkdir(new)
     fd = os.open(new, os.O_RDONLY)
     try:
-        # Held, as by each run that uses a version: what nobody holds is taken away.
+        # Each run locks the version that it uses; unlocked ones may be removed.
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         with zipfile.ZipFile(io.BytesIO(code)) as archive:
             archive.extractall(new)
@@ -88,7 +89,7 @@ def _keep(code: bytes, folder: str, replace: bool) -> None:
 
 
 def _prune(parent: str) -> None:
-    """Take away older versions that no run uses, and what killed runs have left."""
+    """Remove older versions that no run uses, and leftovers of killed runs."""
     whole = [entry for entry in os.scandir(parent) if "." not in entry.name]
     newest = sorted(whole, key=lambda entry: entry.stat().st_mtime, reverse=True)[:_VERSIONS]
     for name in set(os.listdir(parent)) - {entry.name for entry in newest}:
@@ -102,7 +103,7 @@ def _prune(parent: str) -> None:
 
 
 def _forget() -> None:
-    """Forget what was loaded of a folder that turned out to be damaged."""
+    """Unload modules from a damaged folder."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "hostsmith"]:
         del sys.modules[name]
     importlib.invalidate_caches()

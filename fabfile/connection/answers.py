@@ -73,7 +73,7 @@ _VARIABLES = record(
     scale=optional(mapping(process, lambda found: count(found) and found <= 100)),
 )
 
-# By the name of the query; see `agent.queries`.
+# By the name of the query or action; see `agent.queries` and `agent.actions`.
 ANSWERS: dict[str, Check] = {
     "releases": record(live=optional(release_id), records=_listed(_MADE), migrations=mapping(release_id, _MIGRATIONS)),
     "before_deploy": record(releases=_listed(release_id), objects=_listed(commit), live=optional(release_id)),

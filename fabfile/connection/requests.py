@@ -104,6 +104,19 @@ def number(host: str, done: Event, name: str) -> int:
     return int(done[name])
 
 
+def act(action: str, **arguments: Any) -> Request[Any]:
+    """Do something that is no change of resources.
+
+    :param action: a function of `agent.actions`.
+    """
+
+    def read(host: str, done: Event) -> Any:
+        check(host, done)
+        return answers.checked(host, action, done.get("answer"))
+
+    return Request({"op": "act", "action": action, "arguments": arguments}, read)
+
+
 def check(host: str, done: Event) -> None:
     """Go on only when it was done.
 

@@ -1,1 +1,1 @@
-"""What controller and host share: resources as data, the wire, events, secrets. It travels to the host."""
+"""Code that controller and host share: resources as data, wire format, events, secrets."""

@@ -1,4 +1,4 @@
-"""What a resource is: desired state as a frozen dataclass, whose check only reads and whose change can be undone."""
+"""Base classes of resources, changes and handlers: desired state as data."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from typing import ClassVar
 
 
 class ResourceError(Exception):
-    """A resource cannot be read or brought to its desired state; the message goes to the user as it is."""
+    """A resource cannot be read or brought to its desired state; the user sees the message unchanged."""
 
 
 @dataclass(frozen=True)
 class PutBack:
-    """An undo that is data, so that it can be written down and done by another run than the one that made the change.
+    """An undo as data: written to the journal, so that another run can do it than the one that made the change.
 
-    It may be called when the change was never made, or has been taken back already.
+    It may be called when the change was never made, or is undone already.
     """
 
     def describe(self) -> str:
-        """What is put back, such as "/etc/motd"."""
+        """Name what is restored, such as "/etc/motd"."""
         raise NotImplementedError
 
     def __call__(self) -> None:
-        """Do it.
+        """Undo the change.
 
         :raises ResourceError: it failed.
         """
         raise NotImplementedError
 
     def at_boot(self) -> list[str]:
-        """What of it a boot can do, before any service starts: lines of tmpfiles.d(5)."""
+        """Return the part of it that a boot can do before any service starts: lines of tmpfiles.d(5)."""
         return []
 
 
@@ -38,15 +38,15 @@ class PutBack:
 class Change:
     """The difference between a host and a resource, ready to be made.
 
-    :param summary: what is done, in the past tense ("created", "mode 0644 -> 0640").
+    :param summary: what changes, in the past tense ("created", "mode 0644 -> 0640").
     :param apply: makes the change.
-    :param undo: puts back what was there; registered before `apply` is called, so it must also cope with an
-        `apply` that stopped half-way. None where there is nothing sensible to put back (an installed package).
+    :param undo: restores the previous state; registered before `apply` is called, so it must also cope with a partial
+        `apply`. None where there is nothing sensible to restore (an installed package).
     :param diff: unified diff of the texts, where the resource has one and it is not secret.
-    :param confirm: called when the change will not be taken back any more: after it was made, or, where changes are
-        held for a whole fleet, when all hosts have made theirs.
-    :param durable: the undo as data, of a change that is in doubt for a while after it was made. It is on the disk
-        until the change is certain, so that a run that is killed in between is put right.
+    :param confirm: called once the change is final: after `apply`, or, where changes are held for a whole fleet, when
+        all hosts have made theirs.
+    :param durable: the undo as data, for a change that is not final at once. It stays in the journal until then, so
+        that the next run recovers from a killed one.
     """
 
     summary: str
@@ -62,11 +62,11 @@ class Handler:
     """Something a service needs after its configuration changed: run once, after all resources."""
 
     def describe(self) -> str:
-        """What is done and to what, such as "reload nginx"."""
+        """Name the action and its object, such as "reload nginx"."""
         raise NotImplementedError
 
     def run(self) -> None:
-        """Do it.
+        """Run the action.
 
         :raises ResourceError: it failed.
         """
@@ -83,26 +83,26 @@ class Resource:
     :param notify: handler, or handlers, to run after a change of this resource.
     """
 
-    # Whether what it changes outlives the run, which then needs the host's lock.
+    # Whether the change outlives the run, which then needs the host's lock.
     lasts: ClassVar[bool] = True
 
     notify: Handler | tuple[Handler, ...] = field(default=(), kw_only=True)
 
     def describe(self) -> str:
-        """Kind and name, such as "file /etc/motd"."""
+        """Return kind and name, such as "file /etc/motd"."""
         raise NotImplementedError
 
     def check(self) -> Change | None:
         """Compare the host with the desired state, reading only.
 
-        In a dry run it may be called before the resources it stands on exist (its user, its folder), and then
+        In a dry run it may be called before the resources that it depends on exist (its user, its folder), and then
         returns the change that would be made.
 
-        :returns: None when the host is as it should be.
-        :raises ResourceError: what is there can neither be kept nor changed.
+        :returns: None when the host is in the desired state.
+        :raises ResourceError: the present state can neither be kept nor changed.
         """
         raise NotImplementedError
 
     def handlers(self) -> Iterator[Handler]:
-        """The handlers that a change of this resource owes."""
+        """Yield the handlers that a change of this resource owes."""
         yield from (self.notify,) if isinstance(self.notify, Handler) else self.notify

@@ -1,4 +1,4 @@
-"""Predicates by which data from whom one does not trust is looked at; all of them say no to what they do not know."""
+"""Predicates that validate untrusted data; anything unknown is rejected."""
 
 from __future__ import annotations
 
@@ -14,68 +14,68 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def text(pattern: str) -> Check:
-    """A text that matches as a whole, and can be written to a file."""
+    """Accept a text that matches as a whole and is valid UTF-8."""
     compiled = re.compile(pattern)
     return lambda value: type(value) is str and compiled.fullmatch(value) is not None and not _SURROGATE.search(value)
 
 
 def argument(value: Any) -> bool:
-    """What a program can be given; bytes that are no text are surrogates."""
+    """Accept a program's argument; undecodable bytes are surrogates."""
     return type(value) is str and re.search("[\0\ud800-\udc7f\udd00-\udfff]", value) is None
 
 
 def number() -> Check:
-    """A number of seconds that can be meant."""
+    """Accept a plausible number of seconds."""
     return lambda value: type(value) in (int, float) and 0 <= value <= _LARGEST
 
 
 def whole(least: int, most: int) -> Check:
-    """A whole number."""
+    """Accept an integer in a range."""
     return lambda value: type(value) is int and least <= value <= most
 
 
 def exactly(*values: Any) -> Check:
-    """One of these, and of its type."""
+    """Accept one of these values, of the same type."""
     return lambda value: any(type(value) is type(each) and value == each for each in values)
 
 
 def all_of(kind: type[list[Any]] | type[tuple[Any, ...]], check: Check) -> Check:
-    """A list or a tuple of such."""
+    """Accept a list or a tuple whose items all pass."""
     return lambda value: type(value) is kind and all(check(each) for each in value)
 
 
 def pair(check: Check) -> Check:
-    """A tuple of two such."""
+    """Accept a tuple of two items that pass."""
     return lambda value: type(value) is tuple and len(value) == 2 and all(check(each) for each in value)
 
 
 def mapping(keys: Check, values: Check) -> Check:
-    """A mapping from such to such."""
+    """Accept a mapping whose keys and values all pass."""
     return lambda value: type(value) is dict and all(keys(key) and values(each) for key, each in value.items())
 
 
 def record(**fields: Check) -> Check:
-    """A mapping with these keys and no others; one that is not there counts as None."""
+    """Accept a mapping with these keys and no others; a missing one counts as None."""
     return lambda value: (
         type(value) is dict and value.keys() <= fields.keys() and all(fields[key](value.get(key)) for key in fields)
     )
 
 
 def few(check: Check) -> Check:
-    """Such a list, tuple or mapping, of no more than anybody means."""
+    """Accept a list, tuple or mapping that passes and has at most 1000 items."""
     return lambda value: check(value) and len(value) <= _MANY
 
 
 def optional(check: Check) -> Check:
-    """Such, or None."""
+    """Accept None, or a value that passes."""
     return lambda value: value is None or check(value)
 
 
 def anything(value: Any) -> bool:
-    """Whatever it is."""
+    """Accept everything."""
     return True
 
 
 def size(value: Any) -> bool:
-    """A number of bytes."""
+    """Accept a number of bytes."""
     return type(value) is int and 0 <= value < 1 << 63

@@ -1,4 +1,4 @@
-"""The controller as the agent sees it: the frames that it sends, and whether it is still there."""
+"""Connection to the controller, as the agent sees it: frames and heartbeat."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from typing import Any, BinaryIO
 
 from . import events, proof
 
-# Seconds. Both ends say every few seconds that they are there, because TCP itself notices a peer that has silently
-# gone only when it sends, and sshd's own default is not to ask at all.
+# Seconds. Both ends send a heartbeat: TCP notices a silently lost peer only when it sends, and sshd's keep-alive is
+# off by default.
 BEAT = 10.0
 PATIENCE = 45.0
-# The exit status by which the controller knows that what is on standard error is for the user; see `gate`.
+# The exit status that marks standard error as a message for the user; see `gate`.
 REFUSED = 98
 _LONGEST_HEADER = 20
 
 
 class Controller:
-    """Reads frames in a thread of its own, so that a controller that goes is noticed while one is served.
+    """Reads frames in a thread of its own, to notice a lost controller while a frame is served.
 
-    :param hang_up: called when it goes while a frame is served.
-    :param largest: bytes that a frame may have, also when it is unpacked; None: as many as memory holds.
+    :param hang_up: called when the controller is lost while a frame is served.
+    :param largest: limit in bytes of a frame, also decompressed; None: no limit.
     """
 
     def __init__(self, stdin: BinaryIO, hang_up: Callable[[], None], largest: int | None = None) -> None:
@@ -39,17 +39,17 @@ class Controller:
         threading.Thread(target=self._beat, daemon=True).start()
 
     def next_frame(self) -> dict[str, Any] | None:
-        """The next thing to do; None when the controller is gone."""
+        """Wait for the next frame; None when the controller is gone."""
         frame = self._frames.get()
         if frame is not None:
             self._busy.set()
-            # Set in this order and asked in the other one in `_leave`, so that one of the two sees the other.
+            # `_leave` reads and sets in the opposite order, so that one of the two sees the other.
             if self._gone.is_set():
                 return None
         return frame
 
     def served(self) -> None:
-        """The frame has been answered."""
+        """Note that the frame has been answered."""
         self._busy.clear()
 
     def _read(self) -> None:
@@ -64,19 +64,19 @@ class Controller:
                     self._sort(_frame(data, self._largest))
         except (ValueError, zlib.error, RecursionError) as error:
             # The controller shows it when the run dies.
-            sys.stderr.write(f"found what is no frame, expected one from a controller of the same version: {error}\n")
+            sys.stderr.write(f"received an invalid frame, expected one from the same version of hostsmith: {error}\n")
         finally:
             self._leave()
 
     def _sort(self, frame: dict[str, Any]) -> None:
-        """What answers a question of the run at hand is no new thing to do."""
+        """Pass an answer to the run that waits for it; queue every other frame."""
         if frame.get("op") == "proof":
-            proof.give(str(frame.get("problem", "found no answer")))
+            proof.give(str(frame.get("problem", "the answer is missing")))
         else:
             self._frames.put(frame)
 
     def _take(self, size: int) -> bytes:
-        """So many bytes, or fewer when they end."""
+        """Read so many bytes, or fewer at the end of input."""
         data = bytearray()
         while len(data) < size and (chunk := self._stdin.read(min(65536, size - len(data)))):
             data += chunk
@@ -97,24 +97,24 @@ class Controller:
 
 
 def _size(header: bytes, largest: int | None) -> int:
-    """How many bytes follow a header.
+    """Return the number of bytes that follow a header.
 
-    :raises ValueError: it is none, or of too many.
+    :raises ValueError: it is not a valid header, or the number is too large.
     """
     if not header.rstrip(b"\n").isdigit() or len(header) > _LONGEST_HEADER:
-        raise ValueError(f"{header[:_LONGEST_HEADER]!r} is no length")
+        raise ValueError(f"{header[:_LONGEST_HEADER]!r} is not a valid length")
     if largest is not None and int(header) > largest:
         raise ValueError(f"it has more than {largest} bytes")
     return int(header)
 
 
 def _frame(data: bytes, largest: int | None) -> dict[str, Any]:
-    """What was sent.
+    """Decode a frame.
 
-    :raises ValueError, zlib.error: it is no frame, or too large when it is unpacked.
+    :raises ValueError, zlib.error: it is not a valid frame, or too large when decompressed.
     """
     unpacking = zlib.decompressobj()
-    # 0 is zlib's way to say: as much as there is.
+    # For zlib, 0 means no limit.
     text = unpacking.decompress(data, largest or 0)
     if unpacking.unconsumed_tail:
         raise ValueError(f"it has more than {largest} bytes")
@@ -125,7 +125,7 @@ def _frame(data: bytes, largest: int | None) -> dict[str, Any]:
 
 
 def _machine() -> str:
-    """What tells this machine from all others, whatever names it is reached by: its identity, and that of its boot.
+    """Return the identity of this machine and of its boot, independent of the name by which it was reached.
 
     Clones of an image may share the first, containers of one kernel the second.
     """

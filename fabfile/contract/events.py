@@ -1,4 +1,4 @@
-"""The events that a run on the host sends to the controller, as JSON text sequences (RFC 7464)."""
+"""Events from host to controller, as JSON text sequences (RFC 7464)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Event = dict[str, Any]
 
 # Each event starts with this byte, so that nothing a login shell or a program prints is taken for one.
 RECORD_SEPARATOR = b"\x1e"
-# What may quote programs and files, and so secrets; all else is data of our own.
+# Fields that may quote programs and files, and so secrets; all others are our own data.
 _WORDS = frozenset({"resource", "summary", "diff", "error", "text"})
 
 
 class _Out:
-    """Where events go: the file descriptor that was standard output when the run began."""
+    """Destination of events: the standard output of the run when it began."""
 
     fd: int | None = None
     gone = False
@@ -30,24 +30,24 @@ class _Out:
 
 
 def open_stream() -> None:
-    """Keep standard output for events alone; what anything else prints goes to standard error."""
+    """Reserve standard output for events; all other output goes to standard error."""
     _Out.fd = os.dup(1)
     os.dup2(2, 1)
 
 
 @uninterrupted()
 def emit(kind: str, **fields: Any) -> None:
-    """Send one event, whole, its words without secrets.
+    """Send one complete event, without secrets in its texts.
 
-    A controller that has gone away is no error here: the run finds out where it can stop cleanly.
+    A lost controller is no error here: the run notices it where it can stop cleanly.
     """
-    told = {name: redact.text(value) if name in _WORDS else value for name, value in fields.items()}
-    # Escaped to ASCII: the host's locale takes no part.
-    _write(RECORD_SEPARATOR + json.dumps({"event": kind, **told}).encode("ascii") + b"\n")
+    safe = {name: redact.text(value) if name in _WORDS else value for name, value in fields.items()}
+    # Escaped to ASCII: independent of the host's locale.
+    _write(RECORD_SEPARATOR + json.dumps({"event": kind, **safe}).encode("ascii") + b"\n")
 
 
 def alive(**fields: str) -> None:
-    """Tell the controller that the host is there; from any thread."""
+    """Send a heartbeat to the controller; from any thread."""
     _write(RECORD_SEPARATOR + json.dumps({"event": "alive", **fields}).encode("ascii") + b"\n")
 
 
@@ -77,7 +77,7 @@ def _is_data(value: Any) -> bool:
     return type(value) is str and len(value) % 4 == 0 and _BASE64.fullmatch(value) is not None
 
 
-# What each event has; "done" has, besides, what its frame is answered with.
+# Fields of each event; "done" also has the answer to its frame.
 _FIELDS: dict[str, dict[str, Check]] = {
     "alive": {"machine": optional(_is_words)},
     "code": {},
@@ -104,9 +104,9 @@ _FIELDS: dict[str, dict[str, Check]] = {
 
 
 def read(record: bytes) -> Event:
-    """The event that a record holds, for whoever has sent the frame.
+    """Parse the event in a record.
 
-    :raises ValueError: it holds none.
+    :raises ValueError: it is not a valid event.
     """
     event = read_json(record)
     if not isinstance(event, dict) or not isinstance(event.get("event"), str) or event["event"] not in _FIELDS:
@@ -118,10 +118,10 @@ def read(record: bytes) -> Event:
 
 
 def note(text: str) -> None:
-    """Tell the user something that is neither a change nor an error."""
+    """Show the user a note: neither a change nor an error."""
     emit("note", text=text)
 
 
 def at_work(text: str) -> None:
-    """Say what the resource that is worked on is at, for the live line; of no interest later."""
+    """Show the current step of a resource on the live line only."""
     emit("start", index=0, resource=text)

@@ -1,4 +1,4 @@
-"""Interruption of a run, held back where stopping would leave the host in pieces."""
+"""Interruption of a run, delayed where stopping would leave a partial change."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterator
 
 
 class Interrupted(BaseException):
-    """The controller went away or a signal asked this run to stop."""
+    """The controller is gone, or a signal stops this run."""
 
 
 class _Shield:
-    """While held, an interruption is remembered and raised only when the last holder lets go."""
+    """Delays an interruption until the last holder leaves."""
 
     depth = 0
     pending = False
 
 
 def interrupt(signum: int, frame: object) -> None:
-    """Signal handler: stop the run at the next moment where stopping leaves the host whole."""
+    """Handle a signal: stop the run at the next moment that leaves no partial change."""
     if _Shield.depth:
         _Shield.pending = True
     else:
@@ -27,7 +27,7 @@ def interrupt(signum: int, frame: object) -> None:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold interruptions back for a step that must be done wholly or not at all."""
+    """Delay interruptions during a step that must be done completely or not at all."""
     _Shield.depth += 1
     try:
         yield

@@ -1,4 +1,4 @@
-"""The proof that the host can still be reached: the controller comes by a new connection, and says how that went."""
+"""Proof that the host is still reachable: a second connection by the controller."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ import queue
 from . import events
 from .base import ResourceError
 
-# Seconds; more than the controller takes to give up.
+# Seconds; longer than the controller's own limit.
 _LIMIT = 60.0
 _answers: queue.SimpleQueue[str] = queue.SimpleQueue()
 
 
 def give(problem: str) -> None:
-    """The controller's answer, from whichever thread hears it; empty when it got in."""
+    """Pass on the controller's answer, from any thread; empty when it could log in."""
     _answers.put(problem)
 
 
 def obtain(limit: float = _LIMIT) -> None:
-    """Have the controller come by a new connection.
+    """Ask the controller to log in by a new connection, and wait for its answer.
 
-    :raises ResourceError: it did not get in, or did not say within so many seconds that it has.
+    :raises ResourceError: it could not log in, or did not answer within so many seconds.
     """
     while not _answers.empty():
-        _answers.get()  # to an earlier question, and too late
+        _answers.get()  # a late answer to an earlier question
     events.emit("prove")
     try:
         problem = _answers.get(timeout=limit)
     except queue.Empty:
-        problem = f"you have not said within {limit:g} s that you can"
+        problem = f"no new connection was made within {limit:g} s"
     if problem:
-        raise ResourceError(f"you would not get in any more, so all was put back: {problem}")
+        raise ResourceError(f"rolled back, because you could no longer log in: {problem}")

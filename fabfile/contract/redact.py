@@ -1,8 +1,8 @@
-"""Secrets are taken out of whatever a host says: each known one is `***`, in all the ways in which programs write it.
+"""Redaction of secrets in a host's output, in every spelling that programs use.
 
-Known are the secrets that came with a run, and those in the environment of the apps that are live on the host. Not
-found are texts of fewer than six characters, which stand in too much that is no secret, and secrets that a program has
-encoded in ways that are not listed in `_written`, or has cut into pieces.
+Each known secret becomes `***`: those that came with a run, and those in the environment of the apps that are live on
+the host. Not redacted are texts of fewer than six characters, which occur too often elsewhere, and secrets that a
+program has cut into pieces, or encoded in ways that `_written` does not list.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from .secret import Secret
 
 SHORTEST = 6
 HIDDEN = b"***"
-# Lines of a text with several are secrets of their own, for logs are read line by line; short ones are mostly syntax.
+# Each line of a longer text is a secret of its own, since logs are read line by line; short ones are mostly syntax.
 _SHORTEST_LINE = 12
 
 
 class _Known:
-    """What is to be hidden, in all its spellings, the longest first: of two that begin alike it is the whole one."""
+    """All spellings of known secrets, the longest first: of two that begin alike, the complete one is replaced."""
 
     spellings: tuple[bytes, ...] = ()
     lock = threading.Lock()
 
 
 def remember(secret: Secret) -> None:
-    """Hide a secret from now on."""
+    """Redact a secret from now on."""
     with _Known.lock:
         known = {*_Known.spellings, *_spellings(secret.reveal())}
         if len(known) > len(_Known.spellings):
@@ -37,14 +37,14 @@ def remember(secret: Secret) -> None:
 
 
 def text(words: str) -> str:
-    """A text without secrets; bytes that are not UTF-8 stay as they are."""
+    """Redact a text; bytes that are not UTF-8 stay unchanged."""
     return data(words.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
 
 
 def data(words: bytes) -> bytes:
-    """Bytes without secrets."""
+    """Redact bytes."""
     spellings = _Known.spellings
-    # A regular expression of them all would take longer to make than most runs have use for it.
+    # Compiling a regular expression of them all would take longer than most runs save by it.
     if any(map(words.__contains__, spellings)):
         for spelling in spellings:
             words = words.replace(spelling, HIDDEN)
@@ -52,34 +52,34 @@ def data(words: bytes) -> bytes:
 
 
 class Stream:
-    """Bytes that come in pieces, passed on without the secrets, also those of which a piece holds a part only."""
+    """Redacts bytes that arrive in pieces, also secrets that span two pieces."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, more: bytes) -> bytes:
-        """What can be told by now: all but an end that may be the beginning of a secret."""
+        """Return what is safe to show: all but an end that may be the beginning of a secret."""
         words = data(self._rest + more)
         kept = _unfinished(words)
         self._rest = words[len(words) - kept :]
         return words[: len(words) - kept]
 
     def end(self) -> bytes:
-        """What is left when nothing more comes."""
+        """Return the rest at the end of input."""
         rest, self._rest = self._rest, b""
         return rest
 
 
 def _unfinished(words: bytes) -> int:
-    """How many of the last bytes are the beginning of a secret that goes on, if it is one."""
+    """Count the last bytes that may be the beginning of a secret."""
     return max((_overlap(words, spelling) for spelling in _Known.spellings), default=0)
 
 
 def _overlap(words: bytes, spelling: bytes) -> int:
-    """How many of the last bytes are the beginning of one spelling, and not all of it."""
+    """Count the last bytes that are the beginning of one spelling, but not all of it."""
     at = words.find(spelling[:1], max(0, len(words) - len(spelling) + 1))
     while at >= 0:
-        # First a few bytes, so that a long end is rarely copied.
+        # A few bytes first, so that a long end is rarely copied.
         if spelling.startswith(words[at : at + SHORTEST]) and spelling.startswith(words[at:]):
             return len(words) - at
         at = words.find(spelling[:1], at + 1)
@@ -87,14 +87,14 @@ def _overlap(words: bytes, spelling: bytes) -> int:
 
 
 def _spellings(secret: str) -> Iterator[bytes]:
-    """The ways in which a secret may be written."""
+    """Yield the spellings of a secret."""
     for words in {secret, secret.strip(), *_parts(secret)}:
         if len(words) >= SHORTEST:
             yield from (spelling.encode("utf-8", "surrogateescape") for spelling in _written(words))
 
 
 def _parts(secret: str) -> Iterator[str]:
-    """What is secret by itself: the lines of a long text, the password in a URL."""
+    """Yield the parts that are secrets themselves: the lines of a long text, the password in a URL."""
     from urllib.parse import unquote
 
     lines = [line.strip() for line in secret.splitlines()]
@@ -106,7 +106,7 @@ def _parts(secret: str) -> Iterator[str]:
 
 
 def _written(words: str) -> set[str]:
-    """A text as it is, and as JSON, Python, URLs, shells and base64 have it."""
+    """Return a text as it is, and as JSON, Python, URLs, shells and base64 write it."""
     from urllib.parse import quote, quote_plus
 
     try:

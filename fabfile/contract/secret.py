@@ -1,4 +1,4 @@
-"""Text that must not be shown: it prints as `***` and is read with `reveal()` only."""
+"""Secret text that prints as `***`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON as one reads it of somebody who may mean harm."""
+"""Strict reader of untrusted JSON."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 
 def read_json(text: str | bytes) -> Any:
-    """The value of a JSON text; each name in it once, no number that is none, and no deeper than Python can go.
+    """Parse a JSON text; refuse duplicate names, NaN, infinities, and nesting that is too deep for Python.
 
-    :raises ValueError: it is none.
+    :raises ValueError: it is not valid.
     """
     try:
         return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
@@ -20,9 +20,9 @@ def read_json(text: str | bytes) -> Any:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name is in it twice")
+        raise ValueError("it has a duplicate name")
     return found
 
 
 def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not a number")

@@ -1,4 +1,4 @@
-"""Undo: steps registered before the change they take back, run in reverse."""
+"""Undo steps, registered before their change and run in reverse."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from .interruption import uninterrupted
 
 
 class Undo:
-    """A stack of steps that put things back."""
+    """A stack of undo steps."""
 
     def __init__(self) -> None:
         self._steps: list[Callable[[], None]] = []
 
     def register(self, step: Callable[[], None] | None) -> None:
-        """Remember a step; to be called before the change is made, so that no crash falls between the two."""
+        """Register a step; must be called before the change, so that no crash falls between the two."""
         if step is not None:
             self._steps.append(step)
 
     def run(self) -> None:
-        """Take everything back, the latest first; all steps are tried even when one fails.
+        """Undo everything, the latest step first; a failing step does not stop the others.
 
-        :raises ResourceError: what could not be put back.
+        :raises ResourceError: a step failed.
         """
         if failures := self.failures():
-            raise ResourceError(f"could not be put back: {failures}")
+            raise ResourceError(f"could not be undone: {failures}")
 
     def failures(self) -> str:
-        """Take everything back as `run` does; what could not be put back is told, and empty when all was."""
+        """Undo everything like `run`; return what could not be undone, or an empty text."""
         failures = []
         with uninterrupted():
             while self._steps:

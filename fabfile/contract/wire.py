@@ -23,10 +23,14 @@ _MOVED = {
         "hardening": "clock firewall sshd swap sysctl",
         "release": "assets backed_up django drained environment live maintenance release release_command restarted "
         "restored scaled settled singletons",
-        "services": "kept mariadb port postgres",
+        "services": "mariadb port postgres",
     }.items()
     for name in names.split()
-} | {"resources.base": "contract.base", "resources.secret": "contract.secret"}
+} | {
+    "resources.base": "contract.base",
+    "resources.kept": "resources.services.password",
+    "resources.secret": "contract.secret",
+}
 
 
 def dump(value: Any) -> Any:

@@ -1,1 +1,1 @@
-"""What resources stand on, on the host: Linux, programs, virtualenvs, the files of an app. It travels to the host."""
+"""Host-side foundation of resources: Linux, programs, virtualenvs, an app's files."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .._version import __version__
 from ..connection import pack
-from ..hostkit.app import stored
+from ..hostkit.app import backup_files
 from ..rendering.template import Template
 from ..resources import Absent, Directory, File, Resource, Restart, Service
 from ..resources.release.backed_up import BackedUp
@@ -39,7 +39,7 @@ def backups(settings: Settings, roles: Container[str]) -> list[Resource]:
     parts, environment = parts_on(settings, roles)
     if not (parts or environment):
         return []
-    plan, unit = plan_of(settings.app), stored.unit(settings.app)
+    plan, unit = plan_of(settings.app), backup_files.unit(settings.app)
     data = {
         "app": settings.app,
         "to": folder(settings),

@@ -126,7 +126,7 @@ def ssh(settings: Settings, roles: Container[str]) -> Resource:
             File(path, text, mode=0o644) if closed else Absent(path),
             *(options if on else (Absent(_SSHD), Absent(_ROOT_LOGIN))),
         ),
-        heeds={"passwordauthentication": "no", "kbdinteractiveauthentication": "no"} if on else {},
+        effective={"passwordauthentication": "no", "kbdinteractiveauthentication": "no"} if on else {},
         denies=closed,
         # A restart ends no session and returns once sshd listens; a reload returns before that.
         notify=Restart("ssh"),

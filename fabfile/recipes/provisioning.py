@@ -15,7 +15,7 @@ from ..rendering.template import Template
 from ..resources import Directory, File, Package, Resource, Symlink, Validated
 from ..resources.claimed import Claimed
 from ..resources.own_user import OwnUser
-from ..resources.services.kept import KeptFile
+from ..resources.services.password import KeptFile
 from .app import app
 from .backup import backups
 from .deployers import deployers

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..resources import Resource
 from ..resources.hardening.firewall import Guarded
-from ..resources.services.kept import Password
+from ..resources.services.password import Password
 
 if TYPE_CHECKING:
     from ..settings import Settings

@@ -1,6 +1,7 @@
-"""What a host can be asked to be: one noun a module, standard library only, because this package travels to the host.
+"""Resources: what a host can be, one noun per module.
 
-Names are loaded on first use, so that a host compiles only the modules that its plan needs.
+This package travels to the host, so it uses the standard library only. Names are loaded on first use, so that a host
+compiles only the modules that its plan needs.
 """
 
 from __future__ import annotations

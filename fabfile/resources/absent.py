@@ -1,4 +1,4 @@
-"""A path that must not be there."""
+"""Absence of a path."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import stat
 from dataclasses import dataclass
 
 from ..contract.base import Change, Resource, ResourceError
-from ..hostkit.linux import filesystem
+from ..hostkit.linux import filesystem, folders
 from .found import FoundFile, FoundLink, Removed
 
 # A recipe with a wrong variable in a path must not be able to empty a host.
@@ -45,9 +45,9 @@ _PROTECTED = frozenset(
 
 @dataclass(frozen=True)
 class Absent(Resource):
-    """Nothing at a path: a file, a link or a whole folder that is there goes.
+    """A path that does not exist: an existing file, link or whole folder is removed.
 
-    A regular file or a link is put back when the group it stands in does not hold; anything else is not.
+    A regular file or a link is restored when its group fails; anything else is not.
     """
 
     path: str
@@ -56,7 +56,7 @@ class Absent(Resource):
         return f"absent {self.path}"
 
     def check(self) -> Change | None:
-        # POSIX, and so normpath, lets two leading slashes stand.
+        # POSIX, and so normpath, keeps two leading slashes.
         path = os.path.normpath(self.path).replace("//", "/")
         if not os.path.isabs(path) or path in _PROTECTED:
             raise ResourceError(f"refused to remove {self.path!r}: expected an absolute path below a system folder")
@@ -64,11 +64,11 @@ class Absent(Resource):
         if there is None:
             return None
         if stat.S_ISDIR(there.status.st_mode):
-            return Change("removed folder", lambda: filesystem.remove_tree(path))
+            return Change("removed folder", lambda: folders.remove(path))
         if there.target is not None:
             return Change("removed link", lambda: filesystem.remove(path), Removed(FoundLink(path, there.target)))
         found = FoundFile.take(path) if stat.S_ISREG(there.status.st_mode) else None
         if found is not None:
             return Change("removed file", lambda: filesystem.remove(path), Removed(found))
-        # A socket, a pipe or a device: it means nothing without the program that made it.
+        # A socket, a pipe or a device is meaningless without the program that created it.
         return Change("removed file", lambda: filesystem.remove(path))

@@ -1,4 +1,4 @@
-"""The names that an app takes on a host: free, or the app's already; else nothing is changed."""
+"""Names that an app claims on a host."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from dataclasses import dataclass
 
 from ..contract.base import Change, Resource, ResourceError
 from ..hostkit.app import passwords
-from ..hostkit.linux import filesystem, system
+from ..hostkit.linux import filesystem, folders, system
 from .own_user import OwnUser
 
 
 @dataclass(frozen=True)
 class Claimed(Resource):
-    """That what an app takes on a host by its name was nobody's before.
+    """Paths and users that an app claims by its name, and that were free or its own before; else nothing changes.
 
-    The host keeps a list of what an app has taken. What is not on it must not be there yet; a folder of root may, such
-    as a disk is mounted to, if there is nothing in it, or archives of the app.
+    The host keeps a list of an app's claims. A path that is not on it must not exist, unless it is a folder of root's,
+    such as a mount point, that is empty or contains archives of the app.
 
     :param app: the app.
     :param paths: files, links and folders.
     :param users: users, who have a mark of their own.
-    :param within: folders in which root runs what it finds, and which so must be root's alone.
+    :param within: folders from which root runs programs, and which only root may change.
     """
 
     app: str
@@ -34,8 +34,8 @@ class Claimed(Resource):
         return f"names of {self.app}"
 
     def check(self) -> Change | None:
-        for folder in filter(filesystem.is_folder, self.within):
-            filesystem.require_trusted(folder)
+        for folder in filter(folders.exists, self.within):
+            folders.require_trusted(folder)
         for user in self.users:
             user.check()
         known = self._known()
@@ -43,11 +43,11 @@ class Claimed(Resource):
         if not new:
             return None
         if not known and self._is_of_earlier_version():
-            return Change("those that are there adopted", lambda: self._write(new))
+            return Change("adopted existing names", lambda: self._write(new))
         for path in new:
             if not _is_free(path, f"{self.app}-2"):
                 raise ResourceError(
-                    f"{path} is there, and was not made for the app {self.app}; give the app another name, or move it "
+                    f"{path} exists and was not created for the app {self.app}; give the app another name, or move it "
                     "away"
                 )
         return Change(f"{len(new)} taken", lambda: self._write([*known, *new]))
@@ -61,23 +61,23 @@ class Claimed(Resource):
             found = json.loads(filesystem.read(self._list) or b"[]")
             return [str(path) for path in found]
         except (ValueError, TypeError):
-            raise ResourceError(f"{self._list} is not as it was written; remove it, and provision again") from None
+            raise ResourceError(f"{self._list} is damaged; remove it, and provision again") from None
 
     def _is_of_earlier_version(self) -> bool:
-        """Whether the app is here already, by the marks of its users or by its passwords."""
+        """Whether an earlier version provisioned the app, by its users or its passwords."""
         users = any(system.uid(user.name) is not None for user in self.users)
         return users or os.path.exists(passwords.path(self.app))
 
     def _write(self, paths: list[str]) -> None:
         for folder in (passwords.FOLDER, os.path.dirname(self._list)):
-            filesystem.make_folder(folder, 0o700)
+            folders.make(folder, 0o700)
         filesystem.write_atomic(self._list, (json.dumps(paths, indent=1) + "\n").encode(), mode=0o600)
 
 
 def _is_free(path: str, archives: str) -> bool:
-    """Whether nothing is at a path, or a folder that is root's, and empty but for what begins as archives do."""
+    """Whether a path is missing, or a folder of root's that is empty except for archives."""
     if not os.path.lexists(path):
         return True
-    if not (os.path.isdir(path) and filesystem.is_trusted(path)):
+    if not (os.path.isdir(path) and folders.is_trusted(path)):
         return False
-    return all(name == "lost+found" or name.startswith(archives) for name in filesystem.names(path))
+    return all(name == "lost+found" or name.startswith(archives) for name in folders.names(path))

@@ -1,4 +1,4 @@
-"""A command to run unless its guard says that its work is done."""
+"""Command with guards."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ..hostkit.linux import system
 
 @dataclass(frozen=True)
 class Command(Resource):
-    """A command, for what no other resource can say. Without a guard it runs, and counts as a change, every time.
+    """A command, for what no other resource can do. Without a guard it runs, and counts as a change, every time.
 
-    :param argv: program and arguments; no shell takes part. For a pipe say `["sh", "-c", "a | b"]`.
-    :param creates: path; the command does not run when it is there.
+    :param argv: program and arguments, without a shell. For a pipe use `["sh", "-c", "a | b"]`.
+    :param creates: path; the command does not run when it exists.
     :param unless: argv; the command does not run when this one ends with status 0. It must only read.
     :param only_if: argv; the command runs only when this one ends with status 0. It must only read.
-    :param cwd: folder to run in; for the guards, too.
+    :param cwd: working folder; for the guards, too.
     :param user: user to run as, with its groups and home; None: root. For the guards, too.
     :param env: environment variables to add.
-    :param timeout: seconds after which it is ended, and counts as failed.
-    :param label: what to show for it in a report, and in an error, instead of the command line.
+    :param timeout: seconds after which it is stopped, and counts as failed.
+    :param label: name for reports and errors, instead of the command line.
     """
 
     argv: list[str]

@@ -1,4 +1,4 @@
-"""An SSH key pair made on the host, for reading a private repository."""
+"""SSH key pair of the host, for reading a private repository."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ..hostkit.linux import filesystem, system
 
 @dataclass(frozen=True)
 class DeployKey(Resource):
-    """A key pair `id_ed25519` in a folder, made once; its public half is shown when it is made.
+    """A key pair `id_ed25519` in a folder, generated once; its public half is shown then.
 
-    :param comment: what it is for; the host's name is added.
+    :param comment: its purpose; the host's name is added.
     """
 
     folder: str
@@ -33,4 +33,4 @@ class DeployKey(Resource):
         comment = f"{self.comment}@{os.uname().nodename}"
         system.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path])
         public = (filesystem.read(f"{path}.pub") or b"").decode().strip()
-        note(f"if the repository is private, give it this deploy key (reading is enough):\n{public}")
+        note(f"if the repository is private, add this deploy key to it (read-only is enough):\n{public}")

@@ -1,4 +1,4 @@
-"""A folder with given owner and mode."""
+"""Folder with given owner and mode."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..contract.base import Change, Resource, ResourceError
-from ..hostkit.linux import acl, filesystem, paths, system
+from ..hostkit.linux import acl, filesystem, folders, paths, system
 from .ownership import differences, set_owner
 
 
 @dataclass(frozen=True)
 class Directory(Resource):
-    """A folder; missing parents are made, as root's and with mode 0755.
+    """A folder; missing parents are created, owned by root and with mode 0755.
 
-    In a folder that another user can change, it is that user's or refused: they may have put it there.
+    In a folder that another user can change, it must belong to that user, who may have put it there.
 
     :param path: absolute path.
-    :param mode: permission bits; None keeps those of the folder that is there, or 0755 for a new one.
-    :param owner: user; None keeps the one that is there, or root.
-    :param group: group; None keeps the one that is there, or root.
-    :param passable: users who may pass through it, by an access list, though neither read it nor write in it; wants
-        a mode. Empty: an access list that is there stays.
+    :param mode: permission bits; None keeps those of an existing folder, or 0755 for a new one.
+    :param owner: user; None keeps the existing one, or root.
+    :param group: group; None keeps the existing one, or root.
+    :param passable: users who may pass through it, by an access list, but neither read it nor write in it; requires
+        a mode. Empty: an existing access list stays.
     """
 
     path: str
@@ -71,7 +71,7 @@ class Directory(Resource):
             with paths.parent(path) as (folder, name):
                 os.mkdir(name, 0o700, dir_fd=folder.fd)
                 with folder.opened(name, os.O_RDONLY | os.O_DIRECTORY) as made:
-                    # Whoever can change the folder above may have put another of root's in its place.
+                    # A user who can change the parent may have replaced it with another folder of root's.
                     if os.fstat(made).st_uid != os.geteuid() or os.listdir(made):
                         raise ResourceError(f"{path} was replaced while it was being created; run it again")
                     if path != missing[-1] or self.mode is None:
@@ -85,9 +85,9 @@ class Directory(Resource):
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[int]:
-        """The folder itself, which may be behind a link of root's.
+        """For a `with` block, open the folder, which may be behind a link of root's.
 
-        :raises ResourceError: it is somebody's who may not have it given away.
+        :raises ResourceError: it belongs to another user, and must not be given away.
         """
         with paths.target(self.path) as (folder, name), folder.opened(name, os.O_RDONLY | os.O_DIRECTORY) as handle:
             folder.require_theirs(name, os.fstat(handle))
@@ -102,15 +102,15 @@ class Directory(Resource):
 
     def _acl(self) -> bytes:
         if self.mode is None:
-            raise ResourceError(f"{self.path}: found no mode, expected one beside `passable`")
+            raise ResourceError(f"{self.path}: the mode is missing; `passable` requires one")
         return acl.passable(self.mode, [system.passwd(user).pw_uid for user in self.passable])
 
 
 def _missing(path: str) -> list[str]:
-    """The folders to make for a path, outermost first."""
+    """List the folders to create for a path, outermost first."""
     missing = []
     path = path.rstrip("/")
-    while path and not filesystem.is_folder(path):
+    while path and not folders.exists(path):
         missing.append(path)
         path = os.path.dirname(path)
     return missing[::-1]
@@ -124,5 +124,5 @@ def _remove(made: list[str]) -> None:
         except FileNotFoundError:
             continue
         except OSError:
-            # Something else has put a file there since: not ours to delete.
+            # Another program has put a file there since: keep it.
             return

@@ -1,4 +1,4 @@
-"""A file with given content, owner and mode."""
+"""File with given content, owner and mode."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class File(Resource):
 
     :param path: absolute path; its folder must exist.
     :param content: text (UTF-8), bytes, or a `Secret`, whose content is never shown in a diff.
-    :param mode: permission bits; None keeps those of the file that is there, or 0644 for a new one.
-    :param owner: user; None keeps the one that is there, or root.
-    :param group: group; None keeps the one that is there, or the owner's.
+    :param mode: permission bits; None keeps those of an existing file, or 0644 for a new one.
+    :param owner: user; None keeps the existing one, or root.
+    :param group: group; None keeps the existing one, or the owner's.
     """
 
     path: str
@@ -82,7 +82,7 @@ def _bytes(content: str | bytes | Secret) -> bytes:
 
 
 def text_diff(old: bytes, new: bytes, path: str) -> str:
-    """Unified diff of two files; one line when either is not text or too large to be worth reading."""
+    """Return a unified diff of two files; one line when either is binary or too large."""
     try:
         old_text, new_text = old.decode(), new.decode()
     except UnicodeDecodeError:
@@ -94,6 +94,6 @@ def text_diff(old: bytes, new: bytes, path: str) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    # Not splitlines(), which ends a line at a form feed or U+2028, too.
+    # Not splitlines(), which also splits at a form feed or U+2028.
     *lines, last = text.split("\n")
     return [f"{line}\n" for line in lines] + ([f"{last}\n\\ No newline at end of file\n"] if last else [])

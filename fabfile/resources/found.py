@@ -1,4 +1,4 @@
-"""Files and links as they were found, to be put back: by the run itself, by the next one, or by a boot."""
+"""Snapshots of files and links, restored by a run or by a boot."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import stat
 from dataclasses import dataclass, field
 
 from ..contract.base import PutBack, ResourceError
-from ..hostkit.linux import filesystem
+from ..hostkit.linux import filesystem, folders
 
 # systemd-tmpfiles gives up a whole file for a line of more than 1 MB.
 _LONGEST_LINE = 500_000
 _LONGEST_TEXT = 4000
-# Bytes of a file that stand for themselves in tmpfiles.d; a "-" alone would be no argument.
+# Bytes that tmpfiles.d needs not escaped; a "-" alone would mean no argument.
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._,:;=+@")
 
 
 @dataclass(frozen=True)
 class FoundNothing(PutBack):
-    """A path at which there was nothing."""
+    """A path that did not exist."""
 
     path: str
 
@@ -45,9 +45,9 @@ class FoundFile(PutBack):
 
     @classmethod
     def take(cls, path: str) -> FoundFile | None:
-        """What is at a path; None when nothing is.
+        """Take a snapshot of a path; None when it does not exist.
 
-        :raises ResourceError: something else than a file is.
+        :raises ResourceError: it is not a regular file.
         """
         found = filesystem.at(path)
         if found is None:
@@ -67,8 +67,8 @@ class FoundFile(PutBack):
             filesystem.write_back(self.path, self.content, mode=self.mode, uid=self.uid, gid=self.gid)
 
     def at_boot(self) -> list[str]:
-        # systemd refuses a longer text when it looks for what to expand in it. Base64 it only decodes, which versions
-        # before that of Debian 12 may not know.
+        # systemd refuses to expand a longer text. It only decodes base64, which versions before Debian 12's may not
+        # support.
         if len(self.content) <= _LONGEST_TEXT and b"\0" not in self.content:
             kind, argument = "f+!", _escaped(self.content)
         else:
@@ -92,7 +92,7 @@ class FoundLink(PutBack):
             filesystem.symlink_atomic(self.target, self.path)
 
     def at_boot(self) -> list[str]:
-        # The target stands there as it is, from its first letter to the end of the line.
+        # The target is not quoted: it begins with its first letter and ends with the line.
         if self.target != self.target.strip():
             return []
         return _at_boot(self.path, f'L+! "{self.path}" - - - - {self.target.replace("%", "%%")}')
@@ -100,7 +100,7 @@ class FoundLink(PutBack):
 
 @dataclass(frozen=True)
 class Removed(PutBack):
-    """A file or link that was taken away: it comes back unless something else has come in its place."""
+    """A file or link that was removed: it is restored unless its path is in use again."""
 
     found: FoundFile | FoundLink
 
@@ -116,19 +116,19 @@ class Removed(PutBack):
 
 
 def _at_boot(path: str, line: str) -> list[str]:
-    """A line of tmpfiles.d; none when it cannot be said there, so that it is the next run's work alone.
+    """Return a line of tmpfiles.d; none when it cannot be written there, and only the next run restores the path.
 
-    Nor in a folder that another user can change: whatever they put there meanwhile, a boot would follow.
+    Nor for a folder that another user can change, since a boot would follow a link there.
     """
     plain = line.isascii() and line.isprintable() and not set('"\\%') & set(path)
-    return [line] if plain and len(line) < _LONGEST_LINE and filesystem.is_trusted(os.path.dirname(path)) else []
+    return [line] if plain and len(line) < _LONGEST_LINE and folders.is_trusted(os.path.dirname(path)) else []
 
 
 def _pattern(path: str) -> str:
-    """A path where tmpfiles.d takes a pattern."""
+    """Escape a path for a pattern of tmpfiles.d."""
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
 
 
 def _escaped(data: bytes) -> str:
-    """Bytes as C writes them, and without what systemd expands."""
+    """Escape bytes like C, and what systemd would expand."""
     return "".join(chr(byte) if byte in _PLAIN else "%%" if byte == 0x25 else f"\\x{byte:02x}" for byte in data)

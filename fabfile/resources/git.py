@@ -1,4 +1,4 @@
-"""A checkout of a git repository at a commit."""
+"""Checkout of a git repository at a commit."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 from ..contract.base import Change, Resource, ResourceError
 from ..contract.secret import Secret
-from ..hostkit.linux import filesystem, system
+from ..hostkit.linux import filesystem, folders, system
 from ..hostkit.programs import git
 
 
 @dataclass(frozen=True)
 class GitCheckout(Resource):
-    """A working tree of a git repository, at exactly one revision, without local changes.
+    """A working tree of a git repository at one revision, without local changes.
 
-    :param path: where the working tree is; an existing one must be of the same repository.
-    :param repository: URL, which may be a Secret, or a path on the host; no login in it gets onto a command line.
-    :param revision: full commit id, or a tag or branch, which then is looked up in the remote at every run.
-    :param user: user to run git as, who then owns the files; None: root, in a folder that is root's alone.
-    :param timeout: seconds that a single command of git, such as the cloning, may take.
+    :param path: of the working tree; an existing one must be of the same repository.
+    :param repository: URL, which may be a Secret, or a path on the host; its login is never on a command line.
+    :param revision: full commit id, or a tag or branch, which is looked up in the remote at every run.
+    :param user: user to run git as, who owns the files; None: root, in a folder that only root can change.
+    :param timeout: limit in seconds for each command of git.
     """
 
     path: str
@@ -34,12 +34,12 @@ class GitCheckout(Resource):
 
     def check(self) -> Change | None:
         if self.user is None and os.path.isdir(os.path.dirname(self.path)):
-            # What git finds there, such as hooks, it runs.
-            filesystem.require_trusted(os.path.dirname(self.path))
+            # git runs hooks that it finds there.
+            folders.require_trusted(os.path.dirname(self.path))
         if not os.path.exists(self.path):
             return Change(f"cloned at {self.revision}", self._clone, self._remove)
         if not os.path.isdir(f"{self.path}/.git"):
-            raise ResourceError(f"{self.path} is there and is not a git working tree; remove it, or name another path")
+            raise ResourceError(f"{self.path} exists and is not a git working tree; remove it, or name another path")
         now, wanted = self._in(self.path, "rev-parse", "HEAD"), self._wanted()
         dirty = bool(self._in(self.path, "--no-optional-locks", "status", "--porcelain", "--untracked-files=no"))
         if now == wanted and not dirty:
@@ -50,11 +50,11 @@ class GitCheckout(Resource):
     def _wanted(self) -> str:
         if re.fullmatch("[0-9a-f]{40}", self.revision):
             return self.revision
-        # As git itself prefers them; the first is the commit that an annotated tag names.
+        # In git's own order; the first is the commit of an annotated tag.
         names = [f"refs/tags/{self.revision}^{{}}", f"refs/tags/{self.revision}", f"refs/heads/{self.revision}"]
         names += ["HEAD"] if self.revision == "HEAD" else []
         listed = [line.split("\t") for line in self._git("ls-remote", "--", self._url, *names).splitlines()]
-        # git also lists refs that only end in one of the names.
+        # git also lists refs that only end with one of the names.
         commits = {ref: commit for commit, ref in listed}
         for name in names:
             if name in commits:
@@ -62,8 +62,8 @@ class GitCheckout(Resource):
         raise ResourceError(f"there is no revision {self.revision!r} in {self._url}")
 
     def _clone(self) -> None:
-        """Clone aside and rename, so that a clone that was cut off is not taken for a working tree."""
-        filesystem.remove_tree(self._aside)
+        """Clone aside and rename, so that an interrupted clone is not taken for a working tree."""
+        folders.remove(self._aside)
         self._git("clone", "--quiet", "--no-checkout", "--", self._url, self._aside)
         self._checkout(self._aside, self._wanted())
         filesystem.move(self._aside, self.path)
@@ -78,7 +78,7 @@ class GitCheckout(Resource):
 
     def _move(self, commit: str) -> None:
         heads = "+refs/heads/*:refs/remotes/origin/*"
-        # Pruned, because a branch `a` that is gone would be in the way of a branch `a/b`.
+        # Pruned, because a deleted branch `a` would block a branch `a/b`.
         self._in(self.path, "fetch", "--quiet", "--prune", "--tags", "--force", "--", self._url, heads)
         self._checkout(self.path, commit)
 
@@ -87,7 +87,7 @@ class GitCheckout(Resource):
 
     def _remove(self) -> None:
         for folder in (self._aside, self.path):
-            filesystem.remove_tree(folder)
+            folders.remove(folder)
 
     def _in(self, folder: str, *arguments: str) -> str:
         return self._git("-C", folder, *arguments)

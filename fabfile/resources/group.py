@@ -1,4 +1,4 @@
-"""A Unix group."""
+"""Unix group."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..hostkit.linux import system
 class Group(Resource):
     """A Unix group.
 
-    :param system: a system group, with a number below those of people.
+    :param system: whether it is a system group, with a low number.
     """
 
     name: str

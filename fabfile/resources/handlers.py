@@ -1,4 +1,4 @@
-"""Handlers: what a service needs after its configuration changed."""
+"""Handlers that reload or restart a service."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..hostkit.linux.systemd import systemctl
 
 @dataclass(frozen=True)
 class Reload(Handler):
-    """Have a systemd service read its configuration again; it is started if it does not run."""
+    """Reload the configuration of a systemd service; start it if it is stopped."""
 
     service: str
 
@@ -24,7 +24,7 @@ class Reload(Handler):
 
 @dataclass(frozen=True)
 class Restart(Handler):
-    """Restart a systemd service, however often it was started of late."""
+    """Restart a systemd service, regardless of systemd's start limit."""
 
     service: str
 
@@ -32,7 +32,7 @@ class Restart(Handler):
         return f"restart {self.service}"
 
     def run(self) -> None:
-        # A unit that is restarted for the sixth time in 10 seconds is refused and stays down, be it sshd. One that is
-        # not loaded yet has nothing to reset.
+        # Otherwise systemd refuses a sixth restart in 10 seconds, and the unit, even sshd, stays down. This fails for a
+        # unit that is not loaded yet.
         system.run(["systemctl", "reset-failed", "--", self.service], ok=range(256))
         systemctl("restart", self.service)

@@ -1,4 +1,4 @@
-"""A Unix user that is made for one purpose of one app, and marked so."""
+"""Unix user that is created, and marked, for one purpose of one app."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _SYSTEM_UIDS = range(1, 1000)
 
 @dataclass(frozen=True)
 class OwnUser(Resource):
-    """A system user with a group of its own. One who is there and is not marked is somebody else, and is left alone.
+    """A system user with a group of its own. An existing user without the mark is never changed.
 
     :param name: its name.
-    :param purpose: what it is made for: the mark, which is its comment in /etc/passwd.
-    :param home: its home folder, which is not made here.
+    :param purpose: its purpose: the mark, which is its comment in /etc/passwd.
+    :param home: its home folder, which is not created here.
     :param shell: its login shell.
-    :param password: what /etc/shadow has: "!" locks it; "*" lets keys in, where sshd does not ask PAM.
-    :param rights: the file by which sudo knows it, if it is to.
+    :param password: its field in /etc/shadow: "!" locks it; "*" allows keys, where sshd does not use PAM.
+    :param rights: its own file of sudoers, if any.
     :param setting: the line of the settings that chooses another name.
-    :param evidence: a folder of root's that shows a user without a mark to be of a version that made no marks.
+    :param evidence: a folder of root's which shows that an earlier version, without marks, created the user.
     """
 
     name: str
@@ -47,7 +47,7 @@ class OwnUser(Resource):
         return f"choose another name: `{self.setting}`" if self.setting else "choose another name"
 
     def check(self) -> Change | None:
-        """Never more than a mark for a user who is there: an admin who lost keys and home to it would be locked out."""
+        """Never change more than the mark of an existing user: an admin could be locked out."""
         try:
             found = pwd.getpwnam(self.name)
         except KeyError:
@@ -57,23 +57,23 @@ class OwnUser(Resource):
             return None
         if not self._is_of_earlier_version(found):
             raise ResourceError(
-                f"there is a user {self.name} on this host who is not made for the {self.purpose}; {self._advice}, or "
-                f"remove it if nobody needs it (`userdel {self.name}`)"
+                f"the user {self.name} exists on this host, but was not created for the {self.purpose}; "
+                f"{self._advice}, or remove it if nobody needs it (`userdel {self.name}`)"
             )
         return Change("marked", lambda: self._mark(self.purpose), lambda: self._mark(found.pw_gecos))
 
     def _require_unknown(self) -> None:
-        """That the name is nothing to the host yet, or the new user would be given what is meant for another."""
+        """Refuse a name that has rights on the host already, which the new user would get."""
         if system.gid(self.name) is not None:
             raise ResourceError(
-                f"there is a group {self.name} on this host, and what is open to that would be open to the "
-                f"{self.purpose}; {self._advice}, or remove it if nobody needs it (`groupdel {self.name}`)"
+                f"the group {self.name} exists on this host, and its rights would be given to the {self.purpose}; "
+                f"{self._advice}, or remove it if nobody needs it (`groupdel {self.name}`)"
             )
         for path in ["/etc/sudoers", *sorted(glob.glob("/etc/sudoers.d/*"))]:
             text = (filesystem.read(path) or b"").decode("utf-8", "replace") if os.path.isfile(path) else ""
             if path != self.rights and names_in_sudoers(text) & {self.name, f"%{self.name}"}:
                 raise ResourceError(
-                    f"{path} gives rights to {self.name}, who would be the {self.purpose}; {self._advice}, or remove "
+                    f"{path} gives rights to {self.name}, which would be the {self.purpose}; {self._advice}, or remove "
                     "these rights"
                 )
 
@@ -101,11 +101,11 @@ class OwnUser(Resource):
 
 
 def names_in_sudoers(text: str) -> set[str]:
-    """The users, and groups with % in front, that lines of sudoers(5) give something to."""
+    """Extract the users, and groups with a leading %, that lines of sudoers(5) give rights to."""
     found: set[str] = set()
     for line in text.replace("\\\n", " ").splitlines():
         if re.match(r"\s*(Defaults|(Cmnd|Cmd|Host|Runas)_Alias)\b", line):
-            # It says how, and gives nobody anything.
+            # These lines give no rights.
             continue
         users = re.match(r"\s*User_Alias\s+(.*)", line)
         who = users[1] if users else line.split("#")[0].partition("=")[0]

@@ -1,4 +1,4 @@
-"""Mode and owner of a path, compared and set: shared by the resources that make folders and data."""
+"""Comparison and change of a path's mode and owner."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..hostkit.linux import system
 
 
 def differences(status: os.stat_result, mode: int | None, owner: str | None, group: str | None) -> list[str]:
-    """What differs between a path as found and as asked for; None asks for nothing."""
+    """List the differences between a path's status and the desired mode and owners; None means any."""
     found = []
     if mode is not None and stat.S_IMODE(status.st_mode) != mode:
         found.append(f"mode {stat.S_IMODE(status.st_mode):04o} -> {mode:04o}")
@@ -22,7 +22,7 @@ def differences(status: os.stat_result, mode: int | None, owner: str | None, gro
 
 
 def set_owner(handle: int, owner: str | None, group: str | None) -> None:
-    """Give an open file or folder to a user and group; None leaves that half as it is.
+    """Give an open file or folder to a user and group; None keeps the present one.
 
     :raises ResourceError: there is no such user or group.
     """

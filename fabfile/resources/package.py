@@ -12,13 +12,13 @@ from ..hostkit.programs import apt
 class Package(Resource):
     """Debian packages that must be installed: `Package("nginx")`, `Package("git", "rsync")`.
 
-    Any version will do unless a name has one; upgrades are left to the host. What is missing is installed in one apt
+    Any version counts unless a name has one; the host itself upgrades them. Missing ones are installed in one apt
     transaction.
 
     :param names: as apt takes them: also with an architecture, a version or a release to install it from, such as
         "libc6:i386", "redis=5:7.0.15-1" or "git/stable-backports".
-    :param max_age: seconds; when something is missing and the package lists are older, they are refreshed first.
-    :param timeout: seconds that fetching the lists, and fetching the packages, may take.
+    :param max_age: seconds; when a package is missing and the package lists are older, they are refreshed first.
+    :param timeout: limit in seconds for the download of the lists, and of the packages.
     :param lock_timeout: seconds to wait for another program that uses apt, such as unattended-upgrades.
     """
 

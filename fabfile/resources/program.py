@@ -1,4 +1,4 @@
-"""A program that supervisord keeps running."""
+"""Program that supervisord keeps running."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _FOLDER = "/etc/supervisor/conf.d"
 
 @dataclass(frozen=True)
 class Program(Resource):
-    """A program that supervisord keeps running; a change of its configuration restarts it, and nothing else.
+    """A program that supervisord keeps running; only a change of its configuration restarts it.
 
     :param name: its name, for supervisord and for its configuration file.
-    :param command: command line; words are split as a shell does, but no shell takes part.
+    :param command: command line; split into words like in a shell, but run without one.
     :param user: user to run as.
-    :param directory: folder to run in.
+    :param directory: working folder.
     :param environment: environment variables to add.
-    :param stop_seconds: how long it may take to stop when asked, before it is killed.
+    :param stop_seconds: seconds it gets to end after the stop signal, before it is killed.
     :param log: file for its output; None: supervisord chooses.
     """
 
@@ -47,7 +47,7 @@ class Program(Resource):
         def apply() -> None:
             if change:
                 change.apply()
-            self._start_anew()
+            self._restart()
 
         def undo() -> None:
             if change and change.undo:
@@ -67,7 +67,7 @@ class Program(Resource):
         found = supervisord.processes(self.name)
         return bool(found) and all(process["statename"] in {"RUNNING", "STARTING"} for process in found)
 
-    def _start_anew(self) -> None:
+    def _restart(self) -> None:
         supervisord.read_configuration()
         supervisord.stop_group(self.name, self._path)
         supervisord.start_group(self.name)
@@ -88,7 +88,7 @@ class Program(Resource):
             f"stdout_logfile={_percent(self.log)}" if self.log else "",
         ]
         for line in lines:
-            # Line breaks, and what supervisord takes for the beginning of a comment.
+            # Line breaks, and what supervisord reads as the beginning of a comment.
             if re.search(r"[\r\n]|\s[;#]", line):
                 raise ResourceError(
                     f"program {self.name}: {line.partition('=')[0]} has a line break, or a ';' or '#' after a space, "
@@ -97,7 +97,7 @@ class Program(Resource):
         return "".join(f"{line}\n" for line in lines if line)
 
     def _quoted(self, key: str, value: str) -> str:
-        """A value in quotes; supervisord knows no escapes in them, and strips all quotes from both ends."""
+        """Quote a value; supervisord has no escapes, and strips all quotes from both ends."""
         quote = "'" if '"' in value else '"'
         if quote in value or value.strip("'\"") != value:
             raise ResourceError(
@@ -108,5 +108,5 @@ class Program(Resource):
 
 
 def _percent(text: str) -> str:
-    """supervisord expands %(name)s everywhere."""
+    """Escape percent signs, since supervisord expands %(name)s everywhere."""
     return text.replace("%", "%%")

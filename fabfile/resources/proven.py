@@ -1,4 +1,4 @@
-"""Changes to the doors of a host, which stay only when the controller can still come in."""
+"""Changes of a host's access, kept only while the controller can still log in."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from .validated import Validated
 
 @dataclass(frozen=True)
 class Proven(Validated):
-    """A group that could lock us out: made, put into force at once, and kept only when a new connection comes through.
+    """A group that could lock the controller out: applied at once, and kept only if a new connection succeeds.
 
-    When none does, or nobody says within a minute that one has, the host puts back what was there and puts that into
-    force, by itself. The handlers are what puts the group into force; they run in the group, and again at the end of
-    the run, because a handler stays owed until then.
+    If none does, or the controller does not confirm one within a minute, the host rolls back by itself. The handlers
+    make the group effective; they run in the group, and again at the end of the run, because a handler stays owed
+    until then.
     """
 
     def check(self) -> Change | None:
@@ -24,14 +24,14 @@ class Proven(Validated):
 
     def verify(self) -> None:
         super().verify()
-        self._into_force()
+        self._make_effective()
         proof.obtain()
 
     def _put_back(self, change: Change) -> None:
         if change.undo is not None:
             change.undo()
-        self._into_force()
+        self._make_effective()
 
-    def _into_force(self) -> None:
+    def _make_effective(self) -> None:
         for handler in self.handlers():
             handler.run()

@@ -1,4 +1,4 @@
-"""A systemd service, running or not, now and after a reboot."""
+"""systemd service: running or stopped, now and after a reboot."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SETTLED = frozenset({"enabled", "enabled-runtime", "static", "alias", "indirect
 class Service(Resource):
     """A systemd service.
 
-    :param running: whether it runs now.
+    :param running: whether it is running now.
     :param enabled: whether it is started at boot.
     """
 
@@ -42,7 +42,7 @@ class Service(Resource):
         )
 
     def _state(self) -> dict[str, str]:
-        """The unit's properties; a unit that is not there (yet) is neither active nor enabled."""
+        """Read the unit's properties; a missing unit is neither active nor enabled."""
         state = properties(self.name, "LoadState", "ActiveState", "UnitFileState")
         if state.get("LoadState") == "masked":
             raise ResourceError(f"service {self.name} is masked; `systemctl unmask {self.name}` first")

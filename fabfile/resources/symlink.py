@@ -1,4 +1,4 @@
-"""A symbolic link with a given target."""
+"""Symbolic link with a given target."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .found import FoundLink, FoundNothing
 
 @dataclass(frozen=True)
 class Symlink(Resource):
-    """A symbolic link; an existing link is pointed elsewhere with one rename(2), so that it is never missing.
+    """A symbolic link; an existing one is replaced with one rename(2), so that it is never missing.
 
-    :param path: where the link is.
-    :param target: what it points to; need not exist.
+    :param path: of the link.
+    :param target: its target, which need not exist.
     """
 
     path: str
@@ -28,7 +28,7 @@ class Symlink(Resource):
         if found is None:
             return Change(f"created -> {self.target}", self._point, FoundNothing(self.path))
         if found.target is None:
-            raise ResourceError(f"{self.path} is there and is not a symlink; remove it, or name another path")
+            raise ResourceError(f"{self.path} exists and is not a symlink; remove it, or name another path")
         if found.target == self.target:
             return None
         return Change(f"{found.target} -> {self.target}", self._point, FoundLink(self.path, found.target))

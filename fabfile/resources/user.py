@@ -1,4 +1,4 @@
-"""A Unix user with its groups and the SSH keys that may log in as it."""
+"""Unix user with its groups and SSH keys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pwd
 from dataclasses import dataclass
 
 from ..contract.base import Change, Resource, ResourceError
-from ..hostkit.linux import filesystem, system
+from ..hostkit.linux import folders, system
 from .directory import Directory
 from .file import File
 
@@ -17,12 +17,12 @@ from .file import File
 class User(Resource):
     """A Unix user with a group of its own name.
 
-    :param system: a system user: no password, no ageing, a number below those of people.
-    :param home: home folder; None: /home/<name>, or / for a system user. It is made for a user who logs in only.
-    :param shell: login shell; None keeps what is there, or /bin/bash, or nologin for a system user.
-    :param groups: further groups that it is in; groups it has beyond these are left alone.
-    :param authorized_keys: the public keys, one a line as in OpenSSH's file, that may log in as it, and no others;
-        None leaves the file alone.
+    :param system: whether it is a system user: no password, no ageing, a low number.
+    :param home: home folder; None: /home/<name>, or / for a system user. It is not created for a system user.
+    :param shell: login shell; None keeps the existing one; a new user gets /bin/bash, a system user nologin.
+    :param groups: additional groups; it stays in groups beyond these.
+    :param authorized_keys: the only public keys that may log in as it, one a line as in OpenSSH's file; None leaves
+        the file alone.
     """
 
     name: str
@@ -105,7 +105,7 @@ class User(Resource):
         if keys is None:
             return
         folder = f"{entry.pw_dir}/.ssh"
-        if not filesystem.is_folder(folder):
+        if not folders.exists(folder):
             group = grp.getgrgid(entry.pw_gid).gr_name
             self._make(Directory(folder, mode=0o700, owner=self.name, group=group))
         self._make(keys)

@@ -1,4 +1,4 @@
-"""Resources that hold as a whole or not at all, with a program that says whether they do."""
+"""Groups of resources that change together or not at all, after a check."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from ..hostkit.linux import system
 
 @dataclass(frozen=True)
 class Validated(Resource):
-    """A group of resources: when one of them, or the check after them, fails, all are put back as they were.
+    """A group of resources: when one of them, or the check after them, fails, all are rolled back.
 
-    The handlers run only when the check has passed, so that a service never meets a configuration that it refuses.
+    The handlers run only after the check has passed, so that a service never gets a configuration that it rejects.
 
-    :param name: what to call the group in a report, such as "nginx site hello".
-    :param resources: what it is made of, in order.
-    :param validate: argv of the program that must end with status 0, such as `["nginx", "-t"]`; None when the
-        resources only belong together.
+    :param name: name of the group for reports, such as "nginx site hello".
+    :param resources: its members, in order.
+    :param validate: argv of the program that must end with status 0, such as `["nginx", "-t"]`; None for no check.
     """
 
     name: str
@@ -45,16 +44,16 @@ class Validated(Resource):
         return Change(summary, lambda: self._apply(undo), undo.run, diff, durable=durable)
 
     def verify(self) -> None:
-        """Run the check on what is there.
+        """Check the present state.
 
-        :raises ResourceError: it is refused.
+        :raises ResourceError: it is not valid.
         """
         if self.validate is not None:
             system.run(self.validate)
 
     def _apply(self, undo: Undo) -> None:
         for resource in self.resources:
-            # Checked again: an earlier resource of the group may have changed what this one finds.
+            # Checked again: an earlier resource of the group may have changed its state.
             change = resource.check()
             if change:
                 undo.register(change.undo)
@@ -62,11 +61,11 @@ class Validated(Resource):
         try:
             self.verify()
         except system.CommandError as error:
-            raise ResourceError(f"the new configuration was refused and the old one put back:\n{error}") from error
+            raise ResourceError(f"the new configuration was rejected and rolled back:\n{error}") from error
 
 
 def _durable(change: Change) -> Iterator[PutBack]:
-    """What can be written down of how a member's change is taken back."""
+    """Yield the parts of a member's undo that can be stored as data."""
     yield from change.durable
     if isinstance(change.undo, PutBack) and change.undo not in change.durable:
         yield change.undo

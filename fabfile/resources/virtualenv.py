@@ -1,4 +1,4 @@
-"""A virtualenv with what requirement files ask for."""
+"""Virtualenv with the packages of requirement files."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import os
 from dataclasses import dataclass
 
 from ..contract.base import Change, Resource
-from ..hostkit.build import venv
-from ..hostkit.linux import filesystem
+from ..hostkit.build import virtualenv
+from ..hostkit.linux import filesystem, folders
 
 
 @dataclass(frozen=True)
 class Virtualenv(Resource):
-    """A virtualenv, built again from nothing when its interpreter or its requirements change.
+    """A virtualenv, rebuilt from scratch when its interpreter or its requirements change.
 
-    It is root's, in a folder that is root's alone.
+    It belongs to root, in a folder that only root can change.
 
-    :param path: where it is.
+    :param path: of the virtualenv.
     :param requirements: absolute paths of requirement files on the host.
     :param packages: names of packages that are installed unless a requirement brought them.
     :param python: name or path of the interpreter.
-    :param timeout: seconds that a single command of pip may take.
+    :param timeout: limit in seconds for each command of pip.
     """
 
     path: str
@@ -33,35 +33,35 @@ class Virtualenv(Resource):
         return f"virtualenv {self.path}"
 
     def check(self) -> Change | None:
-        # Root builds it, and runs what is in it: nobody else may be able to put anything there.
+        # Root builds it and runs its programs, so nobody else may write there.
         if os.path.isdir(os.path.dirname(self.path)):
-            filesystem.require_trusted(os.path.dirname(self.path))
-        key = venv.fingerprint(self.python, self.requirements, self.packages, local_key=self.path)
-        if venv.complete(self.path, key):
+            folders.require_trusted(os.path.dirname(self.path))
+        key = virtualenv.fingerprint(self.python, self.requirements, self.packages, local_key=self.path)
+        if virtualenv.complete(self.path, key):
             return None
         aside = f"{self.path}.before"
         had_one = os.path.isdir(self.path)
-        # A build that was killed: what is in place is half, and the one that it was to replace still lies aside.
-        cut_off = os.path.isdir(aside) and not venv.whole(self.path)
+        # After a killed build, the new virtualenv is incomplete, and the previous one is still aside.
+        cut_off = os.path.isdir(aside) and not virtualenv.whole(self.path)
         moved = cut_off
 
         def apply() -> None:
             nonlocal moved
             if had_one and not cut_off:
-                filesystem.remove_tree(aside)
+                folders.remove(aside)
                 moved = True
                 filesystem.move(self.path, aside)
-            venv.build(self.path, key, self._fill)
-            filesystem.remove_tree(aside)
+            virtualenv.build(self.path, key, self._fill)
+            folders.remove(aside)
 
         def undo() -> None:
             if moved and os.path.isdir(aside):
-                filesystem.remove_tree(self.path)
+                folders.remove(self.path)
                 filesystem.move(aside, self.path)
             elif not had_one:
-                filesystem.remove_tree(self.path)
+                folders.remove(self.path)
 
         return Change("rebuilt" if had_one else "built", apply, undo)
 
     def _fill(self) -> None:
-        venv.by_pip(self.path, self.python, self.requirements, self.packages, self.timeout)
+        virtualenv.by_pip(self.path, self.python, self.requirements, self.packages, self.timeout)

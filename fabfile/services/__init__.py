@@ -5,7 +5,7 @@ A project adds one with a subclass of `AppService` that it passes to `register`.
 
 from __future__ import annotations
 
-from ..resources.services.kept import KeptFile
+from ..resources.services.password import KeptFile
 from ..resources.services.port import Port, PortGuard
 from ..settings.services import ServiceOptions
 from .base import Access, AppService, Argv, Restore

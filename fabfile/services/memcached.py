@@ -7,7 +7,7 @@ from pydantic import Field
 from ..contract.secret import Secret
 from ..errors import SettingsError
 from ..resources import Package, Resource, Restart, Service
-from ..resources.services.kept import KeptFile
+from ..resources.services.password import KeptFile
 from ..resources.services.port import Port, PortGuard
 from ..settings import values as kind
 from ..settings.services import ServiceOptions

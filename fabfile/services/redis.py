@@ -7,7 +7,7 @@ from pydantic import Field
 from ..contract.secret import Secret
 from ..resources import Command, Directory, File, Package, Resource, Restart, Service
 from ..resources.own_user import OwnUser
-from ..resources.services.kept import KeptFile
+from ..resources.services.password import KeptFile
 from ..resources.services.port import Port
 from ..settings import values as kind
 from ..settings.services import ServiceOptions

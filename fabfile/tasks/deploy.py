@@ -97,8 +97,9 @@ class _Origin:
         if self.local is not None:
             return self.local.source
         settings, fleet = deployment.settings, deployment.fleet
-        asked: dict[str, Any] = {"app": settings.app, "url": wire.dump(self.url), "revision": self.revision}
-        found = fleet.each(lambda member: member.ask("resolve", **asked, timeout=settings.build_timeout))
+        wanted = {"app": settings.app, "url": wire.dump(self.url), "revision": self.revision}
+        action = requests.act("resolve", **wanted, timeout=settings.build_timeout)
+        found = fleet.each(lambda member: member.request(action))
         fleet.require("nothing has changed")
         if len({answer["commit"] for answer in found.values()}) > 1:
             names = ", ".join(f"{member.label}: {answer['commit'][:7]}" for member, answer in found.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..connection import requests
 from ..fab.task import JSON, TaskCall, task
 
 
@@ -9,7 +10,7 @@ from ..fab.task import JSON, TaskCall, task
 def unlock(call: TaskCall) -> None:
     """End the run that holds a host's lock."""
     with call.look(call.hosts()) as fleet:
-        holders = fleet.each(lambda member: member.ask("break_lock"))
+        holders = fleet.each(lambda member: member.request(requests.act("break_lock")))
     call.document["hosts"] = {member.label: {"ended": ended} for member, ended in holders.items()}
     for member, ended in holders.items():
         name = call.console.name(member.label)

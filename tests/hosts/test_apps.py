@@ -72,7 +72,7 @@ BAD = {
     ),
     "answers-404": Bad(f"{SERVER}\nserve(b'404 Not Found')\n", "answered 404, expected 200-299", timeout=1),
     "never-answers": Bad(f"{SERVER}\nserve(None)\n", "not healthy within 2 s: GET /healthz: timed out", timeout=2),
-    "never-listens": Bad(f"{SERVER}\ntime.sleep(600)\n", "it does not listen on its socket yet", timeout=1),
+    "never-listens": Bad(f"{SERVER}\ntime.sleep(600)\n", "it is not listening on its socket yet", timeout=1),
     "leaves-its-socket-to-a-child": Bad(
         f"{SERVER}\nif os.fork():\n    time.sleep(2)\n    sys.exit('the parent ended')\n"
         "os.setsid()\nserve(b'503 No')\n",

@@ -236,7 +236,7 @@ def test_roles_and_databases_that_a_person_made_are_not_taken_over(project: Proj
     for app, service, word in (("shop", "postgres", "role"), ("tool", "mysql", "user"), ("shop", "mysql", "database")):
         project.settings(app=app, domains=[f"{app}.example.org"], services=[service])
         told = project.fab("provision", status=1)
-        assert f"there is a {word} {app}" in told.stdout + told.stderr
+        assert f"the {word} {app} exists in " in told.stdout + told.stderr
     assert vps.run(
         "runuser -u postgres -- psql -XAtc \"select rolpassword is null from pg_authid where rolname='shop'\""
     )

@@ -58,6 +58,9 @@ class Gate:
     def ask(self, query: str, **arguments: Any) -> dict[str, Any]:
         return self.done({"op": "ask", "query": query, "arguments": arguments})
 
+    def act(self, action: str, **arguments: Any) -> dict[str, Any]:
+        return self.done({"op": "act", "action": action, "arguments": arguments})
+
 
 @pytest.fixture
 def gate(apps: Apps) -> Iterator[Callable[[], Gate]]:
@@ -83,7 +86,7 @@ def test_nothing_changes_without_the_hosts_lock(apps: Apps, gate: Callable[[], G
         for frame in (CREATES, {"op": "confirm"}):
             answer = session.done(frame)
             assert (answer["ok"], "needs the lock" in answer.get("error", "")) == (False, True), (frame, answer)
-        assert "needs the lock" in session.ask("resolve", **resolve)["error"]
+        assert "needs the lock" in session.act("resolve", **resolve)["error"]
         # The other one has it.
         assert first.done(LOCK)["ok"] is (session is first) or session is second
     assert "locked" in second.done(LOCK)
@@ -199,7 +202,7 @@ def test_a_deployer_ends_no_run_but_those_of_the_own_apps_deployers(
     apps.vps.run(f"systemd-run --quiet --collect --unit holder python3 -c '{script}'")
     try:
         apps.vps.run("timeout 30 sh -c 'until grep -q pid /run/hostsmith.lock; do sleep 0.05; done'")
-        answer = gate().ask("break_lock")
+        answer = gate().act("break_lock")
         assert answer["ok"] is False
         assert "provision by ann@laptop" in answer["error"]
         assert apps.vps.run("systemctl is-active holder").strip() == "active"
@@ -207,7 +210,7 @@ def test_a_deployer_ends_no_run_but_those_of_the_own_apps_deployers(
         apps.vps.run("systemctl stop holder")
     mine = gate()
     assert mine.done(LOCK)["ok"]
-    assert gate().ask("break_lock")["answer"].startswith("deploy by eve@laptop")
+    assert gate().act("break_lock")["answer"].startswith("deploy by eve@laptop")
 
 
 def test_roots_own_git_configuration_leads_a_deployer_nowhere(apps: Apps, gate: Callable[[], Gate]) -> None:
@@ -216,7 +219,7 @@ def test_roots_own_git_configuration_leads_a_deployer_nowhere(apps: Apps, gate: 
         apps.vps.run(f"mkdir -p /root/.config/git; git config --file {home} url./srv/{ADMIN}/.insteadOf {url}")
     session = gate()
     assert session.done(LOCK)["ok"]
-    answer = session.ask("resolve", app=SHOP, url=f"{url}repo.git", revision="HEAD", timeout=20)
+    answer = session.act("resolve", app=SHOP, url=f"{url}repo.git", revision="HEAD", timeout=20)
     apps.vps.run("rm -r /root/.gitconfig /root/.config/git")
     assert "Could not resolve host" in answer["error"]
 

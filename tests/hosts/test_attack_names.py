@@ -106,7 +106,8 @@ def test_an_app_of_a_version_without_marks_is_adopted_unless_its_user_can_do_mor
     unmarked = f"usermod --comment '' {SHOP}; rm /var/lib/hostsmith/{SHOP}/names.json"
     vps.run(f"{unmarked}; usermod --append --groups sudo {SHOP}")
     assert (
-        f"there is a user {SHOP} on this host who is not made for the app" in project.fab("provision", status=1).stdout
+        f"the user {SHOP} exists on this host, but was not created for the app"
+        in project.fab("provision", status=1).stdout
     )
     vps.run(f"gpasswd --delete {SHOP} sudo")
     project.fab("provision")

@@ -187,7 +187,7 @@ def test_an_archive_that_is_damaged_or_another_apps_touches_nothing(project: Pro
     damaged = tmp_path / "damaged.tar"
     for wrong in (data[: len(data) // 2], data[:3000] + bytes([data[3000] ^ 1]) + data[3001:], b""):
         damaged.write_bytes(wrong)
-        assert "found no whole archive" in project.fab("restore", str(damaged), "--yes", status=1).stderr
+        assert "not a complete archive" in project.fab("restore", str(damaged), "--yes", status=1).stderr
     project.settings(**_SETTINGS, app="other")
     assert (
         "an archive of the app hello, expected one of other"

@@ -237,7 +237,7 @@ def test_a_configuration_that_does_not_work_out_is_told_and_the_old_one_serves(f
     # sshd's port: HAProxy finds that out only when it listens.
     fleet.project.write("templates/haproxy/haproxy.cfg.j2", ours.read_text().replace("0.0.0.0:80", "0.0.0.0:22"))
     done = fleet.project.fab("-H", fleet.lb.spec, "provision", status=1)
-    assert "HAProxy goes on with its old configuration" in done.stdout
+    assert "HAProxy still uses its old configuration" in done.stdout
     assert "cannot bind socket" in done.stdout
     assert fleet.lb.http("/").status == 200
     (fleet.project.folder / "templates/haproxy/haproxy.cfg.j2").unlink()
@@ -348,7 +348,7 @@ def test_a_host_that_is_drained_finishes_its_requests_and_gets_no_new_ones(fleet
         assert (load.answers + slow.answers)[hostname(drained)] == before[hostname(drained)]
         # The last one that serves is not drained, or nobody would answer.
         done = fleet.project.fab("drain", "--host", other.spec)
-        assert f"{other.address} is not drained: no other host of hello serves" in done.stdout
+        assert f"{other.address} is not drained: no other host of hello is serving" in done.stdout
         # Once more, in a group that fails after it: put back.
         fleet.project.fab("drain-in-vain", "--host", drained.spec, status=1)
         assert fleet.servers()[drained.address]["status"] == "UP"

@@ -68,4 +68,4 @@ def test_the_version_of_the_hosts_python_is_what_it_says(vps: Vps) -> None:
 venv.python_version('python3.99')" 2>&1""",
         ok=False,
     )
-    assert "the interpreter 'python3.99' is not on this host" in error
+    assert "the interpreter 'python3.99' is missing on this host" in error

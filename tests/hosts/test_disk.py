@@ -197,7 +197,7 @@ def test_a_configuration_that_is_refused_on_a_full_disk_is_put_back(project: Pro
     project.settings(client_max_body_size="7m")
     try:
         done = project.fab("provision", status=1)
-        assert "could not be put back" not in done.stdout
+        assert "could not be undone" not in done.stdout
         assert vps.run("sha256sum /etc/nginx/sites-available/hello") == before
         assert vps.http("/").status == 200
     finally:

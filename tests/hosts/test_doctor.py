@@ -43,7 +43,7 @@ SPOILT = [
         "rm -r /etc/letsencrypt",
         "certificates",
         "wrong",
-        "a.example ends in 4 days",
+        "a.example expires in 4 days",
         "certbot renew",
     ),
     (

@@ -135,7 +135,7 @@ def test_who_comes_by_password_is_not_locked_out(hard: Project) -> None:
     argv = [hard.argv()[0], "-H", vps.spec, "provision"]
     done = subprocess.run(argv, cwd=hard.folder, env=hard.env(), capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "you would not get in any more, so all was put back" in done.stdout
+    assert "rolled back, because you could no longer log in" in done.stdout
     assert "the server does not let us in" in done.stdout
     assert "s3cret-word" not in done.stdout + done.stderr
     assert vps.run("cat /etc/ssh/sshd_config.d/*; sshd -T") == before
@@ -191,7 +191,7 @@ def test_a_firewall_that_would_lock_us_out_is_put_back(hard: Project) -> None:
     before = table(vps)
     hard.write("templates/nftables/firewall.nft.j2", LOCKOUT)
     done = hard.fab("--connect-timeout", "2", "provision", status=1)
-    assert "you would not get in any more, so all was put back" in done.stdout
+    assert "rolled back, because you could no longer log in" in done.stdout
     assert "no answer within 2 s" in done.stdout
     assert table(vps) == before
 
@@ -224,9 +224,9 @@ def test_rules_that_nft_refuses_never_reach_the_kernel(hard: Project) -> None:
         (
             "nft 'table inet other { chain in { type filter hook input priority 0; policy drop;"
             " ct state established accept; tcp dport { 22, 80 } accept; }; }'",
-            "the table inet other filters what comes in here already",
+            "the table inet other already filters input here",
         ),
-        ("mkdir -p /etc/ufw; echo ENABLED=yes > /etc/ufw/ufw.conf", "ufw is at work here"),
+        ("mkdir -p /etc/ufw; echo ENABLED=yes > /etc/ufw/ufw.conf", "ufw is active here"),
     ],
     ids=["nftables", "ufw"],
 )

@@ -97,7 +97,7 @@ def test_a_provision_that_is_cut_off(project: Project, fault: str) -> None:
         load.wait_for_everybody()
     assert load.failed == []
     # A reload of nginx, which closes connections, is no part of this.
-    assert "was cut off, and this run takes its place" in project.fab("provision", "provision", "--check").stdout
+    assert "took over the lock of an interrupted run" in project.fab("provision", "provision", "--check").stdout
     assert_serves(project, live)
 
 
@@ -111,7 +111,7 @@ def test_a_deploy_that_is_cut_off(project: Project, step: str, fault: str) -> No
                 fast(project, step)
         assert_serves(project, old)
         assert project.releases()[-1]["state"] == "failed"
-        assert "was cut off, and this run takes its place" in project.fab("deploy").stdout
+        assert "took over the lock of an interrupted run" in project.fab("deploy").stdout
         load.wait_for_everybody()
     assert load.failed == []
     assert_serves(project, project.live())
@@ -135,7 +135,7 @@ def test_a_deploy_that_is_cut_off_while_the_old_release_drains(project: Project,
     new = project.live()
     assert new != old
     assert_serves(project, new)
-    assert "was cut off, and this run takes its place" in project.fab("deploy").stdout
+    assert "took over the lock of an interrupted run" in project.fab("deploy").stdout
     assert_serves(project, project.live())
 
 
@@ -149,7 +149,7 @@ def test_a_controller_that_falls_silent_is_waited_for_and_its_place_taken(projec
         done = project.fab("provision")
         _, errors = running.communicate(timeout=120)
     assert "waiting up to 120 s for deploy by" in done.stdout
-    assert "was cut off, and this run takes its place" in done.stdout
+    assert "took over the lock of an interrupted run" in done.stdout
     assert "nothing was heard of the host for 45 s" in errors
     assert "Traceback" not in errors
     assert_serves(project, live)

@@ -104,7 +104,7 @@ def test_a_provision_that_is_killed_between_any_two_steps(project: Project, stri
         again = project.fab("provision", "provision", "--check").stdout
         # It answers three times: the lock is taken, all is done, the lock is free. Then there is nothing to cut off.
         was_over = left.count('"event": "done"') == 3
-        assert ("was cut off, and this run takes its place" in again) != was_over, left
+        assert ("took over the lock of an interrupted run" in again) != was_over, left
         assert "reload nginx" in again or "Reload" not in left, left
         site = vps.run(f"nginx -T 2> /dev/null; test ! -e {JOURNAL}")
         assert "hello" in site, left
@@ -121,8 +121,8 @@ def test_a_deploy_that_is_killed_between_any_two_steps(project: Project) -> None
             went_back.append("live release" in found(vps, JOURNAL))
             again = project.fab("status", "deploy").stdout
             assert ("the next one puts back first: live release" in again) == went_back[-1], left
-            assert ("put back what a run has left that was cut off: live release" in again) == went_back[-1], left
-            assert "was cut off, and this run takes its place" in again, left
+            assert ("rolled back a change of an interrupted run: live release" in again) == went_back[-1], left
+            assert "took over the lock of an interrupted run" in again, left
             assert_serves(project, again.partition("hello: release ")[2].split()[0])
             load.wait_for_everybody()
     assert load.failed == []

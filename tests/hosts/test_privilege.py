@@ -191,7 +191,7 @@ def test_a_deployer_deploys_rolls_back_and_looks_each_in_one_session(apps: Apps)
     assert "Listening" in project.fab("logs").stdout
     (status,) = project.json("status").values()
     assert (status["live"], status["problem"]) == (old, None)
-    assert "as an admin" in status["drift_problem"]
+    assert "needs an admin" in status["drift_problem"]
     assert "nobody holds the lock" in project.fab("unlock").stdout
     project.fab("maintenance.on", "--message", 'Two lines,\n"quoted"')
     assert vps.http("/").status == 503
@@ -203,7 +203,7 @@ def test_a_deployer_cannot_provision_and_is_told_who_can(apps: Apps) -> None:
     for arguments, refused in ((["provision"], "Claimed"), (["provision", "--dry-run"], "'plan'")):
         done = apps.deployer.fab(*arguments, status=1)
         assert f"refused: {refused}" in done.stderr + done.stdout
-        assert "as an admin: root, or a user with all of sudo" in done.stderr + done.stdout
+        assert "needs an admin: root, or a user with full sudo rights" in done.stderr + done.stdout
 
 
 def test_a_deployer_cannot_deploy_another_app(apps: Apps) -> None:
@@ -251,8 +251,8 @@ def test_what_a_deployer_sends_to_the_gate_by_hand_is_looked_at_before_it_is_don
         {"op": "plan", "modules": {}, "resources": wire.dump([File("/etc/shadow", "")])},
         {"op": "plan", "modules": {"evil": "import os; os.system('touch /root/pwned')"}, "resources": []},
         {
-            "op": "ask",
-            "query": "resolve",
+            "op": "act",
+            "action": "resolve",
             "arguments": {"app": "shop", "url": f"/srv/{ADMIN}/repo.git", "revision": "HEAD", "timeout": 9},
         },
         {"op": "ask", "query": "log_lines", "arguments": {"app": "shop", "names": [f"../{ADMIN}/web"], "lines": 9}},
@@ -370,7 +370,7 @@ def test_a_key_that_is_taken_away_lets_nobody_in_and_no_admin_is_made_a_deployer
     vps.run("install -o carol -m 600 /dev/null /home/carol/.ssh/authorized_keys")
     project.write("fabric.yaml", json.dumps({**settings, "deployers": {**settings["deployers"], "user": "carol"}}))
     refused = project.fab("provision", status=1)
-    assert "there is a user carol on this host who is not made for the deployers of shop" in refused.stdout
+    assert "the user carol exists on this host, but was not created for the deployers of shop" in refused.stdout
     assert vps.run("stat -c %U:%s /home/carol/.ssh/authorized_keys").strip() == "carol:0"
     project.write("fabric.yaml", json.dumps({**settings, "deployers": {}}))
     project.fab("provision")

@@ -43,7 +43,7 @@ def test_a_power_cut_while_a_release_goes_live_comes_back_on_the_old_one(project
     assert_serves(project, old)
     assert "a run was cut off, and the next one puts back first: live release" in project.fab("status").stdout
     done = project.fab("deploy")
-    assert "put back what a run has left that was cut off: live release" in done.stdout
+    assert "rolled back a change of an interrupted run: live release" in done.stdout
     assert_serves(project, project.live())
     assert [row["state"] for row in project.releases()][-2:] == ["failed", "live"]
     assert "cut off" not in project.fab("status").stdout
@@ -59,7 +59,7 @@ def test_a_power_cut_before_the_configuration_was_checked_comes_back_with_the_ol
     assert vps.run("cat /etc/nginx/sites-available/hello") == before
     (project.folder / "templates/nginx/site.conf.j2").unlink()
     done = project.fab("provision")
-    assert "put back what a run has left that was cut off: /etc/nginx/sites-available/hello" in done.stdout
+    assert "rolled back a change of an interrupted run: /etc/nginx/sites-available/hello" in done.stdout
     assert "reload nginx" in done.stdout, "it was owed"
     project.fab("provision", "--check")
     assert vps.run("ls /etc/tmpfiles.d") == ""

@@ -132,7 +132,7 @@ def test_pip_installs_the_same_when_uv_cannot_be_had(project: Project) -> None:
         project.write("pyproject.toml", f"{text}# once more\n")
         project.commit("the same, built anew")
         done = project.fab("deploy")
-        assert "uv cannot be had on this host, so pip does its work: ERROR: " in done.stdout
+        assert "installing with pip, since uv cannot be installed here: ERROR: " in done.stdout
         assert vps.run("ls /opt/hostsmith | grep ^uv- || true") == ""
         assert installed(project) == by_uv
         assert project.vps.http("/").body == by_uv["itsdangerous"]

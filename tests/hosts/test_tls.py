@@ -181,8 +181,8 @@ def site(booted: Site) -> Site:
 def test_a_certificate_that_is_not_given_leaves_the_site_as_it_was(plain: Site) -> None:
     before = plain.vps.run("cat /etc/nginx/sites-enabled/*")
     done = plain.provision(status=1, tls={**plain.authority.settings, "server": "https://acme.example/gone"})
-    assert f"https://acme.example/gone gave no certificate for {SITE}, www.{SITE}" in done.stdout
-    assert "The names must lead to this host, and its port 80 be open to everybody." in done.stdout
+    assert f"https://acme.example/gone issued no certificate for {SITE}, www.{SITE}" in done.stdout
+    assert "The names must resolve to this host, and its port 80 must be open to everybody." in done.stdout
     assert plain.vps.run("cat /etc/nginx/sites-enabled/*") == before
     assert plain.get(f"http://{SITE}/")[0] == 200
 
@@ -275,7 +275,7 @@ def test_a_certificate_that_is_not_given_leaves_the_one_before(site: Site) -> No
     before = site.certificate()
     gone = {**site.authority.settings, "server": "https://acme.example/gone"}
     done = site.provision(status=1, domains=[SITE, OTHER], tls=gone)
-    assert f"gave no certificate for {SITE}, {OTHER}, www.{SITE}" in done.stdout
+    assert f"issued no certificate for {SITE}, {OTHER}, www.{SITE}" in done.stdout
     assert site.certificate() == before
     assert site.visit() == (200, "https")
 

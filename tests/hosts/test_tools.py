@@ -104,7 +104,7 @@ def test_a_mirror_that_never_answers_is_given_up(
     said = refused(c, Package("tree", timeout=2))
     assert "apt-get" in said
     assert "still running after 2 s, stopped" in said
-    assert "is a mirror away, or very slow? See /etc/apt/sources.list" in said
+    assert "is a mirror unreachable, or very slow? See /etc/apt/sources.list" in said
     assert project.vps.run("pgrep -x apt-get || true") == ""
 
 
@@ -157,7 +157,7 @@ def test_an_index_that_never_answers_is_given_up(project: Project) -> None:
     before = project.vps.run("ls /srv/hello/venvs")
     done = project.fab("deploy", status=1)
     assert "still running after 3 s, stopped" in done.stdout
-    assert "is the package index away? `build_timeout` of the settings" in done.stdout
+    assert "is the package index unreachable? `build_timeout` in the settings" in done.stdout
     assert project.vps.http("/").status == 200
     assert project.vps.run("ls /srv/hello/venvs") == before
     assert project.vps.run("pgrep -f 'pi[p] install' || true") == ""

@@ -236,9 +236,9 @@ class TestGone:
         assert (place / "f").read_text() == "bad"
         with Agent(tmp_path) as agent:
             taken_over, put_back, _ = agent.lock(who="bob@desk")
-            assert taken_over["text"].startswith("deploy by ann@laptop since ")
-            assert "was cut off, and this run takes its place" in taken_over["text"]
-            assert put_back["text"] == f"put back what a run has left that was cut off: {place}/f"
+            begin = "took over the lock of an interrupted run: deploy by ann@laptop since "
+            assert taken_over["text"].startswith(begin)
+            assert put_back["text"] == f"rolled back a change of an interrupted run: {place}/f"
             assert not (place / "f").exists()
             assert not agent.converge(group(["false"])).ok
             assert [event["event"] for event in agent.lock()] == ["done"], "told once"
@@ -318,7 +318,7 @@ class TestLock:
             {"op": "converge", "resources": [], "modules": {}},
             {"op": "confirm"},
             {"op": "load", "argv": ["true"]},
-            {"op": "ask", "query": "resolve", "arguments": {}},
+            {"op": "act", "action": "resolve", "arguments": {}},
         ],
         ids=lambda frame: frame["op"],
     )
@@ -358,7 +358,7 @@ class TestLock:
             agent.start([File(f"{place}/f", "x")], hold=True)
             assert agent.outcome().ok
             agent.send(op="unlock")
-            assert "changes that are held" in agent.outcome().error
+            assert "found held changes" in agent.outcome().error
             assert lock.holder(agent.lock_path)
         assert tree(place) == {}
 
@@ -384,7 +384,7 @@ class TestTogether:
             second.start([File(f"{place}/f", "x")], follows=True)
             second.start([File(f"{place}/g", "x")], follows=True)
             assert second.outcome().events[-1]["locked"].startswith("deploy by ann@laptop since ")
-            assert [second.outcome().error for _ in range(2)] == ["what had to come before it was not done"] * 2
+            assert [second.outcome().error for _ in range(2)] == ["skipped, since the previous step failed"] * 2
             assert "needs the lock" in second.converge(File(f"{place}/h", "x")).error, "whatever it stands on"
             assert second.converge(File(f"{place}/h", "x"), op="plan").states == ["changed"], "to look needs none"
         assert tree(place) == {}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostsmith.agent import main, queries
+from hostsmith.agent import actions, main, queries
 from hostsmith.agent.deployers.rules import Allowed
 from hostsmith.contract import wire
 from hostsmith.contract.checks import anything
@@ -351,7 +351,7 @@ def test_each_class_of_a_deploy_has_an_instance_that_passes(resource: Resource) 
     ],
 )
 def test_an_instance_with_a_field_of_another_kind_is_refused(resource: Resource) -> None:
-    with pytest.raises(ResourceError, match="refused: .* as an admin"):
+    with pytest.raises(ResourceError, match="refused: .* needs an admin"):
         passes(resource)
 
 
@@ -377,6 +377,7 @@ def test_no_other_class_passes_by_itself(resource: Resource) -> None:
     "data",
     [
         {"$type": "os:system", "fields": {}},
+        {"$type": "", "fields": {}},
         {"$type": "hostsmith.resources.release.release:ReleaseRecord", "fields": {}},
         {"$type": "hostsmith.hostkit.app.layout:Record", "fields": wire.dump(RECORD)["fields"]},
         {"$secret": {"$type": "subprocess:Popen", "fields": {"args": "id"}}},
@@ -404,7 +405,7 @@ FRAMES: list[dict[str, Any]] = [
     {"op": "ask", "query": "releases", "arguments": {"app": "shop"}},
     {"op": "ask", "query": "before_deploy", "arguments": {"app": "shop"}},
     {"op": "ask", "query": "live_release", "arguments": {"app": "shop"}},
-    {"op": "ask", "query": "resolve", "arguments": {"app": "shop", "url": "https://example.org/x",
+    {"op": "act", "action": "resolve", "arguments": {"app": "shop", "url": "https://example.org/x",
      "revision": "a/b-1.0~2", "timeout": 1800}},
     {"op": "ask", "query": "status", "arguments": {"app": "shop", "health": wire.dump(HEALTH)}},
     {"op": "ask", "query": "verify", "arguments": {"app": "shop", "release": ID, "health": None, "port": None}},
@@ -416,11 +417,16 @@ FRAMES: list[dict[str, Any]] = [
     {"op": "ask", "query": "app_processes", "arguments": {"app": "shop"}},
     {"op": "ask", "query": "running_variables", "arguments": {"app": "shop"}},
     {"op": "ask", "query": "lock_holder", "arguments": {}},
-    {"op": "ask", "query": "break_lock", "arguments": {}},
+    {"op": "act", "action": "break_lock", "arguments": {}},
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("frame", FRAMES, ids=lambda frame: frame.get("query", frame["op"]))
+def named(frame: dict[str, Any]) -> str | None:
+    """The query or the action of a frame."""
+    return frame.get("query") or frame.get("action")
+
+
+@pytest.mark.parametrize("frame", FRAMES, ids=lambda frame: named(frame) or frame["op"])
 def test_every_frame_of_the_deployers_tasks_passes_and_none_with_more_in_it(frame: dict[str, Any]) -> None:
     allowed = Allowed("shop")
     allowed.check(frame)
@@ -508,14 +514,14 @@ FRAMES_WRONG: dict[str, dict[str, list[Any]]] = {
     },
     "ask": {"query": ["asdict", "__import__", "backups", "examine", "check", "clock", "balancer", None, ["status"]],
             "arguments": [None, [], "x"]},
+    "act": {"action": ["releases", "__import__", "lock", None, ["resolve"]], "arguments": [None, [], "x"]},
     "run": {"app": APPS, "argv": ["id", None, ["a\0b"], ["\ud800"], [3], [["id"]], {"0": "id"}]},
     "follow": {"app": APPS, "names": NAMES, "marks": [None, [], {"x": 1}, {"1": -1}, {"1": 1.0}, {"1": 1 << 64}]},
 }  # fmt: skip
 QUERIES_WRONG: dict[str, dict[str, list[Any]]] = {
     **{name: {"app": APPS} for name in ("releases", "before_deploy", "live_release", "app_processes")},
     **{name: {"app": APPS} for name in ("kept_variables", "services", "running_variables")},
-    **{name: {} for name in ("lock_holder", "break_lock")},
-    "resolve": {"app": APPS, "url": URLS, "revision": REVISIONS, "timeout": NUMBERS},
+    "lock_holder": {},
     "status": {"app": APPS, "health": A_HEALTH},
     "verify": {"app": APPS, "release": PLAIN_IDS, "health": A_HEALTH, "port": [22, "80", True, 80.0]},
     "log_lines": {"app": APPS, "names": NAMES, "lines": WHOLE},
@@ -525,11 +531,16 @@ QUERIES_WRONG: dict[str, dict[str, list[Any]]] = {
     },
 }  # fmt: skip
 
+ACTIONS_WRONG: dict[str, dict[str, list[Any]]] = {
+    "resolve": {"app": APPS, "url": URLS, "revision": REVISIONS, "timeout": NUMBERS},
+    "break_lock": {},
+}
+
 Rule = tuple[str, Any, str]
 
 
 def whole_frame(op: str, query: str = "") -> dict[str, Any]:
-    (found, *_) = [each for each in FRAMES if each["op"] == op and query in (each.get("query"), "")]
+    (found, *_) = [each for each in FRAMES if each["op"] == op and query in (named(each), "")]
     return found
 
 
@@ -546,12 +557,13 @@ def bad_frames() -> dict[Rule, list[Any]]:
     for op, fields in FRAMES_WRONG.items():
         for name, values in fields.items():
             found["frame", op, name] = [{**whole_frame(op), name: value} for value in values]
-    for query, fields in QUERIES_WRONG.items():
-        for name, values in fields.items():
-            frame = whole_frame("ask", query)
-            found["query", query, name] = [
-                {**frame, "arguments": {**frame["arguments"], name: value}} for value in values
-            ]
+    for op, kind, rules in (("ask", "query", QUERIES_WRONG), ("act", "action", ACTIONS_WRONG)):
+        for of, fields in rules.items():
+            for name, values in fields.items():
+                frame = whole_frame(op, of)
+                found[kind, of, name] = [
+                    {**frame, "arguments": {**frame["arguments"], name: value}} for value in values
+                ]
     return found
 
 
@@ -559,7 +571,7 @@ BAD = bad_frames()
 
 
 def tables(allowed: Allowed) -> dict[str, dict[Any, dict[str, Any]]]:
-    return {"class": allowed._classes, "frame": allowed._frames, "query": allowed._queries}
+    return {"class": allowed._classes, "frame": allowed._frames, "query": allowed._queries, "action": allowed._actions}
 
 
 def is_refused(allowed: Allowed, frame: Any) -> bool:
@@ -591,8 +603,10 @@ def test_each_rule_refuses_what_it_must_and_nothing_else_would_if_it_were_gone(r
 
 def test_what_passes_the_gate_is_what_the_agent_can_be_called_with() -> None:
     allowed = Allowed("shop")
-    for name, checks in allowed._queries.items():
-        known = inspect.signature(getattr(queries, name)).parameters
+    functions = {**{name: getattr(queries, name) for name in allowed._queries}, **actions.ACTIONS}
+    assert allowed._actions.keys() <= actions.ACTIONS.keys()
+    for name, checks in {**allowed._queries, **allowed._actions}.items():
+        known = inspect.signature(functions[name]).parameters
         needed = {each for each, parameter in known.items() if parameter.default is parameter.empty}
         assert needed <= checks.keys() <= known.keys(), name
     operations = main._Run(None, lambda frame: None)._operations
@@ -627,8 +641,8 @@ def test_what_passes_the_gate_is_what_the_agent_can_be_called_with() -> None:
         {"op": "ask", "query": "asdict", "arguments": {}},
         {"op": "ask", "arguments": {"app": "shop-admin"}},
         {"op": "ask", "query": "status", "arguments": {"app": "shop", "health": wire.dump(Package("x"))}},
-        {"op": "ask", "query": "resolve", "arguments": {"app": "shop", "url": "file:///x", "revision": "HEAD"}},
-        {"op": "ask", "query": "resolve", "arguments": {"app": "shop", "url": "git://x", "revision": "--help"}},
+        {"op": "act", "action": "resolve", "arguments": {"app": "shop", "url": "file:///x", "revision": "HEAD"}},
+        {"op": "act", "action": "resolve", "arguments": {"app": "shop", "url": "git://x", "revision": "--help"}},
         {"op": "ask", "query": "history", "arguments": {"app": "shop", "files": ["../../etc/passwd"]}},
     ],
 )  # fmt: skip

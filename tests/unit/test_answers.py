@@ -10,7 +10,7 @@ from typing import Any
 
 import hostsmith
 import pytest
-from hostsmith.agent import queries
+from hostsmith.agent import actions, queries
 from hostsmith.connection import answers, requests
 from hostsmith.console import Console
 from hostsmith.contract.events import read
@@ -46,7 +46,7 @@ def test_there_is_a_shape_for_each_question_that_a_host_can_be_asked() -> None:
         for name, function in inspect.getmembers(queries, inspect.isfunction)
         if function.__module__ == queries.__name__ and not name.startswith("_")
     ]
-    assert sorted(asked) == sorted(answers.ANSWERS)
+    assert sorted([*asked, *actions.ACTIONS]) == sorted(answers.ANSWERS)
 
 
 def test_what_a_host_keeps_is_read() -> None:
@@ -216,8 +216,7 @@ def _run(**commits: str) -> Any:
     """A deployment whose hosts say which commit they found, as far as `_Origin` knows it."""
 
     def member(label: str, commit: str) -> Any:
-        session = SimpleNamespace(ask=lambda *_, **__: {"commit": commit, "subject": ""})
-        return _Member(label=label, session=session)
+        return _Member(label=label, request=lambda _: {"commit": commit, "subject": ""})
 
     members = [member(label, commit) for label, commit in commits.items()]
     by_label = {each.label: each for each in members}

@@ -98,7 +98,7 @@ def test_an_archive_cut_off_anywhere_is_refused(whole: Path) -> None:
     # Without the two empty blocks at its end all is there still.
     for size in range(0, len(data) - 1024, 97):
         whole.write_bytes(data[:size])
-        with pytest.raises(ArchiveError, match="no whole archive"):
+        with pytest.raises(ArchiveError, match="not a complete archive"):
             Archive(str(whole)).verify()
 
 
@@ -124,7 +124,7 @@ def test_any_flipped_bit_of_a_part_is_seen(whole: Path) -> None:
         member = archive.getmember("files.gz")
     for place in range(member.offset_data, member.offset_data + member.size):
         whole.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
-        with pytest.raises(ArchiveError, match=r"files\.gz has another checksum"):
+        with pytest.raises(ArchiveError, match=r"the checksum of files\.gz does not match"):
             Archive(str(whole)).verify()
 
 
@@ -132,7 +132,7 @@ def test_any_flipped_bit_of_a_part_is_seen(whole: Path) -> None:
 def test_what_is_no_archive_is_refused(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "x.tar").write_bytes(text)
     for look in (Archive.verify, Archive.manifest):
-        with pytest.raises(ArchiveError, match="no whole archive"):
+        with pytest.raises(ArchiveError, match="not a complete archive"):
             look(Archive(str(tmp_path / "x.tar")))
 
 

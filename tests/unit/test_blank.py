@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from hostsmith.hostkit.build import blank
-from hostsmith.hostkit.build.tools import MARKER
+from hostsmith.hostkit.build import virtualenv
+from hostsmith.hostkit.build.installers import MARKER
 from hostsmith.resources import ResourceError
 
 
@@ -19,7 +19,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([sys.executable, "-m", "venv", folder / "kept"], check=True)
     (folder / "kept" / MARKER).write_text("whole\n")
     (folder / "copied").mkdir()
-    blank.copy(f"{folder}/kept", f"{folder}/copied")
+    virtualenv.copy_empty(f"{folder}/kept", f"{folder}/copied")
     (folder / "kept").rename(folder / "gone")
     return folder / "copied"
 
@@ -44,4 +44,4 @@ def test_it_is_not_said_to_be_whole_before_it_is_filled(copied: Path) -> None:
 def test_what_cannot_be_copied_is_told_with_the_reason(copied: Path, tmp_path: Path) -> None:
     os.mkfifo(copied / "bin" / "pipe")
     with pytest.raises(ResourceError, match="bin/pipe.* is a named pipe"):
-        blank.copy(str(copied), str(tmp_path))
+        virtualenv.copy_empty(str(copied), str(tmp_path))

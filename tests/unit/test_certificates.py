@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hostsmith.errors import SettingsError
 from hostsmith.hostkit.programs import certificates
-from hostsmith.hostkit.programs.certificates import Certificate
+from hostsmith.hostkit.programs.certificates import CertificateInfo
 from hostsmith.rendering.certificate import OwnCertificate
 from hostsmith.resources import File, Secret, Validated
 from hostsmith.resources.front.certificate import SelfSigned
@@ -93,17 +93,17 @@ def test_files_that_are_no_certificate_and_key_are_told(tmp_path: Path) -> None:
 def test_a_self_signed_certificate_is_made_once_for_its_domains(tmp_path: Path) -> None:
     path = f"{tmp_path}/self.pem"
     change = SelfSigned(path, DOMAINS).check()
-    assert change and change.summary == "made"
+    assert change and change.summary == "created"
     change.apply()
-    assert certificates.found(path) == Certificate(frozenset(DOMAINS), is_over=False)
+    assert certificates.found(path) == CertificateInfo(frozenset(DOMAINS), expired=False)
     assert stat.S_IMODE((tmp_path / "self.pem.key").stat().st_mode) == 0o600
     ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path, f"{path}.key")
     assert SelfSigned(path, DOMAINS).check() is None
     before = Path(path).read_bytes(), Path(f"{path}.key").read_bytes()
     other = SelfSigned(path, ("example.net",)).check()
-    assert other and other.summary == "made anew" and other.undo
+    assert other and other.summary == "created again" and other.undo
     other.apply()
-    assert certificates.found(path) == Certificate(frozenset({"example.net"}), is_over=False)
+    assert certificates.found(path) == CertificateInfo(frozenset({"example.net"}), expired=False)
     other.undo()
     assert (Path(path).read_bytes(), Path(f"{path}.key").read_bytes()) == before
     assert change.undo
@@ -114,12 +114,12 @@ def test_a_self_signed_certificate_is_made_once_for_its_domains(tmp_path: Path) 
 def test_what_is_over_is_told(tmp_path: Path) -> None:
     make(tmp_path, days=2)
     path = f"{tmp_path}/own.pem"
-    assert certificates.found(path) == Certificate(frozenset(DOMAINS), is_over=False)
-    assert certificates.found(path, within=3 * 86400) == Certificate(frozenset(DOMAINS), is_over=True)
+    assert certificates.found(path) == CertificateInfo(frozenset(DOMAINS), expired=False)
+    assert certificates.found(path, within=3 * 86400) == CertificateInfo(frozenset(DOMAINS), expired=True)
     assert SelfSigned(path, DOMAINS).check(), "it is made anew before it ends"
 
 
 def test_what_is_no_certificate_is_for_nothing_and_over_so_that_a_new_one_is_made(tmp_path: Path) -> None:
     (tmp_path / "own.pem").write_text("cut off\n")
-    assert certificates.found(f"{tmp_path}/own.pem") == Certificate(frozenset(), is_over=True)
+    assert certificates.found(f"{tmp_path}/own.pem") == CertificateInfo(frozenset(), expired=True)
     assert certificates.found(f"{tmp_path}/none.pem") is None

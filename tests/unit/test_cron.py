@@ -133,7 +133,7 @@ def test_what_was_missed_is_run_once_and_not_while_the_run_before_goes_on(
     assert (tmp_path / "runs").read_text() == "x\n"
     said = [line.partition(" ")[2] for line in capfd.readouterr().out.splitlines()]
     assert said[0] == "job: started"
-    assert "job: left out, since the run before has not ended" in said
+    assert "job: skipped, since the previous run has not ended" in said
     assert said[-1].startswith("job: ended with exit status 0 after ")
 
 

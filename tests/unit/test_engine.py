@@ -50,7 +50,7 @@ def test_a_failed_change_is_taken_back(host: LocalHost, place: Path) -> None:
 
 def test_what_cannot_be_taken_back_is_told_with_the_reason_for_both(host: LocalHost, place: Path) -> None:
     error = host.converge(Half(f"{place}/f", stubborn=True)).error
-    assert error == "the other half is missing\ncould not be put back: it does not go"
+    assert error == "the other half is missing\ncould not be undone: it does not go"
 
 
 def test_a_mistake_in_a_resource_is_shown_in_full(host: LocalHost) -> None:
@@ -97,7 +97,7 @@ class TestHandlers:
         outcome = host.converge(File(f"{place}/a", "x", notify=Append(str(log))), Command(["false"]))
         assert outcome.states == ["changed", "failed"]
         assert host.owed == [Append(str(log))]
-        assert outcome.notes[0].startswith("still owed, and done by the next run on this host: append ran")
+        assert outcome.notes[0].startswith("still owed, and run by the next run on this host: append ran")
         assert not log.exists()
         assert host.converge(Directory(str(place))).results[1:] == [("append ran", "ran")]
         assert (log.read_text(), host.owed) == ("ran\n", [])
@@ -169,7 +169,7 @@ class TestPlan:
         outcome = host.plan(Absent(f"{place}/thing"), Directory(f"{place}/thing"), File(f"{place}/b", "x"))
         assert outcome.ok
         assert outcome.states == ["changed", "changed", "changed"]
-        assert "cannot be told before the changes above are made" in outcome.summary
+        assert "unknown until the changes above are made" in outcome.summary
 
     def test_ends_at_what_no_change_before_it_can_explain(self, host: LocalHost, place: Path) -> None:
         (place / "thing").write_text("in the way")
@@ -264,6 +264,6 @@ class TestUndo:
         undo.register(lambda: fail("one"))
         undo.register(lambda: done.append("between"))
         undo.register(lambda: fail("two"))
-        with pytest.raises(ResourceError, match="could not be put back: two; one"):
+        with pytest.raises(ResourceError, match="could not be undone: two; one"):
             undo.run()
         assert done == ["between"]

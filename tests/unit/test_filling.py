@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 from hostsmith.hostkit.build.builder import Builder
 from hostsmith.hostkit.build.filling import Filling
-from hostsmith.hostkit.build.tools import Tools
+from hostsmith.hostkit.build.installers import Tools
 from hostsmith.hostkit.linux import system
 from hostsmith.resources import ResourceError
 from trees import plant
@@ -81,7 +81,7 @@ def test_so_is_one_that_a_pyproject_asks_for(place: Path, host: Host, text: str)
 
 @pytest.mark.parametrize("line", ["-e ~/lib", "git@example.org:lib.git", "./l%69b"])
 def test_a_folder_that_is_not_there_is_told(place: Path, host: Host, line: str) -> None:
-    with pytest.raises(ResourceError, match=r"found '.*, and nothing at .* in the source"):
+    with pytest.raises(ResourceError, match=r"found '.*, but there is no .* in the source"):
         fill(place, host, "requirements.txt", {"requirements.txt": line, "lib/pyproject.toml": ELSEWHERE})
 
 

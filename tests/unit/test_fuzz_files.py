@@ -366,7 +366,7 @@ def test_haproxy_itself_accepts_the_balancer(
 def test_a_health_page_can_be_asked_for_whatever_its_path(path: str, host: str) -> None:
     found = settings(health={"path": path, "host": host})
     answer = release.health_check(found).ask_socket("/no/such/socket")
-    assert answer == "it does not listen on its socket yet"
+    assert answer == "it is not listening on its socket yet"
 
 
 @given(value=hostile.texts | hostile.huge | hostile.structures)

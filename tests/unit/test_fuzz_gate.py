@@ -70,6 +70,7 @@ TEXTS = {
     "group": "root",
     "state": "building",
     "query": r"\w+",
+    "action": r"\w+",
 }
 
 

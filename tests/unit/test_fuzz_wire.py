@@ -58,7 +58,7 @@ def test_the_agent_ends_and_says_why(tmp_path_factory: pytest.TempPathFactory, d
         said = err.read().decode()
     assert agent.process.returncode == 0
     assert "Traceback" not in said
-    assert said == "" or said.startswith("found what is no frame, expected ")
+    assert said == "" or said.startswith("received an invalid frame, expected ")
 
 
 kinds = st.sampled_from(["$dict", "$tuple", "$bytes", "$secret", "$type", "x"])

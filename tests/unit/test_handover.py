@@ -100,7 +100,7 @@ def test_what_is_swapped_while_it_is_given_and_taken_back_leads_to_nothing_of_ot
                 handover.give(handle, UID, UID)
                 while not any(path.is_symlink() for path in tree.iterdir()):
                     assert time.monotonic() < deadline
-            handover.take_back(handle, UID)
+            handover.reclaim(handle, UID)
         assert owners(victim) == {(0, 0)}
         assert {os.lstat(path).st_mode for path in victim.iterdir()} == {stat.S_IFREG | 0o600}
         assert owners(tree) == {(0, 0)}
@@ -118,16 +118,16 @@ def test_a_folder_is_given_after_what_is_in_it(tree: Path, monkeypatch: pytest.M
     with opened(tree) as handle:
         handover.give(handle, UID, UID)
         assert order[-1] == "tree"
-        handover.take_back(handle, UID)
+        handover.reclaim(handle, UID)
 
 
 def test_a_hard_link_to_a_file_of_another_is_neither_given_nor_taken(tree: Path, victim: Path) -> None:
     os.link(victim / "f0", tree / "d0/linked")
     with opened(tree) as handle:
-        with pytest.raises(ResourceError, match="somebody else's, too"):
+        with pytest.raises(ResourceError, match="another user shares"):
             handover.give(handle, UID, UID)
         with pytest.raises(ResourceError, match="another user"):
-            handover.take_back(handle, UID)
+            handover.reclaim(handle, UID)
     assert (victim / "f0").stat().st_uid == 0
     assert stat.S_IMODE((victim / "f0").stat().st_mode) == 0o600
 
@@ -141,13 +141,13 @@ def test_neither_pipes_nor_setuid_nor_access_lists_nor_depth_stay_behind(tree: P
             path.chmod(mode)
         (tree / "d3/f0").unlink()
         (tree / "d3/f0").symlink_to("/etc/passwd")
-        handover.take_back(handle, UID)
+        handover.reclaim(handle, UID)
         assert not (tree / "d0/pipe").exists()
         assert owners(tree) == {(0, 0)}
         deep = tree / "/".join(["d4"] * 150)
         deep.mkdir(parents=True)
-        with pytest.raises(ResourceError, match="folders in each other"):
-            handover.take_back(handle, UID)
+        with pytest.raises(ResourceError, match="folders nested"):
+            handover.reclaim(handle, UID)
     assert os.stat("/etc/passwd").st_uid == 0
 
 
@@ -163,10 +163,10 @@ def test_a_file_that_a_process_has_open_to_write_is_not_taken_for_roots(tree: Pa
     mapped = mmap.mmap(held, 4096) if how == "mapped" else None
     if mapped:
         os.close(held)
-    with pytest.raises(ResourceError, match="held: found it open for writing"):
-        handover.take_back(handle, UID)
+    with pytest.raises(ResourceError, match="held: a process that outlives the build has it open for writing"):
+        handover.reclaim(handle, UID)
     mapped.close() if mapped else os.close(held)
-    handover.take_back(handle, UID)
+    handover.reclaim(handle, UID)
     os.close(handle)
     assert path.stat().st_uid == 0
 

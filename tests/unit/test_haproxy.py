@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from hostsmith.hostkit.programs import haproxy
-from hostsmith.hostkit.programs.haproxy import NotRunningError, Server
+from hostsmith.hostkit.programs.haproxy import NotRunningError, ServerState
 from hostsmith.resources import ResourceError, Validated
 from hostsmith.resources.front.balancer import BalancerOf
 from hostsmith.resources.release.drained import Drained
@@ -86,8 +86,8 @@ class TestSocket:
     def test_the_servers_of_an_app(self, running: Haproxy) -> None:
         running.status["web2"], running.sessions["web2"] = "DOWN 1/2", 7
         assert haproxy.servers("blog", running.path) == [
-            Server("web1", "UP", 0, 3, 41, "L7OK"),
-            Server("web2", "DOWN 1/2", 7, 3, 41, "L7OK"),
+            ServerState("web1", "UP", 0, 3, 41, "L7OK"),
+            ServerState("web2", "DOWN 1/2", 7, 3, 41, "L7OK"),
         ]
         assert haproxy.servers("shop", running.path) == []
 
@@ -96,7 +96,7 @@ class TestSocket:
         [("UP", True), ("UP 1/2", True), ("DOWN", False), ("DOWN 1/2", False), ("DRAIN", False), ("MAINT", False)],
     )
     def test_which_servers_get_requests(self, status: str, serves: bool) -> None:
-        assert Server("web1", status, 0, 1, 0, "").serves == serves
+        assert ServerState("web1", status, 0, 1, 0, "").serves == serves
 
     def test_the_worker_that_serves(self, running: Haproxy) -> None:
         assert haproxy.worker(running.path) == 320
@@ -155,7 +155,7 @@ class TestDrained:
         running.sessions["web1"] = 2
         outcome = host.converge(self.drained(running, timeout=0))
         assert outcome.results == [("drained web1", "changed")]
-        assert outcome.notes == ["web1 still works on 2 requests after 0 s"]
+        assert outcome.notes == ["web1 still has 2 unfinished requests after 0 s"]
 
     def test_one_that_a_killed_run_has_left_is_put_back_by_the_next(self, running: Haproxy, host: LocalHost) -> None:
         running.status["web1"] = "DRAIN"
@@ -172,12 +172,12 @@ class TestDrained:
         running.status["web2"] = other
         outcome = host.converge(self.drained(running))
         assert outcome.states == ["ok"]
-        assert outcome.notes == ["web1 is not drained: no other host of blog serves"]
+        assert outcome.notes == ["web1 is not drained: no other host of blog is serving"]
         assert running.status["web1"] == "UP"
 
     def test_a_host_that_the_balancer_does_not_know_is_told(self, running: Haproxy, host: LocalHost) -> None:
         outcome = host.converge(self.drained(running, "web9"))
-        assert "the balancer knows no web9, only web1, web2; `fab provision`" in outcome.error
+        assert "the balancer has no web9, only web1, web2; `fab provision`" in outcome.error
 
     def test_a_balancer_that_has_stopped_meanwhile_has_nothing_to_put_back(self, running: Haproxy) -> None:
         change = self.drained(running).check()
@@ -204,4 +204,4 @@ class TestBalancerOf:
         group = Validated("balancer blog", (BalancerOf("blog", f"{place}/haproxy.cfg"),))
         outcome = host.converge(group)
         assert outcome.results == [("balancer blog", "failed")]
-        assert "haproxy.cfg is that of shop, and a balancer has one app; give blog another host" in outcome.error
+        assert "haproxy.cfg belongs to shop, and a balancer has one app; give blog another host" in outcome.error

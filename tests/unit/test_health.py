@@ -169,7 +169,7 @@ def test_an_app_that_takes_nobody_more_in_is_not_waited_for(tmp_path: Path) -> N
 
 
 def test_nobody_listens(tmp_path: Path) -> None:
-    assert "it does not listen on its socket yet" in str(check().ask_socket(f"{tmp_path}/none.sock"))
+    assert "it is not listening on its socket yet" in str(check().ask_socket(f"{tmp_path}/none.sock"))
     with socket.socket(socket.AF_UNIX) as gone:
         gone.bind(f"{tmp_path}/gone.sock")
     assert "Connection refused" in str(check().ask_socket(f"{tmp_path}/gone.sock"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from hostsmith.hostkit.build import interpreters
-from hostsmith.hostkit.build.interpreters import Wanted, on_host, wanted
+from hostsmith.hostkit.build.interpreters import PythonRequirement, on_host, python_requirement
 from hostsmith.resources import ResourceError
 from local_host import program
 
@@ -31,7 +31,7 @@ def version(text: str) -> tuple[int, ...]:
 )
 def test_the_code_says_which_version_it_asks_for(place: Path, name: str, text: str, found: str) -> None:
     (place / name).write_bytes(text.encode())
-    assert wanted(str(place)) == Wanted(found, name)
+    assert python_requirement(str(place)) == PythonRequirement(found, name)
 
 
 @pytest.mark.parametrize(
@@ -44,21 +44,21 @@ def test_the_code_says_which_version_it_asks_for(place: Path, name: str, text: s
 )
 def test_code_that_asks_for_none_gets_the_hosts_own(place: Path, text: str) -> None:
     (place / "pyproject.toml").write_text(text)
-    assert wanted(str(place)) is None
+    assert python_requirement(str(place)) is None
     assert interpreters.choose(str(place), lambda asked: pytest.fail("installed one")) == "python3"
 
 
 def test_python_version_comes_before_pyproject(place: Path) -> None:
     (place / ".python-version").write_text("3.12\n")
     (place / "pyproject.toml").write_text("[project]\nrequires-python = '>=3.11'\n")
-    assert wanted(str(place)) == Wanted("3.12", ".python-version")
+    assert python_requirement(str(place)) == PythonRequirement("3.12", ".python-version")
 
 
 @pytest.mark.parametrize("text", ["pypy3.10\n", "system\n", "2.7\n", "$(id)\n"])
 def test_a_python_version_that_is_no_version_of_cpython_is_told(place: Path, text: str) -> None:
     (place / ".python-version").write_text(text)
     with pytest.raises(ResourceError, match=r"in \.python-version, expected a version of CPython such as 3\.12"):
-        wanted(str(place))
+        python_requirement(str(place))
 
 
 @pytest.mark.parametrize(
@@ -83,20 +83,20 @@ def test_a_python_version_that_is_no_version_of_cpython_is_told(place: Path, tex
 def test_a_version_is_asked_for_in_the_words_of_pep_440_poetry_or_pipenv(
     spec: str, admitted: str, refused: str
 ) -> None:
-    asked = Wanted(spec, "pyproject.toml")
+    asked = PythonRequirement(spec, "pyproject.toml")
     assert [text for text in admitted.split() if not asked.admits(version(text))] == []
     assert [text for text in refused.split() if asked.admits(version(text))] == []
 
 
 def test_of_a_python_version_the_minor_version_counts(place: Path) -> None:
-    asked = Wanted("3.12.4", ".python-version")
+    asked = PythonRequirement("3.12.4", ".python-version")
     assert asked.admits((3, 12, 9))
     assert not asked.admits((3, 11, 4))
 
 
 def test_a_version_that_cannot_be_read_is_told() -> None:
     with pytest.raises(ResourceError, match=r"found 'new' as the version of Python in pyproject\.toml"):
-        Wanted("new", "pyproject.toml").admits((3, 11, 2))
+        PythonRequirement("new", "pyproject.toml").admits((3, 11, 2))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_version_that_cannot_be_read_is_told() -> None:
     [(">=3.11,<4", ">=3.11,<4"), ("^3.11", ">=3.11,<4"), ("~3.11", ">=3.11,==3.11.*"), ("3.12", "3.12")],
 )
 def test_uv_is_asked_in_its_own_words(text: str, request_: str) -> None:
-    assert Wanted(text, "pyproject.toml").request == request_
+    assert PythonRequirement(text, "pyproject.toml").request == request_
 
 
 def make(folder: Path, name: str, text: str) -> None:
@@ -129,7 +129,7 @@ def test_when_none_will_do_one_is_installed(place: Path) -> None:
     (place / ".python-version").write_text("3.99\n")
     asked = []
 
-    def install(one: Wanted) -> str:
+    def install(one: PythonRequirement) -> str:
         asked.append(one.request)
         return "/opt/python3.99"
 
@@ -140,7 +140,7 @@ def test_when_none_will_do_one_is_installed(place: Path) -> None:
 def test_when_none_can_be_installed_what_is_there_what_is_wanted_and_what_to_do_is_said(place: Path) -> None:
     (place / "pyproject.toml").write_text("[project]\nrequires-python = '>=3.99'\n")
 
-    def install(one: Wanted) -> str:
+    def install(one: PythonRequirement) -> str:
         raise ResourceError("no route to host")
 
     with pytest.raises(ResourceError) as caught:

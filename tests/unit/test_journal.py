@@ -183,8 +183,8 @@ def test_what_cannot_be_put_back_is_told_and_stops_nobody(host: LocalHost, place
     (place / "made").mkdir()
     notes = host.recover().notes
     assert len(notes) == 4
-    assert [note for note in notes if "cannot be put back" in note] == [
-        f"a run was cut off, and cannot be put back: {place}/made: Is a directory"
+    assert [note for note in notes if "cannot roll back" in note] == [
+        f"cannot roll back a change of an interrupted run: {place}/made: Is a directory"
     ]
     assert not host.journal
 

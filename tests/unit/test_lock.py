@@ -60,7 +60,7 @@ def test_free_until_taken_and_after_it_was_given_back(path: str) -> None:
 
 
 def test_the_second_is_told_who_holds_it(path: str, held: subprocess.Popen[str]) -> None:
-    with pytest.raises(lock.LockedError, match=rf"deploy by ann@laptop since .*Z \(pid {held.pid}\)") as caught:
+    with pytest.raises(lock.LockHeldError, match=rf"deploy by ann@laptop since .*Z \(pid {held.pid}\)") as caught:
         lock.acquire(BOB, 0, path)
     assert caught.value.holder["pid"] == held.pid
     found = lock.holder(path)

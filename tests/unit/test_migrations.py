@@ -45,12 +45,12 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
 
 def test_django_and_alembic_say_what_the_database_has_had_in_its_order(layout: Layout) -> None:
     code = Path(layout.release(A), "code")
-    assert not on_host.are_told(layout, A)
+    assert not on_host.can_list(layout, A)
     (code / "manage.py").write_text("import django\n")
     assert on_host.applied(layout, A, 5) == ("contenttypes.0001_initial", "blog.0001_initial")
     (code / "manage.py").write_text("# of another kind\n")
     (code / "alembic.ini").touch()
-    assert on_host.are_told(layout, A)
+    assert on_host.can_list(layout, A)
     current = Path(layout.base, "current")
     current.write_text("")
     assert on_host.applied(layout, A, 5) == ()

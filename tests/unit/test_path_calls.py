@@ -1,4 +1,4 @@
-"""The agent touches paths by `filesystem` alone, which nobody with fewer rights can lead astray: seen in its source."""
+"""The agent touches paths by `filesystem` and `folders` alone, which other users cannot redirect: seen in its source."""
 
 from __future__ import annotations
 
@@ -59,10 +59,9 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "hostkit/programs/apt.py": ("open os.listdir", _ROOTS),
     "hostkit/app/archive.py": (
         "open os.open os.rename os.unlink tempfile.mkstemp",
-        "in a folder of root's, see `stored`",
+        "in a folder of root's, see `backup_files`",
     ),
     "hostkit/app/assets.py": ("os.listdir os.walk", _ROOTS),
-    "hostkit/build/blank.py": ("open os.scandir", _ROOTS),
     "hostkit/build/builder.py": (
         "open os.chmod os.chown os.listdir os.mkdir os.open tempfile.mkdtemp",
         "in a folder of root's that only a user of its own may pass through; and /proc",
@@ -72,10 +71,12 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "hostkit/app/cron.py": ("open os.makedirs os.open os.replace", _APPS),
     "agent/doctor.py": ("glob.glob", _ROOTS),
     "hostkit/app/draining.py": ("open", _KERNEL),
-    "hostkit/linux/filesystem.py": ("open os.listdir shutil.copytree", _HANDLES),
+    "hostkit/linux/filesystem.py": ("open", _HANDLES),
+    "hostkit/linux/folders.py": ("os.listdir shutil.copytree", _HANDLES),
     "agent/gate.py": ("open", _KERNEL),
     "hostkit/programs/git.py": ("os.listdir tempfile.TemporaryDirectory", _ROOTS),
     "hostkit/build/handover.py": ("os.chmod os.chown os.listdir os.open", _HANDLES),
+    "hostkit/build/installers.py": ("glob.glob", _ROOTS),
     "hostkit/build/interpreters.py": ("glob.glob", "names alone; what is run is looked at by `require_roots`"),
     "agent/lock.py": ("open os.open", _ROOTS),
     "agent/logs.py": ("glob.glob open", _ROOTS),
@@ -88,11 +89,11 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "hostkit/app/shared_files.py": ("open os.walk tempfile.NamedTemporaryFile", _APPS),
     "hostkit/linux/source_file.py": ("open os.open", _HANDLES),
     "hostkit/linux/space.py": ("open", _KERNEL),
-    "hostkit/build/tools.py": ("glob.glob", _ROOTS),
     "agent/unpack.py": (
         "os.listdir os.makedirs os.mkdir os.open os.rename os.scandir shutil.rmtree",
         "in /run; it comes before the rest of the agent, and looks at owners and modes itself",
     ),
+    "hostkit/build/virtualenv.py": ("open os.scandir", _ROOTS),
     "hostkit/app/variables.py": ("glob.glob", "names alone; they are read by `filesystem`"),
     "resources/front/balancer.py": ("open", _ROOTS),
     "resources/directory.py": ("os.listdir", _HANDLES),

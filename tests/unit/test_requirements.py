@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostsmith.hostkit.build import beside, locks, origins, requirements, venv
+from hostsmith.hostkit.build import locks, origins, requirements, virtualenv
 from hostsmith.hostkit.linux import source_file, system
 from hostsmith.resources import ResourceError
 
@@ -68,19 +68,19 @@ class TestInside:
     def test_a_link_that_leads_out_of_the_code_is_refused(self, place: Path, name: str, target: str) -> None:
         (place / "code/sub").mkdir(parents=True)
         (place / "code" / name).symlink_to(target if target.startswith("/") else f"{'../' * name.count('/')}{target}")
-        with pytest.raises(ResourceError, match=f"{name} of the source leads out of it"):
+        with pytest.raises(ResourceError, match=f"{name} of the source leads outside it"):
             source_file.read(str(place / "code"), name)
 
     def test_so_is_what_lies_beside_a_lock(self, place: Path) -> None:
         (place / "sub").mkdir()
         (place / "sub/poetry.lock").touch()
         (place / "sub/pyproject.toml").symlink_to("/etc/shadow")
-        with pytest.raises(ResourceError, match=r"sub/pyproject\.toml of the source leads out of it, to /etc/shadow"):
+        with pytest.raises(ResourceError, match=r"sub/pyproject\.toml of the source leads outside it, to /etc/shadow"):
             read(place, "sub/poetry.lock")
 
     def test_so_is_a_file_in_a_folder_that_leads_out(self, place: Path) -> None:
         (place / "sub").symlink_to("/etc")
-        with pytest.raises(ResourceError, match="sub/shadow of the source leads out of it, to /etc/shadow"):
+        with pytest.raises(ResourceError, match="sub/shadow of the source leads outside it, to /etc/shadow"):
             source_file.read(str(place), "sub/shadow")
 
     def test_one_that_stays_in_it_and_what_is_not_there_are_not(self, place: Path) -> None:
@@ -165,7 +165,7 @@ class TestKey:
         return place / TOOLS[request.param]
 
     def key(self, *files: Path, release: str = "release-1") -> str:
-        return venv.fingerprint(sys.executable, [str(file) for file in files], [], local_key=release)
+        return virtualenv.fingerprint(sys.executable, [str(file) for file in files], [], local_key=release)
 
     def test_the_same_lock_has_the_same_key_in_every_release(self, lock: Path) -> None:
         assert self.key(lock) == self.key(lock, release="release-2")
@@ -269,7 +269,7 @@ class TestPipfileLock:
     )
     def test_one_that_is_none_is_told(self, place: Path, text: str) -> None:
         (place / "Pipfile.lock").write_text(text)
-        with pytest.raises(ResourceError, match=r"Pipfile\.lock: found .*expected what `pipenv lock` writes"):
+        with pytest.raises(ResourceError, match=r"Pipfile\.lock: not a valid Pipfile\.lock .*run `pipenv lock` again"):
             locks.pipfile_lock("Pipfile.lock", (place / "Pipfile.lock").read_bytes())
 
 
@@ -284,7 +284,9 @@ def test_lines_with_hashes_and_without_are_installed_apart_and_none_is_editable(
     assert found.hashed == f"{index}six==1.17.0 ; os_name == 'posix' --hash=sha256:a --hash=sha256:b\n"
     assert found.other == f"{index}./lib\nlib2 @ git+https://example.org/lib2.git@abc\n"
     assert found.complete
-    assert locks.split("--index-url https://index.example.org/simple\n") == locks.Lines("", "", complete=True)
+    assert locks.split("--index-url https://index.example.org/simple\n") == locks.RequirementLines(
+        "", "", complete=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -352,7 +354,7 @@ class TestOrigins:
     )
     def test_tables_that_neither_reads_are_refused_with_what_to_do(self, place: Path, table: str) -> None:
         with pytest.raises(
-            ResourceError, match=r"pyproject\.toml: found \[.*by its tool alone.*Commit .*(lock|name it)"
+            ResourceError, match=r"pyproject\.toml: found \[.*only its tool reads it.*Commit .*(lock|name it)"
         ):
             self.document(place, table).require_no_others()
 
@@ -417,12 +419,12 @@ class TestBeside:
         ],
     )
     def test_a_folder_in_all_the_ways_in_which_they_read_it(self, line: str) -> None:
-        assert beside.path("requirements.txt", line, "/app") == "/app/lib"
+        assert requirements.beside("requirements.txt", line, "/app") == "/app/lib"
         assert requirements.is_local("/app/requirements.txt", line.encode())
 
     def test_an_archive_is_one_also_by_its_name_alone(self) -> None:
         for name in ("libx-1.0.tar.gz", "libx-1.0-py3-none-any.whl"):
-            assert beside.path("requirements.txt", name, "/app") == f"/app/{name}"
+            assert requirements.beside("requirements.txt", name, "/app") == f"/app/{name}"
 
     @pytest.mark.parametrize(
         "line",
@@ -449,12 +451,12 @@ class TestBeside:
         ],
     )
     def test_what_is_from_elsewhere_is_not(self, line: str) -> None:
-        assert beside.path("requirements.txt", line, "/app") is None
+        assert requirements.beside("requirements.txt", line, "/app") is None
 
     @pytest.mark.parametrize("line", ["six lib", "-e ${LIB}/x", "libx @ file:", "${LIB}/x", "-e 'lib"])
     def test_what_is_not_understood_is_refused(self, line: str) -> None:
         with pytest.raises(ResourceError, match=r"requirements\.txt: .*expected "):
-            beside.path("requirements.txt", line, "/app")
+            requirements.beside("requirements.txt", line, "/app")
 
     def test_the_packages_of_one_version(self, place: Path) -> None:
         text = "My_Six==1.0 \\\n --hash=sha256:a\nflask[a]===3 ; os_name == 'nt'\nwerkzeug==3.*\nclick>=8\n-e .\n"
@@ -466,18 +468,18 @@ class TestBeside:
 class TestProject:
     """A pyproject.toml without a lock."""
 
-    def read(self, place: Path, text: str) -> locks.Lines:
+    def read(self, place: Path, text: str) -> locks.RequirementLines:
         (place / "pyproject.toml").write_text(text)
         path = str(place / "pyproject.toml")
         return locks.of_project(origins.read(path, lambda argv: system.run(argv).stdout.decode(), sys.executable))
 
     def test_its_dependencies_are_lines(self, place: Path) -> None:
         text = "[project]\nname = 'a'\ndependencies = [\n 'flask>=3',\n \"six; os_name == 'nt'\",\n]\n"
-        assert self.read(place, text) == locks.Lines("", "flask>=3\nsix; os_name == 'nt'\n", complete=False)
+        assert self.read(place, text) == locks.RequirementLines("", "flask>=3\nsix; os_name == 'nt'\n", complete=False)
         assert self.read(place, "[project]\nname = 'a'\n").other == ""
 
     def test_dependencies_that_a_build_would_make_up_are_refused(self, place: Path) -> None:
-        with pytest.raises(ResourceError, match="its dependencies are dynamic, expected them in `dependencies`"):
+        with pytest.raises(ResourceError, match="found dynamic dependencies, expected them in `dependencies`"):
             self.read(place, "[project]\nname = 'a'\ndynamic = ['version', 'dependencies']\n")
 
     def test_one_that_is_not_toml_says_where(self, place: Path) -> None:

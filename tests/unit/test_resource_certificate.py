@@ -122,9 +122,9 @@ def test_when_it_is_refused_everything_is_as_it_was_and_the_reasons_are_told(hos
     outcome = host.converge("a.example", "refused.example", notify=())
     assert not outcome.ok
     assert outcome.error.splitlines() == [
-        "https://ca.example.org gave no certificate for a.example, refused.example",
+        "https://ca.example.org issued no certificate for a.example, refused.example",
         "refused.example: dns: no such name",
-        "The names must lead to this host, and its port 80 be open to everybody.",
+        "The names must resolve to this host, and its port 80 must be open to everybody.",
     ]
     assert host.configuration.read_text() == "old\n"
     assert host.reloads == [ANSWERS.strip(), "old"]
@@ -167,4 +167,4 @@ def test_names_that_are_only_redirected_are_left_out_as_long_as_dns_does_not_kno
 def test_a_refused_name_that_is_only_redirected_can_be_left_out(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda name, port: ["203.0.113.7"])
     outcome = host.converge("a.example", redirected=("www.refused.example",))
-    assert "www.refused.example is there to be redirected; `www_redirect: false` leaves it out." in outcome.error
+    assert "www.refused.example is included to be redirected; `www_redirect: false` leaves it out." in outcome.error

@@ -71,13 +71,13 @@ def test_a_door_that_cannot_be_passed_is_put_back_and_that_into_force(
         assert not converge([door(tmp_path)], Owed(str(tmp_path)), Journal(f"{tmp_path}/journal.conf"))
     assert (tmp_path / "log").read_text().split() == ["new", before or "none"]
     (error,) = (event["error"] for event in heard if event.get("state") == "failed")
-    assert error == "you would not get in any more, so all was put back: no answer within 10 s"
+    assert error == "rolled back, because you could no longer log in: no answer within 10 s"
     assert Owed(str(tmp_path)).handlers == []
 
 
 def test_who_says_nothing_has_not_come_in() -> None:
     proof.give("")  # an answer to an earlier question
-    with pytest.raises(ResourceError, match="you have not said within 0.01 s that you can"):
+    with pytest.raises(ResourceError, match="no new connection was made within 0.01 s"):
         proof.obtain(limit=0.01)
 
 

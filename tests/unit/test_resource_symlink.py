@@ -55,7 +55,7 @@ def test_a_link_to_a_folder_is_pointed_elsewhere_and_not_followed(host: LocalHos
 def test_what_is_no_link_is_refused_and_left(host: LocalHost, place: Path, kind: str) -> None:
     (place / "current").mkdir() if kind == "folder" else (place / "current").write_text("kept")
     before = tree(place)
-    assert "is there and is not a symlink" in host.converge(Symlink(f"{place}/current", "one")).error
+    assert "exists and is not a symlink" in host.converge(Symlink(f"{place}/current", "one")).error
     assert tree(place) == before
 
 

@@ -48,7 +48,7 @@ def test_a_refused_group_is_put_back_as_it_was_and_the_service_left_alone(
     before = tree(place)
     outcome = host.converge(site(place, "bad", reload=tmp_path / "log"))
     assert outcome.results == [("site", "failed")]
-    assert "the new configuration was refused and the old one put back" in outcome.error
+    assert "the new configuration was rejected and rolled back" in outcome.error
     assert outcome.error.endswith("site: line 1: bad"), "the tool's own words"
     assert tree(place) == before
     assert host.owed == []

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hostsmith.hostkit.build import venv
+from hostsmith.hostkit.build import virtualenv
 from hostsmith.resources import ResourceError, Virtualenv
 from local_host import LocalHost, program, tree
 
@@ -114,8 +114,8 @@ def test_a_dry_run_builds_nothing(host: LocalHost, place: Path, python: Interpre
 
 def test_a_missing_interpreter_or_requirements_file_says_what_to_do(host: LocalHost, place: Path) -> None:
     error = host.converge(Virtualenv(f"{place}/venv", python="python3.99")).error
-    assert "the interpreter 'python3.99' is not on this host" in error
-    assert "set `python` to one that is" in error
+    assert "the interpreter 'python3.99' is missing on this host" in error
+    assert "set `python` to another one" in error
     error = host.converge(Virtualenv(f"{place}/venv", (f"{place}/requirements.txt",), python=sys.executable)).error
     assert f"there is no requirements.txt in the source ({place}/requirements.txt)" in error
     assert tree(place) == {}
@@ -150,7 +150,7 @@ class TestFingerprint:
 
     def of(self, folder: Path, python: Interpreter, text: str, *tools: str, key: str = "release-1") -> str:
         (folder / "requirements.txt").write_text(text)
-        return venv.fingerprint(str(python.path), [f"{folder}/requirements.txt"], tools, local_key=key)
+        return virtualenv.fingerprint(str(python.path), [f"{folder}/requirements.txt"], tools, local_key=key)
 
     def test_the_same_for_the_same(self, folder: Path, python: Interpreter) -> None:
         assert self.of(folder, python, "flask\n") == self.of(folder, python, "flask\n", key="release-2")

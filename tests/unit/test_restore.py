@@ -148,10 +148,13 @@ def test_an_archive_in_the_place_of_another_is_told_by_its_name(tmp_path: Path) 
     ("manifest", "told"),
     [
         ({"format": 2}, "found format 2, expected 1"),
-        ({"format": 1}, "does not say all"),
+        ({"format": 1}, "missing or invalid"),
         ({}, "cannot be read"),
         ([], "cannot be read"),
-        ({"format": 1, **header("hello", 0, None, ["files"], "1", None), "parts": [{}]}, "does not say all"),
+        (
+            {"format": 1, **header("hello", 0, None, ["files"], "1", None), "parts": [{}]},
+            "has missing or invalid fields",
+        ),
         ({"format": 1, **header("hello", 0, None, ["files"], "1", None), "parts": []}, "members are not those"),
     ],
 )

@@ -43,7 +43,10 @@ def test_a_link_is_not_replaced_by_a_folder(host: LocalHost, folders: tuple[Path
     shared, fresh = folders
     shared.rename(shared.with_name("disk"))
     shared.symlink_to("disk")
-    assert "is a link, in whose place a folder would come" in host.converge(Exchanged(str(shared), str(fresh))).error
+    assert (
+        "is a link, which the restore would replace with a folder"
+        in host.converge(Exchanged(str(shared), str(fresh))).error
+    )
     assert shared.is_symlink()
 
 

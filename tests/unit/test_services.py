@@ -21,8 +21,8 @@ from hostsmith.openssh.host import Host
 from hostsmith.recipes import provision
 from hostsmith.recipes.firewall import Rule, firewall_rules
 from hostsmith.resources import ResourceError, Secret
-from hostsmith.resources.services.kept import Password
 from hostsmith.resources.services.mariadb import MariadbDatabase
+from hostsmith.resources.services.password import Password
 from hostsmith.resources.services.port import PortGuard
 from hostsmith.resources.services.postgres import PostgresClients, PostgresListening, package_of, tuning
 from hostsmith.settings.hardening import Hardening
@@ -189,10 +189,10 @@ class TestPasswords:
 
     def test_each_service_has_its_own_and_keeps_it(self, tmp_path: Path) -> None:
         folder = str(tmp_path)
-        passwords.make_up("blog", "postgres", folder)
+        passwords.generate("blog", "postgres", folder)
         first = passwords.kept("blog", folder)
-        passwords.make_up("blog", "redis", folder)
-        passwords.make_up("shop", "redis", folder)
+        passwords.generate("blog", "redis", folder)
+        passwords.generate("shop", "redis", folder)
         both = passwords.kept("blog", folder)
         assert both["postgres"] == first["postgres"] != both["redis"] != passwords.kept("shop", folder)["redis"]
         assert (tmp_path / "blog" / "services.json").stat().st_mode & 0o777 == 0o600
@@ -202,7 +202,7 @@ class TestPasswords:
     def test_a_file_that_somebody_broke_is_told(self, tmp_path: Path) -> None:
         (tmp_path / "blog").mkdir()
         (tmp_path / "blog" / "services.json").write_text('{"postgres": "oops"}')
-        with pytest.raises(ResourceError, match="is not as it was written"):
+        with pytest.raises(ResourceError, match="is damaged"):
             passwords.kept("blog", str(tmp_path))
 
 

@@ -11,7 +11,7 @@ from fabric import Config
 from hostsmith import recipes
 from hostsmith.agent import scheduled
 from hostsmith.errors import SettingsError
-from hostsmith.hostkit.app import stored
+from hostsmith.hostkit.app import backup_files
 from hostsmith.hostkit.app.archive import Writer, header
 from hostsmith.inventory.project import load_settings
 from hostsmith.inventory.roles import ALL_ROLES
@@ -105,7 +105,7 @@ def test_only_the_oldest_archives_of_the_app_are_removed(tmp_path: Path) -> None
     (tmp_path / "hello-notes.tar").write_text("mine")
     scheduled.rotate("hello", str(tmp_path), 2)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*mine[-2:], *others, "hello-notes.tar"])
-    listed = stored.listed("hello", str(tmp_path))
+    listed = backup_files.listed("hello", str(tmp_path))
     assert [(each["name"], each["release"], each["parts"]) for each in listed] == [
         (n, "r", ["files"]) for n in mine[-2:]
     ]
@@ -124,6 +124,6 @@ def test_a_backup_that_fails_removes_none_that_is_there_and_says_why(
     assert sorted(each.name for each in tmp_path.iterdir()) == [kept, "plan.json"]
     path.write_text(json.dumps({**plan, "parts": [["files", ["echo", "data"]]]}))
     scheduled.main(str(path))
-    (made,) = stored.names("hello", str(tmp_path))
+    (made,) = backup_files.names("hello", str(tmp_path))
     assert made != kept
     assert capsys.readouterr().out.startswith(str(tmp_path / made))

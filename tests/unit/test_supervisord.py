@@ -11,7 +11,7 @@ from hostsmith.hostkit.supervisor import supervisord
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting that only the end of a process ends in good time."""
-    monkeypatch.setattr(supervisord, "_LOOK", 3600)
+    monkeypatch.setattr(supervisord, "_CHECK", 3600)
 
 
 @pytest.mark.usefixtures("patient")

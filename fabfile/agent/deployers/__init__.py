@@ -1,1 +1,1 @@
-"""What the gate lets the deployers of an app have a host do."""
+"""Rules of the deployers' gate."""

@@ -1,1 +1,1 @@
-"""The files of an app on a host: releases, variables, logs of migrations, archives, passwords."""
+"""Files of an app on a host: releases, variables, migrations, archives, passwords."""

@@ -1,9 +1,9 @@
-"""Archives of an app's data: written part by part without a temporary copy, and found to be whole or refused.
+"""Backup archives of an app's data: streamed writer and strict reader.
 
-An archive is a tar file. It has a gzipped member for each part, then `manifest.json`, which says what they are, then
+An archive is a tar file. It has a gzipped member for each part, then `manifest.json`, which describes them, then
 `SHA256SUMS`, as `sha256sum --check` reads it. An encrypted part is one of `sealed`'s, with `.enc` after its name.
 
-Whoever gives us one may have written it: what `Writer` would not have written is refused before it is used.
+An archive is untrusted: anything that `Writer` would not have written is refused before it is used.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from typing import Any, BinaryIO
 from ...contract.base import ResourceError
 from ...contract.checks import all_of, anything, exactly, optional, record, size, text
 from ...contract.strict_json import read_json
-from .members import Member, member_name, members_of, pieces
+from .members import TarMember, member_name, members_of, pieces
 
 FORMAT = 1
 _MANIFEST, _SUMS = "manifest.json", "SHA256SUMS"
-# So many bytes may these two have; no more than that is ever read into memory.
+# Limit in bytes of these two; no more than that is ever read into memory.
 _LARGEST = 1 << 20
 ENCRYPTED = ".enc"
-# Members that an archive may have: one for each service, and few more.
+# Limit of members in an archive: one for each service, and few more.
 _MOST = 100
 _line = text(r"[^\x00-\x1f\x7f]{0,1000}")
 _sum = text(r"[0-9a-f]{64}")
@@ -48,20 +48,20 @@ _is_whole = record(
 
 
 class ArchiveError(ResourceError):
-    """A file that is no archive, or one that is not whole."""
+    """A file that is not a valid or complete archive."""
 
 
 def file_name(app: str, created: float) -> str:
-    """The name of an archive; those of an app sort by time."""
+    """Return the name of an archive; those of an app sort by time."""
     return f"{app}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(created))}.tar"
 
 
 def header(
     app: str, created: float, live: Mapping[str, Any] | None, contents: Sequence[str], hostsmith: str, key: str | None
 ) -> dict[str, Any]:
-    """What a manifest says besides its parts.
+    """Return a manifest without its parts.
 
-    :param created: when, in seconds since 1970.
+    :param created: seconds since 1970.
     :param live: the record of the live release; None when there is none.
     :param contents: names of the parts.
     :param hostsmith: its version.
@@ -79,9 +79,9 @@ def header(
 
 
 class PartWriter:
-    """A part that is being written: bytes go to the file, and are counted.
+    """A part that is being written: counts bytes on their way to the file.
 
-    :param plain: bytes of the part before anything was done to them, for the manifest; for its filler to set.
+    :param plain: size of the part before compression and encryption, for the manifest; the caller sets it.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -89,28 +89,28 @@ class PartWriter:
         self.size = self.plain = 0
 
     def write(self, data: bytes) -> None:
-        """Add bytes, as they shall stand in the file."""
+        """Add bytes to the file."""
         self._file.write(data)
         self._sum.update(data)
         self.size += len(data)
 
     @property
     def sha256(self) -> str:
-        """The checksum of all that was written."""
+        """The checksum of all bytes so far."""
         return self._sum.hexdigest()
 
 
 class Writer:
-    """An archive that is being written, in a `with` block: under another name, which only `finish` changes.
+    """Writes an archive in a `with` block, under a temporary name until `finish`.
 
-    :param path: where it shall be.
-    :param header: what the manifest says besides its parts.
+    :param path: final path of the archive.
+    :param header: the manifest without its parts.
     """
 
     def __init__(self, path: str, header: Mapping[str, Any]) -> None:
         self._path, self._header = path, header
         folder, name = os.path.split(path)
-        # For nobody but us from its first byte on: mkstemp(3) makes it 0600.
+        # Private from the first byte on: mkstemp(3) creates it with mode 0600.
         handle, self._temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=folder or ".")
         self._file = os.fdopen(handle, "w+b")
         self._parts: list[dict[str, Any]] = []
@@ -128,7 +128,7 @@ class Writer:
 
     @contextlib.contextmanager
     def part(self, name: str, suffix: str = "") -> Iterator[PartWriter]:
-        """A part, for the length of a `with` block.
+        """For a `with` block, write a part.
 
         :param suffix: of its member, after `.gz`.
         """
@@ -139,7 +139,7 @@ class Writer:
         )
 
     def finish(self) -> None:
-        """Write the manifest and the checksums, read all of it again, and give the archive its name."""
+        """Write the manifest and the checksums, verify all of it, and rename the archive."""
         manifest = {"format": FORMAT, **self._header, "parts": self._parts}
         self._add(_MANIFEST, json.dumps(manifest, indent=1) + "\n")
         self._add(_SUMS, "".join(f"{sha256}  {name}\n" for name, sha256 in self._sums.items()))
@@ -148,7 +148,7 @@ class Writer:
         os.fsync(self._file.fileno())
         Archive(self._temporary).verify()
         os.rename(self._temporary, self._path)
-        # Not by `filesystem`: here on the user's machine, the way there may lead over links of the user's.
+        # Not by `filesystem`: on the user's own machine, the path may contain links of the user's.
         folder = os.open(os.path.dirname(self._path) or ".", os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)
@@ -161,7 +161,7 @@ class Writer:
 
     @contextlib.contextmanager
     def _member(self, name: str) -> Iterator[PartWriter]:
-        """A member of the tar file, whose size is written before it when it is known after it."""
+        """Write a member of the tar file; its header, with the size, is filled in afterwards."""
         start = self._file.tell()
         self._file.write(bytes(tarfile.BLOCKSIZE))
         member = PartWriter(self._file)
@@ -178,32 +178,32 @@ class Writer:
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive that somebody gave us.
+    """An untrusted archive.
 
-    :param path: where it is.
+    :param path: of the file.
     """
 
     path: str
 
     def verify(self) -> dict[str, Any]:
-        """Read all of it, and compare it with its checksums.
+        """Read all of it and compare it with its checksums.
 
         :returns: the manifest.
-        :raises ArchiveError: it is not as it was written.
+        :raises ArchiveError: it is not valid or complete.
         """
         with self._opened() as file:
             return self._verified(file, members_of(file, _MOST))
 
     def manifest(self) -> dict[str, Any]:
-        """What it says of itself, without a look at its parts.
+        """Read the manifest, without checking the parts.
 
-        :raises ArchiveError: it says nothing.
+        :raises ArchiveError: there is no valid manifest.
         """
         with self._opened() as file:
             return self._manifest(_text(file, members_of(file, _MOST), _MANIFEST))
 
     def read(self, file: str) -> Iterator[bytes]:
-        """The bytes of a member, piece by piece."""
+        """Yield the bytes of a member, piece by piece."""
         with self._opened() as raw:
             yield from pieces(raw, members_of(raw, _MOST)[file])
 
@@ -217,7 +217,7 @@ class Archive:
         except OSError as error:
             raise ArchiveError(f"{self.path}: cannot be read: {error.strerror or error}") from None
 
-    def _verified(self, file: BinaryIO, members: Mapping[str, Member]) -> dict[str, Any]:
+    def _verified(self, file: BinaryIO, members: Mapping[str, TarMember]) -> dict[str, Any]:
         if not members or [*members][-1] != _SUMS:
             raise self._damaged(f"its end, {_SUMS}, is missing")
         lines = (line.partition("  ") for line in _text(file, members, _SUMS).splitlines())
@@ -229,7 +229,7 @@ class Archive:
             for piece in pieces(file, members[name]):
                 found.update(piece)
             if found.hexdigest() != expected:
-                raise self._damaged(f"{name} has another checksum than when it was written")
+                raise self._damaged(f"the checksum of {name} does not match")
         manifest = self._manifest(_text(file, members, _MANIFEST))
         files = [part["file"] for part in manifest["parts"]]
         names = [part["name"] for part in manifest["parts"]]
@@ -237,7 +237,7 @@ class Archive:
         if [*files, _MANIFEST] != list(sums) or names != manifest["contents"]:
             raise self._damaged(f"its members are not those of {_MANIFEST}")
         if files != [f"{name}.gz{ending}" for name in names]:
-            raise self._damaged(f"its members are not called as {_MANIFEST} says of its key")
+            raise self._damaged(f"the names of its members do not match the key in {_MANIFEST}")
         return manifest
 
     def _manifest(self, text: str) -> dict[str, Any]:
@@ -248,19 +248,19 @@ class Archive:
             raise self._damaged(f"{_MANIFEST} cannot be read") from None
         if found != FORMAT:
             raise ArchiveError(
-                f"{self.path}: found format {found!r}, expected {FORMAT}; use the hostsmith that wrote it"
+                f"{self.path}: found format {found!r}, expected {FORMAT}; use the version of hostsmith that wrote it"
             )
         if not _is_whole(manifest):
-            raise self._damaged(f"{_MANIFEST} does not say all that it should, or says something else")
+            raise self._damaged(f"{_MANIFEST} has missing or invalid fields")
         return dict(manifest)
 
     def _damaged(self, why: str) -> ArchiveError:
         return ArchiveError(
-            f"{self.path}: found no whole archive of `fab backup`: {why}; it was cut off or damaged, take another one"
+            f"{self.path}: not a complete archive of `fab backup`: {why}; it was cut off or damaged, use another one"
         )
 
 
-def _text(file: BinaryIO, members: Mapping[str, Member], name: str) -> str:
+def _text(file: BinaryIO, members: Mapping[str, TarMember], name: str) -> str:
     member = members[name]
     if member.size > _LARGEST:
         raise EOFError(f"{name} has {member.size} bytes")

@@ -1,5 +1,7 @@
-"""The hashed static files of all releases on a host, in one folder: a page of one release finds its files while another
-is live."""
+"""Hashed static files of all releases on a host, in one folder.
+
+So a page of one release finds its files while another release is live.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ import re
 import stat
 from collections.abc import Iterator, Mapping
 
-from ..linux import filesystem
+from ..linux import filesystem, folders
 from .layout import Layout
 
 # A name with a hash in it, such as app.3f2a91bc.js, never changes its content. nginx reads this pattern, too.
@@ -19,39 +21,39 @@ _LIST = "assets.json"
 
 
 def are_kept(layout: Layout, release: str) -> bool:
-    """Whether the files of a release were taken into the folder."""
+    """Whether the files of a release are in the folder."""
     return os.path.exists(f"{layout.release(release)}/{_LIST}")
 
 
-def keep(layout: Layout, release: str, folders: Mapping[str, str]) -> int:
-    """Take the hashed files of a release into the folder, and write down which these are.
+def keep(layout: Layout, release: str, sources: Mapping[str, str]) -> int:
+    """Add the hashed files of a release to the folder, and record their names.
 
-    :param folders: URL paths, each with a folder that is relative to the release.
-    :returns: how many there are.
+    :param sources: URL paths, each with a folder relative to the release.
+    :returns: the number of files.
     """
     found: dict[str, str] = {}
-    for prefix, folder in folders.items():
+    for prefix, folder in sources.items():
         source = f"{layout.release(release)}/{folder}"
-        # Whoever writes the code decides on its symlinks, and not on what of the host is served.
+        # The code may contain any symlink, but must not choose what of the host is served.
         if os.path.realpath(source) == os.path.normpath(source):
             found |= {f"{prefix.strip('/')}/{name}": f"{source}/{name}" for name in _hashed_in(source)}
-    # First the list: what is in the folder and in no list is taken for nobody's.
+    # The list comes first: a file that is in no list is pruned.
     filesystem.write_atomic(f"{layout.release(release)}/{_LIST}", json.dumps(sorted(found)).encode(), mode=0o644)
-    filesystem.make_folder(layout.assets)
+    folders.make(layout.assets)
     for name, path in found.items():
-        filesystem.make_folder(os.path.dirname(f"{layout.assets}/{name}"))
+        folders.make(os.path.dirname(f"{layout.assets}/{name}"))
         filesystem.link(path, f"{layout.assets}/{name}")
     return len(found)
 
 
 def drop(layout: Layout, release: str) -> None:
-    """Forget the files of a release."""
+    """Remove the files of a release."""
     filesystem.remove(f"{layout.release(release)}/{_LIST}")
     prune(layout)
 
 
 def prune(layout: Layout) -> None:
-    """Remove from the folder what no release has any more."""
+    """Remove files that no release has any more."""
     kept: set[str] = set()
     for record in layout.records():
         kept.update(json.loads(filesystem.read(f"{layout.release(record.id)}/{_LIST}") or b"[]"))
@@ -61,13 +63,13 @@ def prune(layout: Layout) -> None:
             if os.path.relpath(path, layout.assets) not in kept:
                 filesystem.remove(path)
         if not os.listdir(root):
-            filesystem.remove_tree(root)
+            folders.remove(root)
 
 
 def _hashed_in(folder: str) -> Iterator[str]:
-    """The hashed files that nginx would serve from a folder: neither hidden nor behind a symlink."""
-    for root, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    """Yield the hashed files that nginx would serve from a folder: neither hidden nor symlinks."""
+    for root, below, files in os.walk(folder):
+        below[:] = [name for name in below if not name.startswith(".")]
         for name in files:
             path = f"{root}/{name}"
             if _HASHED.search(name) and not name.startswith(".") and stat.S_ISREG(os.lstat(path).st_mode):

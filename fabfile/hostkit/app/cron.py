@@ -1,5 +1,7 @@
-"""Cron entries: when each is due, and the process of a release that runs them. A copy of this file is part of each
-release that has entries, so it imports nothing of hostsmith's."""
+"""Cron entries: their schedules, and the process that runs them.
+
+Each release with entries has a copy of this file, so it imports nothing of hostsmith's.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from dataclasses import dataclass
 
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _WEEKDAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
-# Of each field: its name, its first and last value, and names for these.
+# Of each field: name, first and last value, and names of values.
 _FIELDS: tuple[tuple[str, int, int, list[str]], ...] = (
     ("minute", 0, 59, []),
     ("hour", 0, 23, []),
@@ -34,16 +36,16 @@ _SHORT = {
     "@annually": "0 0 1 1 *",
 }
 EXPECTED = f"five fields such as `0 3 * * *`, or one of {', '.join(_SHORT)}"
-# Minutes for which a run that was missed, as during a switch, is made up for.
-_MADE_UP = 60
+# Minutes within which a missed run, such as during a switch, is caught up on.
+_CATCH_UP = 60
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """When an entry is due, as cron(8) reads it.
+    """The schedule of an entry, as cron(8) reads it.
 
     :param fields: the values of minute, hour, day of the month, month and day of the week, Sunday being 0.
-    :param either: whether one of the two days is enough, as it is when both are restricted.
+    :param either: whether one of the two days is enough: true when both are restricted.
     """
 
     fields: tuple[frozenset[int], ...]
@@ -51,9 +53,9 @@ class Schedule:
 
     @classmethod
     def parse(cls, text: str) -> Schedule:
-        """Read a schedule.
+        """Parse a schedule.
 
-        :raises ValueError: it is none; says what is wrong with it.
+        :raises ValueError: it is not valid, with the wrong part.
         """
         words = _SHORT.get(text.strip().lower(), text).split()
         if len(words) != len(_FIELDS):
@@ -81,7 +83,7 @@ def _values(word: str, name: str, first: int, last: int, names: list[str]) -> fr
             low, high = first, last
         else:
             low = _value(match[1], part, name, first, names)
-            # `5/10` means from 5 on.
+            # `5/10` means every tenth from 5 on.
             high = _value(match[2], part, name, first, names) if match[2] else (last if match[3] else low)
         if not first <= low <= high <= last or step < 1:
             raise ValueError(f"{part!r} as {name}, which goes from {first} to {last}")
@@ -99,10 +101,10 @@ def _value(word: str, part: str, name: str, first: int, names: list[str]) -> int
 
 
 class Scheduler:
-    """Runs entries when they are due, until it is told to stop; then those that run may end.
+    """Runs entries when they are due; after a stop signal, waits for those that are running.
 
     :param entries: by name, each with its schedule and its command for the shell.
-    :param folder: where it keeps up to when it has looked, and the locks of the entries; outlives the release.
+    :param folder: for the time of the last check, and the locks of the entries; outlives the release.
     """
 
     def __init__(self, entries: dict[str, tuple[Schedule, str]], folder: str) -> None:
@@ -112,11 +114,11 @@ class Scheduler:
         self._print_lock = threading.Lock()
 
     def stop(self, *_: object) -> None:
-        """Start no more; a signal handler."""
+        """Stop starting entries; a signal handler."""
         self._stopping.set()
 
     def run(self) -> None:
-        """Go on until stopped, and until what runs has ended."""
+        """Run until stopped, and until running entries have ended."""
         os.makedirs(self._folder, mode=0o700, exist_ok=True)
         self._say("cron", f"{len(self._entries)} entries: {', '.join(self._entries)}")
         while not self._stopping.is_set():
@@ -124,18 +126,18 @@ class Scheduler:
             self._stopping.wait(60 - time.time() % 60)
         self._runs = [run for run in self._runs if run.is_alive()]
         if self._runs:
-            self._say("cron", f"waits for {len(self._runs)} that still run")
+            self._say("cron", f"waiting for {len(self._runs)} that are still running")
         for run in self._runs:
             run.join()
 
     def look(self, now: int) -> None:
-        """Start what has become due since the last look, once each.
+        """Start the entries that became due since the last check, once each.
 
-        :param now: the present minute, counted from 1970.
+        :param now: the present minute, since 1970.
         """
-        since = max(min(self._looked(now), now), now - _MADE_UP)
+        since = max(min(self._looked(now), now), now - _CATCH_UP)
         minutes = [time.localtime(minute * 60) for minute in range(since + 1, now + 1)]
-        # Written down first: better not run than run twice, if we should be killed in between.
+        # Recorded first: if this is killed in between, an entry is missed rather than run twice.
         self._note(now)
         for name, (schedule, command) in self._entries.items():
             if any(schedule.matches(minute) for minute in minutes):
@@ -155,13 +157,13 @@ class Scheduler:
         os.replace(f"{path}.new", path)
 
     def _start(self, name: str, command: str) -> None:
-        # The run inherits the lock, and so keeps it for as long as any process of it lives.
+        # The run inherits the lock, and holds it as long as any of its processes lives.
         lock = os.open(f"{self._folder}/{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(lock)
-            self._say(name, "left out, since the run before has not ended")
+            self._say(name, "skipped, since the previous run has not ended")
             return
         begin = time.monotonic()
         self._say(name, "started")
@@ -171,7 +173,7 @@ class Scheduler:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=(lock,),
-            # What is sent to us to stop is not for what runs.
+            # Stop signals are for the scheduler, not for the entry.
             start_new_session=True,
         )
         os.close(lock)

@@ -1,4 +1,4 @@
-"""Waiting until nobody is connected to a Unix socket any more."""
+"""Draining of the connections to a Unix socket."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ _LISTENING = 0x10000  # __SO_ACCEPTCON of linux/net.h, in the Flags column of /p
 
 
 def drain(path: str, timeout: float) -> int:
-    """Wait until nobody is connected to a Unix socket any more, or the time is up.
+    """Wait until a Unix socket has no connections, or until a timeout.
 
-    For a server that gets no new connections. Those that wait to be accepted count: the kernel lists them, too.
+    For a server that gets no new connections. Those not yet accepted count, since the kernel lists them, too.
 
     :param timeout: in seconds.
-    :returns: how many are left.
+    :returns: the number of connections left.
     """
     deadline = time.monotonic() + timeout
     while (left := _connections(path)) and time.monotonic() < deadline:
@@ -22,7 +22,7 @@ def drain(path: str, timeout: float) -> int:
 
 
 def _connections(path: str) -> int:
-    """Connections to a listening Unix socket, from the kernel's table (proc(5), /proc/net/unix)."""
+    """Count the connections to a listening Unix socket, by the kernel's table (proc(5), /proc/net/unix)."""
     count = 0
     with open("/proc/net/unix", encoding="utf-8", errors="replace") as table:
         for line in table:

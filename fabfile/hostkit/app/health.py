@@ -1,4 +1,4 @@
-"""Asking an app for its health page, through its own socket or through nginx."""
+"""Health check of an app, through its own socket or through nginx."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _LONGEST_HEAD = 1 << 16
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """How to ask an app whether it is well.
+    """How to check whether an app is healthy.
 
     :param path: path of the page.
-    :param host: Host header; the site's own name, so that a framework's list of allowed hosts lets it pass.
-    :param statuses: first and last of each range of HTTP statuses that mean "well".
-    :param timeout: seconds that a new release may take to become so.
-    :param request_timeout: seconds that one answer may take; never more than `timeout`.
+    :param host: Host header; the site's own name, so that a framework's list of allowed hosts accepts it.
+    :param statuses: first and last of each range of HTTP statuses that mean healthy.
+    :param timeout: seconds in which a new release must become healthy.
+    :param request_timeout: limit in seconds for one answer; never more than `timeout`.
     """
 
     path: str
@@ -36,15 +36,15 @@ class HealthCheck:
     request_timeout: float = 10.0
 
     def ask_socket(self, path: str, user: str | None = None) -> str | None:
-        """Ask through the app's own socket.
+        """Check through the app's own socket.
 
-        :param user: the app's, who asks: the socket may be a link to another one, which is then for that user to reach.
-        :returns: None when it is well, else what was found and what was expected.
+        :param user: the app's user, who connects: the socket may be a link to another one, which that user must reach.
+        :returns: None when it is healthy, else what was found and what was expected.
         """
         return self._ask(lambda timeout: connected(path, timeout, user))
 
     def ask_port(self, port: int) -> str | None:
-        """Ask through whatever serves this port of the loopback address, by HTTPS if it is 443; as `ask_socket`."""
+        """Check through this port of the loopback address, by HTTPS if it is 443; like `ask_socket`."""
         if port != HTTPS_PORT:
             return self._ask(lambda timeout: socket.create_connection(("127.0.0.1", port), timeout))
         problem = self._ask(self._connected_by_tls)
@@ -52,7 +52,7 @@ class HealthCheck:
         return f"{problem}; nginx does not serve HTTPS here yet: run `fab provision`" if refused else problem
 
     def _connected_by_tls(self, timeout: float) -> socket.socket:
-        """HTTPS to this host under a name that may lead elsewhere; whether it is trusted is for visitors to say."""
+        """Connect to this host by HTTPS, for a name that may resolve elsewhere; the certificate is not verified."""
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -70,12 +70,12 @@ class HealthCheck:
     def wait(
         self, ask: Callable[[], str | None], alive: Callable[[], object], interval: float = 0.05, look: float = 0.2
     ) -> str | None:
-        """Ask again and again until it is well or the time is up.
+        """Check repeatedly until it is healthy or the time is up.
 
-        :param alive: called now and then between two questions; raises when there is no more use in waiting.
-        :param interval: seconds between two questions.
-        :param look: seconds between two calls of `alive`, which keeps supervisord from starting the app while it tells.
-        :returns: None when it became well, else the last answer.
+        :param alive: called now and then between two checks; raises when waiting is useless.
+        :param interval: seconds between two checks.
+        :param look: seconds between two calls of `alive`, during which supervisord cannot start processes.
+        :returns: None when it became healthy, else the last answer.
         """
         next_look = time.monotonic()
         deadline = next_look + self.timeout
@@ -87,7 +87,7 @@ class HealthCheck:
         return found
 
     def _ask(self, connect: Callable[[float], socket.socket]) -> str | None:
-        # What nginx adds for a visitor who came by HTTPS: an app that redirects HTTP must not redirect this.
+        # The headers that nginx adds for HTTPS: an app that redirects HTTP must not redirect this.
         headers = {
             "Host": self.host,
             "Accept-Encoding": "identity",
@@ -103,7 +103,7 @@ class HealthCheck:
                 connection.sendall("\r\n".join(lines).encode("latin-1"))
                 response = _response(connection, deadline)
         except FileNotFoundError:
-            return "it does not listen on its socket yet"
+            return "it is not listening on its socket yet"
         except (OSError, http.client.HTTPException) as error:
             return f"GET {self.path}: {error or type(error).__name__}"
         return self._judged(response)
@@ -123,7 +123,7 @@ class HealthCheck:
 
 
 def _response(connection: socket.socket, deadline: float) -> http.client.HTTPResponse:
-    """The head of an answer, which an app may make as long and as slow as it likes."""
+    """Read the head of an answer, which may be arbitrarily long and slow."""
     head = b""
     while b"\n\r\n" not in head and b"\n\n" not in head and len(head) < _LONGEST_HEAD:
         connection.settimeout(max(0.001, deadline - time.monotonic()))
@@ -136,7 +136,7 @@ def _response(connection: socket.socket, deadline: float) -> http.client.HTTPRes
 
 
 class _Received:
-    """What was received of an answer, for Python's reader of such."""
+    """Received bytes as a socket, for Python's HTTP parser."""
 
     def __init__(self, head: bytes) -> None:
         self._head = head

@@ -1,4 +1,4 @@
-"""Where an app's files are on a host, and the record that each release keeps of itself."""
+"""Paths of an app on a host, and the records of its releases."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
-from ..linux import filesystem
+from ...contract.base import ResourceError
+from ..linux import filesystem, folders
 
 _ID = re.compile(r"\d{8}-\d{6}-.")
 SINGLETONS_CONF = "singletons.conf"
@@ -19,15 +20,15 @@ State = Literal["building", "proven", "failed", "bad"]
 
 @dataclass(frozen=True)
 class Record:
-    """What a release knows of itself, kept in its release.json.
+    """The record of a release, kept in its release.json.
 
     :param id: sorts by time: YYYYMMDD-HHMMSS in UTC, then what was deployed.
-    :param revision: what the code was taken from: a commit, with "+dirty" when the tree had more.
+    :param revision: source of the code: a commit, with "+dirty" when the tree had uncommitted changes.
     :param subject: first line of that commit's message.
     :param who: user@machine that deployed it.
-    :param created: when, UTC, "YYYY-MM-DD HH:MM:SSZ".
-    :param state: "building" until it was live and healthy once, which makes it "proven"; "failed" when it never
-        became so; "bad" when it was rolled back from.
+    :param created: UTC, "YYYY-MM-DD HH:MM:SSZ".
+    :param state: "building" until it has been live and healthy, which makes it "proven"; "failed" when it never
+        was; "bad" after a rollback from it.
     :param reason: why it is failed or bad.
     """
 
@@ -54,7 +55,7 @@ class Layout:
     @property
     def current(self) -> str:
         """Symlink to the live release. It alone decides which code, socket and processes are live, so that the
-        switch is one rename(2), and a reboot at any moment comes back wholly on the old or the new."""
+        switch is one rename(2), and a reboot at any moment starts either the old release or the new one."""
         return f"{self.root}/current"
 
     @property
@@ -67,7 +68,7 @@ class Layout:
 
     @property
     def cache(self) -> str:
-        """What pip keeps of the packages that it fetched and built."""
+        """pip's cache of downloaded and built packages."""
         return f"{self.root}/cache"
 
     @property
@@ -82,7 +83,7 @@ class Layout:
 
     @property
     def media(self) -> str:
-        """What visitors upload, of an app whose framework has a place for that."""
+        """Uploads of visitors, for an app whose framework has a folder for them."""
         return f"{self.shared}/media"
 
     @property
@@ -96,12 +97,12 @@ class Layout:
 
     @property
     def generated(self) -> str:
-        """Values that were made up for the app once, and stay from release to release; root's."""
+        """Values that were generated for the app and stay from release to release; readable by root only."""
         return f"{self.root}/generated.json"
 
     @property
     def maintenance(self) -> str:
-        """Symlink to what visitors get instead of the app; there only while the site is in maintenance."""
+        """Symlink to the maintenance page's folder; exists only while the site is in maintenance."""
         return f"{self.root}/maintenance"
 
     @property
@@ -110,19 +111,19 @@ class Layout:
 
     @property
     def boot_config(self) -> str:
-        """What supervisord reads at boot: a symlink through `current`."""
+        """Configuration that supervisord reads at boot: a symlink through `current`."""
         return f"/etc/supervisor/conf.d/{self.app}.conf"
 
     @property
     def singletons_boot_config(self) -> str:
-        """Likewise for the processes of which there must never be two; no app's own `boot_config`, as the next."""
+        """Likewise for singletons; never another app's `boot_config`, since app names have no dots."""
         return f"/etc/supervisor/conf.d/{self.app}.singletons.conf"
 
     @property
     def candidate_config(self) -> str:
-        """What supervisord reads of a release that is being tried; there for the moment of reading only.
+        """Configuration of a candidate release; exists only while supervisord reads it.
 
-        No app's own `boot_config`, since app names have no dots.
+        Never another app's `boot_config`, since app names have no dots.
         """
         return f"/etc/supervisor/conf.d/{self.app}.candidate.conf"
 
@@ -130,33 +131,33 @@ class Layout:
         return f"{self.releases}/{release_id}"
 
     def static(self, release_id: str) -> str:
-        """The static files that a framework has put together for a release."""
+        """Return the folder of static files that a framework collected for a release."""
         return f"{self.release(release_id)}/static"
 
     def socket(self, release_id: str) -> str:
         return f"{self.release(release_id)}/run/web.sock"
 
     def group(self, release_id: str) -> str:
-        """The supervisor group of a release's processes."""
+        """Return the supervisor group of a release's processes."""
         return f"{self.app}-{release_id}"
 
     def singletons(self, release_id: str) -> str:
-        """The supervisor group of those processes of a release of which there must never be two.
+        """Return the supervisor group of a release's singletons.
 
-        No other group's, since no release has such an id.
+        Never another group's name, since no release has such an id.
         """
         return f"{self.group(release_id)}~singletons"
 
     def config(self, release_id: str) -> str:
-        """What supervisord reads of a release's processes."""
+        """Return the path of supervisord's configuration for a release's processes."""
         return f"{self.release(release_id)}/supervisor.conf"
 
     def singletons_config(self, release_id: str) -> str:
-        """Likewise of those of which there must never be two; not there in a release that has none."""
+        """Return the path of supervisord's configuration for a release's singletons; missing when it has none."""
         return f"{self.release(release_id)}/{SINGLETONS_CONF}"
 
     def groups(self, release_id: str) -> dict[str, str]:
-        """All supervisor groups that a release may have, each with the file that it is read from."""
+        """Return all supervisor groups that a release may have, each with its configuration file."""
         return {
             self.group(release_id): self.config(release_id),
             self.singletons(release_id): self.singletons_config(release_id),
@@ -165,23 +166,34 @@ class Layout:
     def log(self, release_id: str, process: str) -> str:
         return f"{self.logs}/{process}-{release_id}.log"
 
+    def require_provisioned(self) -> Layout:
+        """Return this layout if the host is provisioned for the app.
+
+        :raises ResourceError: it is not.
+        """
+        if not os.path.isdir(self.root):
+            raise ResourceError(
+                f"{self.root} is missing: this host is not provisioned for {self.app}; run `fab provision`"
+            )
+        return self
+
     def live(self) -> str | None:
-        """Id of the live release, None before the first deploy."""
+        """Return the id of the live release; None before the first deploy."""
         try:
             return os.path.basename(os.readlink(self.current))
         except FileNotFoundError:
             return None
 
     def records(self) -> list[Record]:
-        """All releases on the host, oldest first; one whose record was never written has only its id.
+        """List all releases on the host, oldest first; one whose record was never written has only its id.
 
-        What else lies in their folder, such as a file system's lost+found, is none of ours to list or to prune.
+        Other entries of their folder, such as a file system's lost+found, are neither listed nor pruned.
         """
-        names = filesystem.names(self.releases)
+        names = folders.names(self.releases)
         return [self.record(name) for name in names if _ID.match(name) and os.path.isdir(self.release(name))]
 
     def record(self, release_id: str) -> Record:
-        """The record of one release; of one that cannot be read there is only the id."""
+        """Read the record of a release; an unreadable one has only the id."""
         text = filesystem.read(f"{self.release(release_id)}/release.json")
         known = {f.name for f in fields(Record)}
         data: dict[str, Any] = {}
@@ -194,7 +206,7 @@ class Layout:
         filesystem.write_back(f"{self.release(record.id)}/release.json", text.encode(), mode=0o644)
 
     def mark(self, release_id: str, state: State, reason: str = "") -> None:
-        """Change the state in a release's record, also on a disk that is full."""
+        """Change the state in a release's record, also on a full disk."""
         record = self.record(release_id)
         if (record.state, record.reason) != (state, reason):
             self.write_record(replace(record, state=state, reason=reason))

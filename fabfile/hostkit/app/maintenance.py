@@ -1,4 +1,4 @@
-"""What a host keeps of the maintenance that its site is in: one folder behind one symlink."""
+"""Maintenance state of a site on its host: one folder behind one symlink."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import contextlib
 import json
 from typing import Any
 
-from ..linux import filesystem
+from ..linux import filesystem, folders
 from .layout import Layout
 
 PAGE, ALLOW, NOTICE = "page.html", "allow", "notice.json"
 
 
 def notice(layout: Layout) -> dict[str, Any] | None:
-    """Since when, by whom and with which message the site is in maintenance; None when it is not."""
+    """Read the start, author and message of the maintenance; None when the site is not in maintenance."""
     text = filesystem.read(f"{layout.maintenance}/{NOTICE}")
     if text is None:
         return None
@@ -25,5 +25,5 @@ def notice(layout: Layout) -> dict[str, Any] | None:
 
 
 def allowed(folder: str) -> list[str]:
-    """The addresses that see the app all the same."""
-    return filesystem.names(f"{folder}/{ALLOW}")
+    """List the addresses that still reach the app."""
+    return folders.names(f"{folder}/{ALLOW}")

@@ -1,4 +1,4 @@
-"""Members of a tar file, as one reads them of somebody who may mean harm."""
+"""Strict reader of the members of an untrusted tar file."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ member_name = text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,90}")
 
 
 @dataclass(frozen=True)
-class Member:
-    """Where the bytes of a member are."""
+class TarMember:
+    """Position of a member's bytes."""
 
     name: str
     start: int
     size: int
 
 
-def members_of(file: BinaryIO, most: int) -> dict[str, Member]:
-    """The members of a tar file as `fab backup` writes them: files without links or long names, each once, and whole.
+def members_of(file: BinaryIO, most: int) -> dict[str, TarMember]:
+    """Read the members of a tar file written by `fab backup`: complete files, without links or duplicate names.
 
-    :param most: as many as there may be.
-
-    :raises tarfile.TarError, EOFError: there is something else, or it was cut off.
+    :param most: limit of members.
+    :raises tarfile.TarError, EOFError: there is another kind of member, or the file was cut off.
     """
-    found: dict[str, Member] = {}
+    found: dict[str, TarMember] = {}
     at = 0
     while True:
         file.seek(at)
@@ -44,14 +43,14 @@ def members_of(file: BinaryIO, most: int) -> dict[str, Member]:
             raise tarfile.HeaderError("it has a member that `fab backup` does not write")
         if len(found) == most:
             raise tarfile.HeaderError(f"it has more than {most} members")
-        found[info.name] = Member(info.name, at + tarfile.BLOCKSIZE, info.size)
+        found[info.name] = TarMember(info.name, at + tarfile.BLOCKSIZE, info.size)
         at += tarfile.BLOCKSIZE + info.size + -info.size % tarfile.BLOCKSIZE
 
 
-def pieces(file: BinaryIO, member: Member) -> Iterator[bytes]:
-    """The bytes of a member.
+def pieces(file: BinaryIO, member: TarMember) -> Iterator[bytes]:
+    """Yield the bytes of a member.
 
-    :raises EOFError: there are fewer than there should be.
+    :raises EOFError: the file was cut off.
     """
     file.seek(member.start)
     left = member.size

@@ -1,4 +1,4 @@
-"""Which migrations a database has had: what Django and Alembic say of it, and what releases have written down."""
+"""Applied migrations of a database, by Django or Alembic, and their record per release."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _REVISION = re.compile(r"^(?:<base>|\w+(?:, \w+)*) -> (\w+)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Migrations:
-    """What a release's command did to the database.
+    """The effect of a release command on the database.
 
-    :param before: the migrations that the database had had, in their order.
-    :param after: those that it had had then.
+    :param before: the migrations applied before it, in their order.
+    :param after: the migrations applied after it.
     """
 
     before: tuple[str, ...] = ()
@@ -30,14 +30,14 @@ class Migrations:
 
     @property
     def applied(self) -> list[str]:
-        """Those that the release's command applied."""
+        """The migrations that the release command applied."""
         return [name for name in self.after if name not in self.before]
 
 
 def applied(layout: Layout, release: str, timeout: float) -> tuple[str, ...]:
-    """The migrations that the database has had, as the code of a release tells; nothing where it has no such tool.
+    """List the migrations applied to the database, by a release's own tool; empty where it has none.
 
-    :param timeout: seconds that each command may take.
+    :param timeout: limit in seconds for each command.
     :raises CommandError: a tool fails.
     """
 
@@ -49,14 +49,14 @@ def applied(layout: Layout, release: str, timeout: float) -> tuple[str, ...]:
     return tuple(name for tool in _tools(layout, release) for name in tool(output))
 
 
-def are_told(layout: Layout, release: str) -> bool:
-    """Whether the code of a release has a tool that says which migrations the database has had."""
+def can_list(layout: Layout, release: str) -> bool:
+    """Whether the code of a release has a tool that lists applied migrations."""
     return bool(_tools(layout, release))
 
 
 def _tools(layout: Layout, release: str) -> list[Callable[[Callable[..., str]], list[str]]]:
     code = f"{layout.release(release)}/code"
-    # A link may lead anywhere, and the code is somebody else's.
+    # A link may lead anywhere, and the code is untrusted.
     is_django = not os.path.islink(f"{code}/manage.py") and b"django" in (filesystem.read(f"{code}/manage.py") or b"")
     return [*([_django] if is_django else []), *([_alembic] if os.path.exists(f"{code}/alembic.ini") else [])]
 
@@ -66,20 +66,20 @@ def _django(output: Callable[..., str]) -> list[str]:
 
 
 def _alembic(output: Callable[..., str]) -> list[str]:
-    # Where there is no current one, `:current` stands for all that there are.
+    # Without a current revision, `:current` means all revisions.
     if not _CURRENT.search(output("alembic", "current")):
         return []
     return _REVISION.findall(output("alembic", "history", "--rev-range", ":current"))[::-1]
 
 
 def write(layout: Layout, release: str, migrations: Migrations) -> None:
-    """Have a release remember what its command did."""
+    """Record the effect of a release command."""
     text = json.dumps(asdict(migrations)) + "\n"
     filesystem.write_back(f"{layout.release(release)}/{_FILE}", text.encode(), mode=0o644)
 
 
 def written(layout: Layout, release: str) -> Migrations | None:
-    """What a release remembers; None of one whose command ran elsewhere, or that had none."""
+    """Read the effect of a release command; None when it ran on another host, or never."""
     text = filesystem.read(f"{layout.release(release)}/{_FILE}")
     if not text:
         return None

@@ -1,7 +1,7 @@
-"""Writes a folder to standard output as a tar stream: a program of its own, run by the app's user, with one argument.
+"""Program that writes a folder to standard output as a tar stream.
 
-A SQLite database is copied as of one moment, whoever writes to it meanwhile: by SQLite itself, into a file beside it.
-How long its writers wait is thus up to the disk, and not to the network.
+The app's user runs it, with one argument. SQLite itself copies a database as of one moment into a file beside it, even
+while others write to it. So its writers wait for the disk, and not for the network.
 """
 
 import contextlib
@@ -14,15 +14,15 @@ from collections.abc import Iterator
 from typing import IO
 
 _MAGIC = b"SQLite format 3\0"
-# What SQLite keeps beside a database; the copy needs none of it.
+# Files that SQLite keeps beside a database; the copy does not need them.
 _BESIDE = ("-wal", "-shm", "-journal")
 _PREFIX = ".hostsmith-copy-"
-# Seconds to wait for whoever writes to a database.
+# Seconds to wait for the writers of a database.
 _PATIENCE = 60
 
 
 class _Whole:
-    """A file that has as many bytes as were announced, though somebody cuts it short while it is read."""
+    """A file padded to its announced size, in case it is truncated while it is read."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -32,14 +32,14 @@ class _Whole:
 
 
 def main(folder: str) -> None:
-    """Write the folder, and all that is in it."""
+    """Write the folder and its content."""
     os.chdir(folder)
     with tarfile.open(fileobj=sys.stdout.buffer, mode="w|", format=tarfile.PAX_FORMAT) as archive:
         archive.add(".", recursive=False)
         for root, folders, files in os.walk(".", onerror=_stop):
             folders.sort()
             for name in sorted([*folders, *files]):
-                # What is removed while we come to it is not missed.
+                # An entry that was removed in the meantime is skipped.
                 with contextlib.suppress(FileNotFoundError):
                     _add(archive, f"{root}/{name}")
 
@@ -53,7 +53,7 @@ def _add(archive: tarfile.TarFile, path: str) -> None:
     if os.path.basename(path).startswith(_PREFIX) or _is_beside_database(path):
         return
     info = archive.gettarinfo(path)
-    # None: a socket, which nobody can keep.
+    # None: a socket, which cannot be archived.
     if info is None or not info.isreg():
         if info is not None:
             archive.addfile(info)
@@ -86,12 +86,12 @@ def _opened(path: str) -> Iterator[IO[bytes]]:
 
 
 def _copied(path: str, to: str) -> bool:
-    """Whether SQLite could copy it; what only begins like a database of its own is a file like any other."""
+    """Copy a database with SQLite; return False for a file that only begins like one."""
     source, target = sqlite3.connect(path, timeout=_PATIENCE), sqlite3.connect(to)
     try:
         source.backup(target)
     except sqlite3.OperationalError:
-        # Somebody writes to it for all too long, or the disk is full.
+        # A writer holds it for too long, or the disk is full.
         raise
     except sqlite3.DatabaseError:
         return False
@@ -105,8 +105,6 @@ if __name__ == "__main__":
     try:
         main(sys.argv[1])
     except PermissionError as error:
-        sys.exit(
-            f"{sys.argv[1]}: {error.filename} is not for the app's user to read; give it to the app, or move it away"
-        )
+        sys.exit(f"{sys.argv[1]}: the app's user cannot read {error.filename}; give it to the app, or move it away")
     except (OSError, sqlite3.Error) as error:
         sys.exit(f"{sys.argv[1]}: {error}")

@@ -1,5 +1,7 @@
-"""The environment of a release, and where each variable of it is from; kept in the release, so that it goes back with
-it in a rollback."""
+"""Environment of a release and the origin of each variable.
+
+It is kept in the release, so that a rollback restores it, too.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from .layout import Layout
 
 CHOSEN = "config.set"
-# As the file of the environment has them, which a shell reads.
+# Names that a shell accepts, since it reads the environment's file.
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FROM_HOSTSMITH = "HOSTSMITH_"
 
@@ -29,8 +31,8 @@ _FROM_HOSTSMITH = "HOSTSMITH_"
 class Variable:
     """One variable.
 
-    :param value: a plain text when it may be told, which is rare.
-    :param origin: where it is from, for people: "fabric.yaml".
+    :param value: a plain text when it may be shown, which is rare.
+    :param origin: its source, for people: "fabric.yaml".
     """
 
     value: Secret | str
@@ -46,10 +48,10 @@ class Variable:
 class Variables:
     """All variables of a release.
 
-    :param given: by the settings, when its code was deployed.
-    :param chosen: by `fab config.set`, and stronger than those.
+    :param given: set by the settings when its code was deployed.
+    :param chosen: set by `fab config.set`; they override the given ones.
     :param since: id of the release with which `chosen` or `scale` changed last; empty when they never have.
-    :param scale: how many of some processes there are, by `fab scale`: no variables, but kept as those are.
+    :param scale: numbers of some processes, set by `fab scale`: not variables, but kept like them.
     """
 
     given: Mapping[str, Variable] = field(default_factory=dict)
@@ -58,11 +60,11 @@ class Variables:
     scale: Mapping[str, int] = field(default_factory=dict)
 
     def all(self) -> dict[str, Variable]:
-        """Each variable with the value that counts."""
+        """Return each variable with its effective value."""
         return {**self.given, **{name: Variable(value, CHOSEN) for name, value in self.chosen.items()}}
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data; the values are secrets still."""
+        """Return plain data; the values are still secret."""
         return {
             "since": self.since,
             "given": {
@@ -75,7 +77,7 @@ class Variables:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Variables:
-        """What `to_json` gave."""
+        """Read what `to_json` returned."""
         given = {
             name: Variable(each["value"] if each["shown"] else Secret(each["value"]), each["origin"])
             for name, each in data["given"].items()
@@ -85,48 +87,48 @@ class Variables:
 
 
 def kept(layout: Layout, release: str) -> Variables:
-    """The variables of a release.
+    """Read the variables of a release.
 
-    :raises ResourceError: its files are not as a deploy writes them.
+    :raises ResourceError: its files are damaged.
     """
     return _read(layout.release(release))
 
 
 def generated(layout: Layout) -> dict[str, Secret]:
-    """The values that were made up for the app; they outlive the releases."""
+    """Read the values that were generated for the app; they outlive the releases."""
     text = filesystem.read(layout.generated)
     return {name: Secret(value) for name, value in json.loads(text).items()} if text else {}
 
 
 def remember_all(app: str | None = None, base: str = "/srv") -> None:
-    """Have the secrets of apps that are live on the host kept out of what it says.
+    """Redact the secrets of live apps from the host's output.
 
-    :param app: of this one alone; None: of all.
+    :param app: only those of this app; None: of all apps.
     """
     for path in glob.glob(f"{base}/{app or '*'}/current/env"):
         folder = path.rpartition("/")[0]
         try:
             known, values = _read(folder).all(), running(folder)
         except (ResourceError, OSError, ValueError, KeyError, TypeError):
-            # Whoever needs them is told; here they only stay unknown.
+            # Whoever needs them gets the error; here they only stay unknown.
             continue
         for name, value in values.items():
-            # Somebody may have edited the file: what is not known to be plain is a secret.
+            # The file may have been edited: a value that is not known to be plain is secret.
             if name not in known or isinstance(known[name].value, Secret):
                 redact.remember(Secret(value))
 
 
 def running(folder: str) -> dict[str, str]:
-    """What a release's processes are really given, without what tells them about their release.
+    """Read the environment that a release's processes really get, without hostsmith's own variables.
 
-    :raises ResourceError: the file is not as a deploy writes it.
+    :raises ResourceError: the file is damaged.
     """
     path = f"{folder}/env"
     text = (filesystem.read(path) or b"").decode("utf-8", "replace")
     try:
         pairs = [word.partition("=")[::2] for word in shlex.split(text)]
     except ValueError:
-        raise ResourceError(f"{path} is not as a deploy writes it; deploy again to have it written anew") from None
+        raise ResourceError(f"{path} is damaged; deploy again to rewrite it") from None
     return {name: value for name, value in pairs if not name.startswith(_FROM_HOSTSMITH)}
 
 

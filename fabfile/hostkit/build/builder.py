@@ -1,4 +1,4 @@
-"""Who runs what a project's requirements bring: a user for each app, so that no setup.py runs as root or as an app."""
+"""Build user of an app: runs what its requirements bring, never as root."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from ...contract.interruption import uninterrupted
 from ...contract.base import ResourceError
-from . import door, handover
-from ..linux import filesystem, system
+from ...contract.interruption import uninterrupted
 from ..app.layout import Layout
+from ..linux import filesystem, folders, system
+from . import handover
 
 NAME = "hostsmith-build"
 _HOME, _SHELL = "/nonexistent", "/usr/sbin/nologin"
-# By a program that folders in each other, however many, do not stop; it follows no links.
+# A program that copes with any depth of folders and follows no links.
 _REMOVE = ("rm", "-rf", "--")
 # The longest name that a user may have.
 _LONGEST = 32
-# Seconds that processes which were killed may take to be gone.
+# Seconds to wait for killed processes to disappear.
 _PATIENCE = 10.0
 
 
 def user_of(app: str) -> str:
-    """Name of the user who builds for an app.
+    """Return the name of an app's build user.
 
-    It is no app's own, since names of apps have no underscore.
+    It can be no app's own user, since names of apps have no underscore.
     """
     name = f"{NAME}_{app}"
     return name if len(name) <= _LONGEST else f"{NAME}_{app[:7]}_{hashlib.sha256(app.encode()).hexdigest()[:8]}"
 
 
 class Builder:
-    """Runs programs that are not trusted.
+    """Runs untrusted programs as an unprivileged user.
 
-    They are root's no more, and not the app's, whose processes could then change what is being built. Those that are
-    run for other apps, or for all of the host, have another user, and so another home, cache and processes.
+    That user is not root, and not the app's either, whose processes could then change the build. Each app has one of
+    its own, and so has the host itself: with a separate home, cache and processes.
 
-    :param user: who runs them; made when it is not there.
-    :param group: whose files they may read beside those that all may; None: nobody's.
-    :param app: where the app's folders are; None for what is no app's.
+    :param user: the build user; created if missing.
+    :param group: group whose files the programs may read besides world-readable ones; None: no group.
+    :param app: layout of the app's folders; None for a build that belongs to no app.
     """
 
     def __init__(self, user: str, group: str | None = None, app: Layout | None = None) -> None:
@@ -55,17 +55,17 @@ class Builder:
 
     @classmethod
     def of_packages(cls, app: str) -> Builder:
-        """Who builds packages for an app, and can read neither its environment nor its data."""
+        """Return the builder of an app's packages, which can read neither its environment nor its data."""
         return cls(user_of(app), app=Layout(app))
 
     @classmethod
     def of_project(cls, app: str) -> Builder:
-        """Who runs an app's own code while a release is made: it reads what the app does, and cannot write there."""
+        """Return the builder that runs an app's own code: it reads what the app can, and writes nothing."""
         return cls(user_of(app), group=app, app=Layout(app))
 
     @property
     def uv_cache(self) -> str:
-        """uv's cache: of the app, or for this once."""
+        """uv's cache: the app's, or one for this build only."""
         return f"{self._app.cache if self._app else self._home}/uv"
 
     def run(
@@ -75,9 +75,9 @@ class Builder:
         env: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run a program to its end, as `system.run`."""
+        """Run a program to its end, like `system.run`."""
         own, label = {**self._env(), **(env or {})}, " ".join(argv)
-        # Not by root, who would go wherever the builder has just made a link to.
+        # Root must not change into the folder itself: the builder may have just put a link there.
         command = self._as_builder(argv if cwd == "/" else system.going_to(cwd, argv))
         return system.run(command, env=own, cwd="/", timeout=timeout, label=label)
 
@@ -87,9 +87,9 @@ class Builder:
             "USER": self._name,
             "LOGNAME": self._name,
             "PIP_CACHE_DIR": self._app.cache if self._app else f"{self._home}/pip",
-            # An agent that was lent for fetching the code would let every setup.py log in elsewhere.
+            # With the SSH agent that fetched the code, every setup.py could log in elsewhere.
             "SSH_AUTH_SOCK": "",
-            # What programs leave behind, such as uv's locks, goes with it.
+            # Temporary files that programs leave, such as uv's locks, are removed with the home.
             **({"TMPDIR": self._home} if self._home != _HOME else {}),
         }
 
@@ -99,12 +99,12 @@ class Builder:
 
     @contextlib.contextmanager
     def owning(self, *folders: str) -> Iterator[None]:
-        """For a `with` block, folders of root's with all that is in them are the builder's.
+        """For a `with` block, give folders of root's and all their content to the builder.
 
-        Root's again they are when no process of the builder is left to hold a file of theirs open: what was built
-        cannot be changed afterwards by whoever built it.
+        They return to root once no process of the builder is left that could hold a file open: the builder cannot
+        change what it built afterwards.
 
-        :raises ResourceError: they could not be given, or not be taken back; then what was built is not to be used.
+        :raises ResourceError: a folder could not be given or reclaimed; the build must not be used then.
         """
         self._end_all()
         with contextlib.ExitStack() as begun:
@@ -113,11 +113,11 @@ class Builder:
                 yield
             finally:
                 with uninterrupted():
-                    # All of it is done, the last first, whatever of it fails.
+                    # Every step runs, the last first, even when another one fails.
                     begun.close()
 
     def lend(self, files: Mapping[str, bytes]) -> str:
-        """Within `owning`, make a folder of the builder's with some files; it goes at the end."""
+        """Within `owning`, create a folder for the builder with some files; it is removed at the end."""
         folder = tempfile.mkdtemp(dir=self._scratch)
         for name, content in files.items():
             with open(f"{folder}/{name}", "xb") as file:
@@ -131,34 +131,34 @@ class Builder:
         begun.callback(setattr, self, "_home", _HOME)
         self._scratch = tempfile.mkdtemp(prefix="hostsmith-build-")
         begun.callback(system.run, [*_REMOVE, self._scratch])
-        # Root's own, so that nobody can put something else in the home's place.
+        # Owned by root, so that nobody can replace the home.
         os.chmod(self._scratch, 0o711)
         self._home = self._own(f"{self._scratch}/home")
         if self._app:
             self._own(self._app.cache)
-            begun.enter_context(door.opened(self._app.root, self._uid))
+            begun.enter_context(handover.passable(self._app.root, self._uid))
         handles = []
         for folder in folders:
             handles.append(os.open(folder, handover.FOLDER))
             begun.callback(os.close, handles[-1])
-            begun.callback(self._take_back, folder, handles[-1])
+            begun.callback(self._reclaim, folder, handles[-1])
         begun.callback(self._end_all)
         for handle in handles:
             handover.give(handle, self._uid, self._gid)
 
-    def _take_back(self, folder: str, handle: int) -> None:
+    def _reclaim(self, folder: str, handle: int) -> None:
         try:
-            handover.take_back(handle, self._uid)
+            handover.reclaim(handle, self._uid)
         except BaseException:
-            # Nobody is to use it, and whatever it is, it must not be in the way of the next.
+            # It must not be used, and must not block the next build.
             system.run([*_REMOVE, folder])
             raise
 
     def _own(self, folder: str) -> str:
-        """Have a folder in one of root's be the builder's; one that somebody else has filled is not taken over."""
+        """Create a folder for the builder inside one of root's; one that belongs to somebody else is replaced."""
         found = filesystem.at(folder)
         if found is None or found.status.st_uid != self._uid:
-            filesystem.remove_tree(folder)
+            folders.remove(folder)
             os.mkdir(folder, 0o700)
             os.chown(folder, self._uid, self._gid)
         return folder
@@ -168,8 +168,8 @@ class Builder:
         while pids := _processes(self._uid):
             if time.monotonic() > deadline:
                 raise ResourceError(f"processes of {self._name} do not end; see `ps -u {self._name}`")
-            # All of the user's at once, however fast they multiply; the shell itself is spared. They may end the shell
-            # before, so each is ended by root, too.
+            # One kill(2) reaches all processes of the user, however fast they fork, except the shell itself. They may
+            # kill the shell first, so root kills each of them, too.
             system.run(self._as_builder(["sh", "-c", "kill -KILL -1"]), ok=range(-64, 256))
             for pid in pids:
                 _kill(pid, self._uid)
@@ -177,9 +177,9 @@ class Builder:
 
 
 def _made(name: str) -> tuple[int, int]:
-    """Ids of a user who builds and of its own group.
+    """Create a build user if it is missing; return its uid and gid.
 
-    :raises ResourceError: somebody else has that name.
+    :raises ResourceError: the name belongs to another user.
     """
     if system.uid(name) is None:
         options = ["--system", "--user-group", "--no-create-home", "--home-dir", _HOME, "--shell", _SHELL]
@@ -187,8 +187,8 @@ def _made(name: str) -> tuple[int, int]:
     found = system.passwd(name)
     if (found.pw_dir, found.pw_shell) != (_HOME, _SHELL) or 0 in (found.pw_uid, found.pw_gid):
         raise ResourceError(
-            f"found a user {name} with home {found.pw_dir} and shell {found.pw_shell}, expected none: builds are run "
-            "by a user of that name who has neither; rename yours"
+            f"found a user {name} with home {found.pw_dir} and shell {found.pw_shell}, expected one without: builds "
+            "run as a user of that name; rename yours"
         )
     return found.pw_uid, found.pw_gid
 
@@ -201,7 +201,7 @@ def _gid(group: str) -> int:
 
 
 def _processes(uid: int) -> list[int]:
-    """The processes of a user that are alive."""
+    """List the live processes of a user."""
     return [int(pid) for pid in filter(str.isdigit, os.listdir("/proc")) if _is_alive(int(pid), uid)]
 
 
@@ -216,7 +216,7 @@ def _kill(pid: int, uid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         handle = os.pidfd_open(pid)
         try:
-            # Its number may be another's by now; that of the descriptor is not.
+            # The pid may be reused by now; the descriptor's process is fixed.
             if _is_alive(pid, uid):
                 signal.pidfd_send_signal(handle, signal.SIGKILL)
         finally:

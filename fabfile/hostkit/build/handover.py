@@ -1,4 +1,4 @@
-"""Folders that change hands for a build: given to the user who builds, and taken back, by descriptors alone."""
+"""Ownership of build folders: handed to the build user and reclaimed."""
 
 from __future__ import annotations
 
@@ -7,24 +7,28 @@ import errno
 import fcntl
 import os
 import stat
+import struct
 from collections.abc import Iterator
 
 from ...contract.base import ResourceError
+from ..linux import acl, paths
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# Opens whatever there is without touching it: no FIFO keeps one waiting, no link is followed.
+# Opens any kind of entry without touching it: no FIFO blocks, no link is followed.
 _ENTRY = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
-# Each level takes a descriptor. No code is as deep as this.
+# Each level takes a descriptor. No real source tree is this deep.
 _DEEPEST = 100
+_ACL_ENTRY = struct.Struct("<HHI")
+_ACL_USER = 0x02
 
 
 def give(folder: int, uid: int, gid: int, level: int = 0) -> None:
-    """Give a folder of root's to a user, with all that is in it.
+    """Give a folder of root's and all its content to a user.
 
-    It is given after what is in it: until then its new owner can put nothing else in the place of what is to come.
+    The content goes first: until the folder follows, its new owner cannot replace an entry that is still to come.
 
     :param folder: a descriptor.
-    :raises ResourceError: something in it is not root's alone.
+    :raises ResourceError: an entry is not owned by root alone.
     """
     for name, entry, found in _entries(folder, level):
         if stat.S_ISDIR(found.st_mode):
@@ -32,18 +36,17 @@ def give(folder: int, uid: int, gid: int, level: int = 0) -> None:
                 give(inner, uid, gid, level + 1)
             continue
         if found.st_uid != 0 or found.st_nlink > 1:
-            raise ResourceError(f"{name}: found a file that is somebody else's, too, expected one of root's alone")
+            raise ResourceError(f"{name}: found a file that another user shares, expected one that only root owns")
         os.chown(_magic(entry), uid, gid)
     os.fchown(folder, uid, gid)
 
 
-def take_back(folder: int, uid: int, level: int = 0) -> None:
-    """Make a folder root's, with all that is in it; nobody else can write there, and all can read.
+def reclaim(folder: int, uid: int, level: int = 0) -> None:
+    """Return a folder and all its content to root: nobody else can write there, and all can read.
 
-    It is taken before what is in it, so that from then on nothing in it is exchanged; and it has no mode until all of
-    it is root's.
+    The folder goes first, so that no entry is replaced from then on. It has no permissions until all of it is root's.
 
-    :raises ResourceError: something in it is somebody else's.
+    :raises ResourceError: an entry belongs to a third user.
     """
     os.fchown(folder, 0, 0)
     os.fchmod(folder, 0)
@@ -53,28 +56,28 @@ def take_back(folder: int, uid: int, level: int = 0) -> None:
             raise ResourceError(f"{name}: found a file of another user among what was built")
         if stat.S_ISDIR(mode):
             with _opened(".", FOLDER, entry) as inner:
-                take_back(inner, uid, level + 1)
+                reclaim(inner, uid, level + 1)
         elif not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-            # A socket or FIFO of a process that is no more.
+            # A socket or FIFO of a process that has ended.
             os.unlink(name, dir_fd=folder)
         else:
             os.chown(_magic(entry), 0, 0)
             if stat.S_ISREG(mode):
-                # Neither setuid nor, by an access list, another's to write.
+                # Removes setuid, and write access by an access list.
                 os.chmod(_magic(entry), 0o755 if mode & 0o100 else 0o644)
                 _require_closed(name, entry)
     os.fchmod(folder, 0o755)
 
 
-def is_taken_back(path: str) -> bool:
-    """Whether a folder was never given, or is wholly taken back; not when a run was killed in between."""
+def is_reclaimed(path: str) -> bool:
+    """Whether a folder belongs to root entirely: false when a run was killed before it was reclaimed."""
     found = os.lstat(path)
     return found.st_uid == os.geteuid() and bool(found.st_mode & 0o500)
 
 
 def _entries(folder: int, level: int) -> Iterator[tuple[str, int, os.stat_result]]:
     if level > _DEEPEST:
-        raise ResourceError(f"found folders in each other, more than {_DEEPEST} of them; expected fewer")
+        raise ResourceError(f"found folders nested more than {_DEEPEST} deep, expected fewer levels")
     for name in os.listdir(folder):
         with _opened(name, _ENTRY, folder) as entry:
             yield name, entry, os.fstat(entry)
@@ -90,21 +93,21 @@ def _opened(name: str, flags: int, folder: int) -> Iterator[int]:
 
 
 def _require_closed(name: str, entry: int) -> None:
-    """See that nobody has a file open to write to: a descriptor outlives its process when it was passed on.
+    """Refuse a file that is open for writing: a descriptor that was passed on outlives its process.
 
-    :raises ResourceError: somebody has.
+    :raises ResourceError: a process has it open.
     """
     handle = os.open(_magic(entry), os.O_RDONLY | os.O_CLOEXEC)
     try:
-        # A lease to read is for a file that nobody writes, mapped into memory or not; see fcntl(2).
+        # The kernel grants a read lease only on a file that nobody writes, mapped into memory or not; see fcntl(2).
         fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     except OSError as error:
         if error.errno == errno.EAGAIN:
             raise ResourceError(
-                f"{name}: found it open for writing by a process that outlives the build; the build is not used"
+                f"{name}: a process that outlives the build has it open for writing; the build is not used"
             ) from None
-        # A file system of another machine's gives none.
+        # A network file system grants none.
         if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
             raise
     finally:
@@ -112,5 +115,32 @@ def _require_closed(name: str, entry: int) -> None:
 
 
 def _magic(entry: int) -> str:
-    """A path to the very file of a descriptor that is open for nothing: the kernel looks up no name on the way."""
+    """Return a path to the file of an O_PATH descriptor; the kernel looks up no name on it."""
     return f"/proc/self/fd/{entry}"
+
+
+@contextlib.contextmanager
+def passable(folder: str, uid: int) -> Iterator[None]:
+    """For a `with` block, let a user pass through a folder without reading it.
+
+    By the access list, not by the app's group, which could read the app's environment and data.
+    """
+    with paths.folder(folder) as held, held.readable() as handle:
+        entries = [entry for entry in _acl_entries(handle) if entry[::2] != (_ACL_USER, uid)]
+        acl.write(handle, _packed([*entries, (_ACL_USER, 1, uid)]), folder)
+        try:
+            yield
+        finally:
+            acl.write(handle, _packed(entries), folder)
+
+
+def _acl_entries(folder: int) -> list[tuple[int, int, int]]:
+    mode = stat.S_IMODE(os.fstat(folder).st_mode)
+    found = acl.read(folder) or acl.passable(mode, [])
+    return [_ACL_ENTRY.unpack_from(found, at) for at in range(4, len(found), _ACL_ENTRY.size)]
+
+
+def _packed(entries: list[tuple[int, int, int]]) -> bytes:
+    # In the kernel's order: by kind, users by id.
+    found = sorted(entries, key=lambda entry: (entry[0], entry[2]))
+    return struct.pack("<I", 2) + b"".join(_ACL_ENTRY.pack(*entry) for entry in found)

@@ -1,4 +1,4 @@
-"""Which interpreter of a host a virtualenv is made by, when the code says what it needs and the settings do not."""
+"""Choice of the Python interpreter for a release's virtualenv."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ...contract.base import ResourceError
-from ..linux import source_file, system
 from ...contract.events import note
 from ..app.layout import Layout
+from ..linux import source_file, system
 
 Version = tuple[int, ...]
 
 DEFAULT = "python3"
-# Who may write where these may is root in all but name, by what Debian says of them.
+# By Debian's rules, their members are root in all but name.
 _ROOTS_GROUPS = ("root", "staff")
 # As the kernel has it.
 _MOST_LINKS = 40
@@ -30,7 +30,7 @@ _TESTS: dict[str, Callable[[Version, Version], bool]] = {
     ">": lambda found, wanted: found > wanted,
     "<": lambda found, wanted: found < wanted,
 }
-# The one string that a key of a table has; more of TOML is not needed for a version.
+# The string value of a key in a table; a version needs no more of TOML.
 _KEY = r"^[ \t]*\[\s*{table}\s*\](?:\n(?![ \t]*\[).*)*?\n[ \t]*{key}[ \t]*=[ \t]*[\"']([^\"'\n]*)[\"']"
 _SOURCES = (
     ("pyproject.toml", "requires-python", _KEY.format(table="project", key="requires-python")),
@@ -40,11 +40,11 @@ _SOURCES = (
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A version of Python that is asked for.
+class PythonRequirement:
+    """A version of Python that the code requires.
 
-    :param text: as it stands in the file, such as ">=3.11".
-    :param file: which one.
+    :param text: as written in the file, such as ">=3.11".
+    :param file: its name.
     """
 
     text: str
@@ -55,7 +55,7 @@ class Wanted:
 
     @property
     def request(self) -> str:
-        """The same in uv's words, which are those of PEP 440."""
+        """The same version as uv takes it, by PEP 440."""
         first = self.text.split("||")[0].strip()
         if found := re.fullmatch(r"\^\s*(\d+)((?:\.\d+)*)", first):
             return f">={found[1]}{found[2]},<{int(found[1]) + 1}"
@@ -64,28 +64,28 @@ class Wanted:
         return first
 
     def admits(self, version: Version) -> bool:
-        """Whether a version is one that is asked for.
+        """Whether a version satisfies the requirement.
 
-        :raises ResourceError: it cannot be told.
+        :raises ResourceError: the requirement cannot be parsed.
         """
         if self.file == PINNED:
-            # A patch release is what its author had; the host's distribution mends the same minor version.
+            # The patch release is its author's; the host's distribution patches the same minor version.
             return _admits(".".join(self.text.split(".")[:2]) + ".*", version)
         try:
             return any(_admits(choice, version) for choice in self.text.split("||"))
         except ValueError:
             raise ResourceError(
-                f"found {self.text!r} as the version of Python in {self.file}, expected one such as >=3.11,<4; "
+                f"found {self.text!r} as the version of Python in {self.file}, expected one like >=3.11,<4; "
                 "or set `python` in the settings"
             ) from None
 
 
-def wanted(code: str) -> Wanted | None:
-    """The version that some code asks for; None when it asks for none."""
+def python_requirement(code: str) -> PythonRequirement | None:
+    """Read the version that some code requires; None when it requires none."""
     pinned = (source_file.read(code, PINNED) or b"").decode("utf-8", "replace")
     for line in pinned.split("\n"):
         if found := re.fullmatch(r"\s*(?:cpython-|python-?)?(3(?:\.\d+){0,2})\s*(?:#.*)?", line):
-            return Wanted(found[1], PINNED)
+            return PythonRequirement(found[1], PINNED)
         if line.strip() and not line.lstrip().startswith("#"):
             raise ResourceError(
                 f"found {line.strip()!r} in {PINNED}, expected a version of CPython such as 3.12; "
@@ -94,14 +94,14 @@ def wanted(code: str) -> Wanted | None:
     for file, _, pattern in _SOURCES:
         text = (source_file.read(code, file) or b"").decode("utf-8", "replace").replace("\r\n", "\n")
         if (match := re.search(pattern, text, re.MULTILINE)) and match[1].strip():
-            return Wanted(match[1].strip(), file)
+            return PythonRequirement(match[1].strip(), file)
     return None
 
 
 def _admits(spec: str, version: Version) -> bool:
-    """Whether a version meets all of some clauses, in the words of PEP 440, Poetry or a Pipfile.
+    """Whether a version meets all clauses, in the syntax of PEP 440, Poetry or a Pipfile.
 
-    :raises ValueError: a clause is in none of these.
+    :raises ValueError: a clause cannot be parsed.
     """
     return all(_meets(clause.strip(), version) for clause in spec.split(",") if clause.strip())
 
@@ -123,7 +123,7 @@ def _meets(clause: str, version: Version) -> bool:
         return version >= full and version[: len(given) - 1] == given[:-1]
     if operator == "~":
         return version >= full and version[: min(len(given), 2)] == given[:2]
-    # A bare "3.12" means all of its patch releases, as Poetry and pipenv have it, and nobody means 3.12.0 alone.
+    # A bare "3.12" means all of its patch releases, as in Poetry and pipenv.
     exact = version[: len(given)] == given if star or len(given) < 3 else version == full
     return exact != (operator == "!=")
 
@@ -140,7 +140,7 @@ class Interpreter:
 
 
 def on_host(places: str = system.PATH) -> Iterator[Interpreter]:
-    """The host's interpreters that can make virtualenvs: its own `python3` first, then the newest.
+    """Yield the host's interpreters that can create virtualenvs: `python3` first, then the newest.
 
     :param places: folders, as in PATH.
     """
@@ -154,14 +154,15 @@ def on_host(places: str = system.PATH) -> Iterator[Interpreter]:
     seen = set()
     for name in (DEFAULT, *newest):
         paths = (f"{place}/{name}" for place in places.split(":"))
-        found = next(filter(None, map(_look_at, paths)), None)
+        found = next(filter(None, map(_version, paths)), None)
         # Debian's python3 is one of the others under another name.
         if found and found not in seen:
             seen.add(found)
             yield Interpreter(name, found)
 
 
-def _look_at(program: str) -> Version | None:
+def _version(program: str) -> Version | None:
+    """Return the version of an interpreter that root controls and that can create virtualenvs."""
     if not os.access(program, os.X_OK) or _others(program):
         return None
     try:
@@ -172,20 +173,20 @@ def _look_at(program: str) -> Version | None:
 
 
 def require_roots(python: str) -> None:
-    """See that it is root who decides what an interpreter is, wherever its path leads.
+    """Refuse an interpreter that others than root can replace, anywhere on its path.
 
-    :raises ResourceError: somebody else may, or did: what comes with an app is not root's, whoever owns it.
+    :raises ResourceError: they can. A part of an app counts as theirs, whoever owns it.
     """
     path = python if "/" in python else shutil.which(python, path=system.PATH) or ""
     if reason := _others(path):
         raise ResourceError(
-            f"python: found {python}, but {reason}; expected an interpreter of which root alone decides what it is, "
-            "such as /usr/bin/python3, since what it makes is shared by all apps of the host"
+            f"python: found {python}, but {reason}; expected an interpreter that only root can change, such as "
+            "/usr/bin/python3, since all apps of the host share what it creates"
         )
 
 
 def _others(path: str) -> str:
-    """Why somebody else than root decides what a path leads to; nothing when nobody does."""
+    """Name the reason why others than root control a path; empty when they do not."""
     groups = {*map(system.gid, _ROOTS_GROUPS), os.getegid()}
     for step in _steps(path):
         found = os.lstat(step)
@@ -193,7 +194,7 @@ def _others(path: str) -> str:
             return f"{step} is part of an app"
         if found.st_uid not in (0, os.geteuid()):
             return f"{step} is not root's"
-        # In a folder with the sticky bit, nobody can put something in the place of what is root's.
+        # In a folder with the sticky bit, nobody can replace an entry of root's.
         shut = stat.S_ISLNK(found.st_mode) or (stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX)
         if not shut and found.st_mode & (0o002 if found.st_gid in groups else 0o022):
             return f"others than root can write to {step}"
@@ -201,7 +202,7 @@ def _others(path: str) -> str:
 
 
 def _steps(path: str) -> Iterator[str]:
-    """All folders and links that a path leads through, and where it ends; up to where nothing is."""
+    """Yield all folders and links that a path leads through, and its end, as far as they exist."""
     left, here, links = path.split("/"), "/", 0
     while left:
         here = os.path.normpath(os.path.join(here, left.pop(0)))
@@ -214,13 +215,13 @@ def _steps(path: str) -> Iterator[str]:
             here = "/" if left[0] == "" else os.path.dirname(here)
 
 
-def choose(code: str, install: Callable[[Wanted], str]) -> str:
-    """The interpreter for some code: one of the host, or else one that is installed for it.
+def choose(code: str, install: Callable[[PythonRequirement], str]) -> str:
+    """Choose the interpreter for some code: one of the host, or else one that is installed for it.
 
     :param install: installs one and returns its path.
-    :raises ResourceError: there is none, and none can be had.
+    :raises ResourceError: there is none, and none can be installed.
     """
-    asked = wanted(code)
+    asked = python_requirement(code)
     if asked is None:
         return DEFAULT
     found = []
@@ -233,11 +234,11 @@ def choose(code: str, install: Callable[[Wanted], str]) -> str:
     try:
         path = install(asked)
     except ResourceError as error:
-        there = ", ".join(map(str, found)) or "none that can make virtualenvs"
+        there = ", ".join(map(str, found)) or "none that can create virtualenvs"
         raise ResourceError(
             f"found {there} on this host, expected {asked}, and uv cannot install it: {error}\n"
-            f"Install one with its venv module, such as by `packages` in the settings, or have {asked.file} say what "
-            "there is, or set `python` in the settings, which comes before it"
+            f"Install one with its venv module, such as by `packages` in the settings, or ask for another version in "
+            f"{asked.file}, or set `python` in the settings, which overrides it"
         ) from error
     note(f"{path}, because {asked.file} asks for {asked.text}")
     return path

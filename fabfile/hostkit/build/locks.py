@@ -1,7 +1,7 @@
-"""Locks, and the dependencies of a pyproject.toml, as lines that `pip install -r` and `uv pip install -r` understand.
+"""Lockfiles and pyproject.toml dependencies as requirement lines for pip and uv.
 
-A lock is read by the tool that has written it, which knows its formats, old and new. Only Pipfile.lock is read here:
-it is JSON with a line's worth in each entry, and pipenv would bring forty packages to say the same.
+The tool that wrote a lockfile exports it, since it knows its formats, old and new. Only Pipfile.lock is parsed here: it
+is JSON with one line per entry, and pipenv would bring forty packages for the same result.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from typing import Any
 from ...contract.base import ResourceError
 from .origins import Document
 
-# Where a lock, or what is exported of one, names an index.
+# How a lockfile, or its export, names an index.
 _INDEX = re.compile(r"""(?:\bregistry = "|^--(?:extra-)?index-url[ =]|^--find-links[ =])([^"\s]+)""", re.MULTILINE)
 _PYPI = re.compile(r"https://pypi\.(?:python\.)?org/simple/?\Z")
-# How git writes an address for SSH without saying so, which neither pip nor uv reads in a line.
+# git's short form of an SSH address, which neither pip nor uv accepts in a line.
 _SCP = re.compile(r"\A((?:[\w.-]+@)?[\w.-]+):(?!//)/?")
-# A line that says which package, and not where it is from.
+# A line that names a package without its URL.
 _BY_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?\s*(?:[=<>!~;]|\Z)")
 
 
 @dataclass(frozen=True)
 class Exporter:
-    """The tool that reads a kind of lock.
+    """The tool that reads one kind of lockfile.
 
-    :param name: of the tool, for `tools`.
-    :param packages: what is installed to have it.
-    :param argv: what it is told, after its own program.
-    :param env: and by its environment.
+    :param name: of the tool.
+    :param packages: what to install.
+    :param argv: its arguments.
+    :param env: its environment.
     """
 
     name: str
@@ -49,7 +49,7 @@ EXPORTERS = {
     ),
     "pdm.lock": Exporter(
         "pdm",
-        # With the versions of all that it stands on which it was tested with.
+        # With the versions of its dependencies that its authors tested.
         ("pdm[locked]>=2.20,<3",),
         ("export", "--prod", "--format", "requirements"),
         {"PDM_IGNORE_SAVED_PYTHON": "1", "PDM_USE_VENV": "0", "PDM_CHECK_UPDATE": "0", "PDM_NON_INTERACTIVE": "1"},
@@ -62,12 +62,12 @@ UV_EXPORT = (
 
 
 @dataclass(frozen=True)
-class Lines:
+class RequirementLines:
     """Requirements as lines.
 
-    :param hashed: those with hashes, by which they are checked.
-    :param other: those without: of repositories, folders, or a lock that has none.
-    :param complete: whether they are all there are, and nothing is looked up beside them.
+    :param hashed: lines with hashes.
+    :param other: lines without: repositories, folders, or a lockfile without hashes.
+    :param complete: whether they include all dependencies of dependencies.
     """
 
     hashed: str
@@ -75,8 +75,8 @@ class Lines:
     complete: bool
 
 
-def split(text: str) -> Lines:
-    """What an exporter has printed; pip refuses a file in which only some have hashes."""
+def split(text: str) -> RequirementLines:
+    """Split an exporter's output in two: pip refuses a file in which only some lines have hashes."""
     hashed, other = [], []
     for line in re.sub(r"\\\n\s*", "", text).splitlines():
         bare = re.sub(r"^-e\s+|^--editable[ =]\s*", "", line.strip())
@@ -87,44 +87,44 @@ def split(text: str) -> Lines:
             other.append(bare)
         else:
             (hashed if "--hash=" in bare else other).append(bare)
-    return Lines(_text(hashed), _text(other), complete=True)
+    return RequirementLines(_text(hashed), _text(other), complete=True)
 
 
 def _text(lines: Sequence[str]) -> str:
-    """As a file; nothing when there are but options."""
+    """Join lines to a file; empty when there are only options."""
     return "".join(f"{line}\n" for line in lines) if any(not line.startswith("-") for line in lines) else ""
 
 
-def require_told_apart(name: str, lock: str, lines: Lines) -> None:
-    """See that no package of another index can be taken for one of the same name: by its hash.
+def require_told_apart(name: str, lock: str, lines: RequirementLines) -> None:
+    """Refuse lines without hashes beside a second index, where a package of the same name could replace one.
 
-    :param name: of the lock.
-    :param lock: its text, or what an exporter has made of it.
-    :raises ResourceError: one has none.
+    :param name: of the lockfile.
+    :param lock: its text, or its export.
+    :raises ResourceError: a line has no hash.
     """
     others = [url for url in _INDEX.findall(lock) if not _PYPI.match(url)]
     loose = [line for line in lines.other.splitlines() if _BY_NAME.match(line)]
     if others and loose:
         raise ResourceError(
-            f"{name}: found {loose[0]!r} without a hash beside the index {others[0]}, expected hashes: without them, a "
-            "package of the same name of another index could be installed in its place; lock it again"
+            f"{name}: found {loose[0]!r} without a hash beside the index {others[0]}, expected hashes: without one, a "
+            "package of the same name from another index could be installed instead; lock it again"
         )
 
 
 def pipfile_lock(path: str, content: bytes) -> str:
-    """The lines of a Pipfile.lock, without its packages for development.
+    """Convert a Pipfile.lock to lines, without its development packages.
 
-    :raises ResourceError: it is none.
+    :raises ResourceError: it is not a valid Pipfile.lock.
     """
     try:
         lock = json.loads(content)
         sources = lock.get("_meta", {}).get("sources", [])
-        # Which mirror stands for PyPI is the host's business.
+        # The host's own configuration chooses the mirror of PyPI.
         urls = [source["url"] for source in sources if not _PYPI.match(source["url"])]
         entries = [_pipfile_line(name, entry) for name, entry in lock["default"].items()]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ResourceError(
-            f"{path}: found {type(error).__name__}: {error}, expected what `pipenv lock` writes; run it again"
+            f"{path}: not a valid Pipfile.lock ({type(error).__name__}: {error}); run `pipenv lock` again"
         ) from None
     return "".join(f"{line}\n" for line in [*(f"--extra-index-url {url}" for url in urls), *entries])
 
@@ -143,20 +143,21 @@ def _pipfile_line(name: str, entry: Mapping[str, Any]) -> str:
     hashes = "".join(f" --hash={each}" for each in entry.get("hashes", []))
     if "file" in entry:
         return f"{name}{extras} @ {entry['file']}{marker}{hashes}"
-    # What has no version is from somewhere that is not known here.
+    # An entry without a version has a source of an unknown kind: KeyError.
     version = entry["version"]
     return f"{name}{extras}{'' if version == '*' else version}{marker}{hashes}"
 
 
-def of_project(document: Document) -> Lines:
-    """The dependencies that a pyproject.toml has in its table [project].
+def of_project(document: Document) -> RequirementLines:
+    """Return the dependencies in a pyproject.toml's table [project].
 
-    :raises ResourceError: it does not say them.
+    :raises ResourceError: they are dynamic.
     """
     if "dependencies" in document.project.get("dynamic", []):
         raise ResourceError(
-            f"{document.name} says that its dependencies are dynamic, expected them in "
-            f"`dependencies` of [project]; or name the file that has them in `requirements`, beside or instead of "
-            f"{document.name}"
+            f"{document.name}: found dynamic dependencies, expected them in `dependencies` of [project]; or name the "
+            f"file that has them in `requirements`, beside or instead of {document.name}"
         )
-    return Lines("", "".join(f"{line}\n" for line in document.project.get("dependencies", [])), complete=False)
+    return RequirementLines(
+        "", "".join(f"{line}\n" for line in document.project.get("dependencies", [])), complete=False
+    )

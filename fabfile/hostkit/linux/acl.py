@@ -1,4 +1,4 @@
-"""Access lists of folders (acl(5)): who besides owner and group may pass through."""
+"""Access lists of folders (acl(5)): users who may pass through."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PASS = 1
 
 
 def passable(mode: int, uids: Iterable[int]) -> bytes:
-    """The access list of a folder with a mode that some users may pass through, too, without reading it."""
+    """Return the access list of a folder with a mode, through which some users may pass without reading it."""
     owner, group, other = mode >> 6 & 7, mode >> 3 & 7, mode & 7
     users = [(_USER, _PASS, uid) for uid in sorted(uids)]
     entries = [(_USER_OBJ, owner, _NO_ID), *users, (_GROUP_OBJ, group, _NO_ID)]
@@ -27,7 +27,7 @@ def passable(mode: int, uids: Iterable[int]) -> bytes:
 
 
 def read(handle: int) -> bytes | None:
-    """The access list of an open folder; None when it has none beyond its mode."""
+    """Read the access list of an open folder; None when it has none beyond its mode."""
     try:
         return os.getxattr(handle, _ATTRIBUTE)
     except OSError as error:
@@ -40,7 +40,7 @@ def write(handle: int, acl: bytes | None, path: str) -> None:
     """Set the access list of an open folder, or remove it.
 
     :param path: of the folder, for people.
-    :raises ResourceError: its file system has none.
+    :raises ResourceError: its file system does not support access lists.
     """
     try:
         if acl is not None:
@@ -52,7 +52,7 @@ def write(handle: int, acl: bytes | None, path: str) -> None:
             return
         if error.errno == errno.EOPNOTSUPP:
             raise ResourceError(
-                f"{path}: its file system keeps no access lists; mount it with them (the option `acl`, or on ZFS "
-                "`acltype=posixacl`)"
+                f"{path}: its file system does not support access lists; mount it with them (the option `acl`, or on "
+                "ZFS `acltype=posixacl`)"
             ) from None
         raise

@@ -1,4 +1,4 @@
-"""Whether this host is a container, which shares its kernel, clock and swap with the machine around it."""
+"""Detection of containers, which share kernel, clock and swap with their machine."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from . import filesystem
 
 
 def container() -> str | None:
-    """What kind of container this host is, such as "systemd-nspawn"; None for a machine with a kernel of its own."""
-    # systemd writes it at boot; it is what `systemd-detect-virt --container` says.
+    """Name the kind of container, such as "systemd-nspawn"; None for a machine with a kernel of its own."""
+    # systemd writes it at boot; `systemd-detect-virt --container` prints it.
     kind = filesystem.read("/run/systemd/container")
     if kind is not None:
         return kind.decode("ascii", "replace").strip() or "container"

@@ -1,7 +1,7 @@
-"""Files and folders on the host: the one module by which the agent touches paths.
+"""Atomic changes of files and links on the host.
 
-Each is replaced so that a crash leaves the old or the new one, and is reached as `paths` says: on no way that somebody
-with fewer rights can change.
+The agent touches paths only by this module and `folders`. A crash leaves either the old or the new file, and a path is
+reached by `paths`, so that no user with fewer rights can redirect it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,21 +16,18 @@ from dataclasses import dataclass
 from ...contract.base import ResourceError
 from ...contract.interruption import uninterrupted
 from . import paths, space
-from .system import run
-
-_MOST_LEVELS = 200
 
 
 @uninterrupted()
 def write_atomic(path: str, data: bytes, *, mode: int, uid: int | None = None, gid: int | None = None) -> None:
-    """Write a file so that a reader, or a crash, sees the old content or the new one and nothing between.
+    """Write a file so that a reader, or a crash, sees either the old content or the new one.
 
-    Owner and mode are right before the first byte is written, so that a secret is never readable by others.
+    Owner and mode are set before the first byte is written, so that a secret is never readable by others.
 
     :param mode: permission bits.
-    :raises ResourceError: the folder is not there, or it cannot be written.
+    :raises ResourceError: the folder is missing, or it cannot be written.
     """
-    with _told(path), paths.parent(path) as (folder, name), _beside(folder, name) as temporary:
+    with path_errors(path), paths.parent(path) as (folder, name), _beside(folder, name) as temporary:
         with folder.opened(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600) as handle:
             os.fchown(handle, -1 if uid is None else uid, -1 if gid is None else gid)
             os.fchmod(handle, mode)
@@ -41,11 +37,11 @@ def write_atomic(path: str, data: bytes, *, mode: int, uid: int | None = None, g
 
 @uninterrupted()
 def write_back(path: str, data: bytes, *, mode: int, uid: int | None = None, gid: int | None = None) -> None:
-    """Write a file as `write_atomic` does, or over what is there when the disk has no room for both.
+    """Write a file like `write_atomic`, or overwrite it when the disk has no space for both.
 
-    For what must not fail for want of room, such as an undo: a file that is overwritten takes no more of it.
+    For writes that must not fail on a full disk, such as an undo.
 
-    :raises ResourceError: as `write_atomic`.
+    :raises ResourceError: like `write_atomic`.
     """
     try:
         write_atomic(path, data, mode=mode, uid=uid, gid=gid)
@@ -64,7 +60,7 @@ def write_back(path: str, data: bytes, *, mode: int, uid: int | None = None, gid
 
 
 def _write_all(handle: int, data: bytes) -> None:
-    """Write from the beginning of a file, and bring it to the disk."""
+    """Write from the beginning of a file, and flush it to the disk."""
     left = memoryview(data)
     while left:
         left = left[os.write(handle, left) :]
@@ -73,20 +69,20 @@ def _write_all(handle: int, data: bytes) -> None:
 
 @uninterrupted()
 def symlink_atomic(target: str, path: str) -> None:
-    """Point a symlink somewhere with one rename(2): whoever follows it meets the old target or the new one.
+    """Set the target of a symlink with one rename(2), so that a reader sees either the old target or the new one.
 
-    :raises ResourceError: the folder is not there, or something that is not a link or file is in the way.
+    :raises ResourceError: the folder is missing, or the path is neither a link nor a file.
     """
-    with _told(path), paths.parent(path) as (folder, name), _beside(folder, name) as temporary:
+    with path_errors(path), paths.parent(path) as (folder, name), _beside(folder, name) as temporary:
         os.symlink(target, temporary, dir_fd=folder.fd)
         _put(folder, temporary, name)
 
 
 @contextlib.contextmanager
 def _beside(folder: paths.Folder, name: str) -> Iterator[str]:
-    """A name for what is to take the place of another; nothing of it is left."""
-    # Hidden, so that no program that reads a whole folder takes it for a file of its own; cut, so that the name of a
-    # file may be as long as the file system allows.
+    """For a `with` block, a name for a replacement; removed at the end."""
+    # Hidden, so that programs that read a whole folder ignore it; cut, so that a file's name may have the maximum
+    # length.
     temporary = f".{name[:32]}.{os.urandom(6).hex()}.new"
     try:
         yield temporary
@@ -102,68 +98,12 @@ def _put(folder: paths.Folder, temporary: str, name: str) -> None:
 
 
 @contextlib.contextmanager
-def _told(path: str) -> Iterator[None]:
-    """For a `with` block that changes a path: what the file system says against it is an error of ours."""
+def path_errors(path: str) -> Iterator[None]:
+    """For a `with` block that changes a path, turn an OSError into a ResourceError."""
     try:
         yield
     except OSError as error:
         raise ResourceError(f"{path}: {space.reason(error, os.path.dirname(path))}") from error
-
-
-def make_folder(path: str, mode: int = 0o755) -> None:
-    """Make a folder where there is none, and those above it, which are root's and open.
-
-    :param mode: of the folder itself.
-    :raises ResourceError: something else is there, or it cannot be made.
-    """
-    with _told(path):
-        try:
-            with paths.folder(path):
-                return
-        except FileNotFoundError:
-            pass
-        above = os.path.dirname(path.rstrip("/"))
-        if above != "/":
-            make_folder(above)
-        with paths.parent(path) as (folder, name):
-            os.mkdir(name, mode, dir_fd=folder.fd)
-
-
-def is_folder(path: str) -> bool:
-    """Whether there is a folder at a path, or behind a link of root's there.
-
-    :raises ResourceError: somebody else than root could have led the way there elsewhere.
-    """
-    try:
-        with paths.folder(path):
-            return True
-    except OSError:
-        return False
-
-
-def is_trusted(path: str) -> bool:
-    """Whether nobody but root can change what is in a folder, or where the way to it leads; also one to be made."""
-    try:
-        with paths.folder(path) as folder:
-            return folder.trusted
-    except FileNotFoundError:
-        return is_trusted(os.path.dirname(path))
-    except (OSError, ResourceError):
-        return False
-
-
-def names(path: str) -> list[str]:
-    """What is in a folder, sorted; nothing where there is none.
-
-    :raises ResourceError: it cannot be listed.
-    """
-    try:
-        with paths.folder(path) as folder, folder.readable() as handle:
-            return sorted(os.listdir(handle))
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise ResourceError(f"{path}: {error.strerror}") from error
 
 
 def remove(path: str) -> None:
@@ -171,52 +111,20 @@ def remove(path: str) -> None:
 
     :raises ResourceError: it is a folder, or cannot be removed.
     """
-    with _told(path), contextlib.suppress(FileNotFoundError), paths.parent(path) as (folder, name):
+    with path_errors(path), contextlib.suppress(FileNotFoundError), paths.parent(path) as (folder, name):
         os.unlink(name, dir_fd=folder.fd)
         with folder.readable() as handle:
             os.fsync(handle)
 
 
-def remove_tree(path: str) -> None:
-    """Remove whatever is at a path, a folder with all that is in it.
-
-    :raises ResourceError: something of it cannot be removed.
-    """
-    with _told(path), contextlib.suppress(FileNotFoundError), paths.parent(path) as (folder, name):
-        _remove_in(folder.fd, name, _MOST_LEVELS)
-
-
-def _remove_in(folder: int, name: str, levels: int) -> None:
-    try:
-        handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-    except NotADirectoryError:
-        os.unlink(name, dir_fd=folder)
-        return
-    except OSError as error:
-        # What O_NOFOLLOW says of a link, though O_DIRECTORY mostly speaks first.
-        if error.errno != errno.ELOOP:
-            raise
-        os.unlink(name, dir_fd=folder)
-        return
-    try:
-        if not levels:
-            raise ResourceError(f"{name}: found folders in more than {_MOST_LEVELS} folders; remove them by hand")
-        for entry in os.listdir(handle):
-            with contextlib.suppress(FileNotFoundError):
-                _remove_in(handle, entry, levels - 1)
-    finally:
-        os.close(handle)
-    os.rmdir(name, dir_fd=folder)
-
-
 def link(source: str, path: str) -> None:
-    """Give a regular file a second name, which costs no room; where that cannot be, a copy.
+    """Hard-link a regular file, or copy it where links are not possible.
 
-    :raises ResourceError: the source is no regular file, or either folder is not root's alone.
+    :raises ResourceError: the source is not a regular file, or others than root can change a folder.
     """
-    with _told(path), paths.parent(source) as (here, old), paths.parent(path) as (there, new):
+    with path_errors(path), paths.parent(source) as (here, old), paths.parent(path) as (there, new):
         for folder in (here, there):
-            _require_trusted(folder)
+            folder.require_trusted()
         with contextlib.suppress(FileExistsError):
             try:
                 os.link(old, new, src_dir_fd=here.fd, dst_dir_fd=there.fd, follow_symlinks=False)
@@ -226,67 +134,20 @@ def link(source: str, path: str) -> None:
                 write_atomic(path, read(source) or b"", mode=0o644)
 
 
-def require_trusted(path: str) -> None:
-    """See that a folder is root's alone: before root runs what is in it, or has a program work in it.
-
-    :raises ResourceError: another user can change it, or it is not there.
-    """
-    with _told(path), paths.folder(path) as folder:
-        _require_trusted(folder)
-
-
-def _require_trusted(folder: paths.Folder) -> None:
-    if not folder.trusted:
-        raise ResourceError(
-            f"{folder.path}: {folder.changeable} on the way there can be changed by another user than root, expected "
-            f"folders of root's alone; `chown root {folder.changeable}; chmod go-w {folder.changeable}` makes it one"
-        )
-
-
 def move(source: str, path: str) -> None:
-    """Give what is at a path another one, in one step.
+    """Rename a file or folder in one step.
 
-    :raises ResourceError: the file system does not take it.
+    :raises ResourceError: the file system refuses it.
     """
-    with _told(path), paths.parent(source) as (here, old), paths.parent(path) as (there, new):
+    with path_errors(path), paths.parent(source) as (here, old), paths.parent(path) as (there, new):
         os.replace(old, new, src_dir_fd=here.fd, dst_dir_fd=there.fd)
-
-
-def sync_folder(folder: str) -> None:
-    """Make a rename in this folder survive a power cut."""
-    with paths.folder(folder) as held, held.readable() as handle:
-        os.fsync(handle)
-
-
-def sync_tree(folder: str) -> None:
-    """Have everything that was written below a folder survive a power cut, whoever wrote it.
-
-    :raises CommandError: the disk does not take it.
-    """
-    # One syncfs(2), which Python has no name for: git, uv and pip leave what they write to the kernel, for half a
-    # minute or so, and to sync file by file would wait for the disk once for each.
-    run(["sync", "--file-system", folder])
-
-
-def copy_tree(source: str, path: str, *, without: str = "") -> None:
-    """Copy a folder of root's with all that is in it, links as they are; into an empty folder, or to where is none.
-
-    :param without: a name of files that are left out.
-    :raises ResourceError: there is something that cannot be copied, with the first reason.
-    """
-    for each in (source, os.path.dirname(path)):
-        require_trusted(each)
-    try:
-        shutil.copytree(source, path, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns(without))
-    except shutil.Error as error:
-        raise ResourceError(str(error.args[0][0][2])) from error
 
 
 @dataclass(frozen=True)
 class Found:
-    """What is at a path: itself, and not what it may lead to.
+    """The entry at a path, without following a link.
 
-    :param target: of a symbolic link, None for all else.
+    :param target: of a symbolic link; None for other entries.
     """
 
     status: os.stat_result
@@ -294,7 +155,7 @@ class Found:
 
 
 def at(path: str) -> Found | None:
-    """What is at a path; None when there is nothing.
+    """Read the entry at a path; None when it is missing.
 
     :raises ResourceError: it cannot be read.
     """
@@ -311,9 +172,9 @@ def at(path: str) -> Found | None:
 
 
 def read(path: str) -> bytes | None:
-    """A regular file's content, None when there is no such file.
+    """Read a regular file; None when it is missing.
 
-    :raises ResourceError: it is something else, or cannot be read.
+    :raises ResourceError: it is not a regular file, or cannot be read.
     """
     try:
         with paths.target(path) as (folder, name), folder.opened(name) as handle:
@@ -327,13 +188,13 @@ def read(path: str) -> bytes | None:
 
 
 def _require_regular(folder: paths.Folder, name: str, status: os.stat_result) -> None:
-    """Refuse what is not a file, or what its folder's owner may have linked to one of somebody else's."""
+    """Refuse an entry that is not a regular file, or that may be a planted hard link to another user's file."""
     if not stat.S_ISREG(status.st_mode):
         raise ResourceError(f"{folder.path}/{name} is a {kind(status)}, expected a regular file")
     folder.require_theirs(name, status)
 
 
 def kind(status: os.stat_result) -> str:
-    """What something is, in a word."""
+    """Name the kind of an entry."""
     kinds = {stat.S_IFDIR: "folder", stat.S_IFLNK: "symlink", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
     return kinds.get(stat.S_IFMT(status.st_mode), "regular file" if stat.S_ISREG(status.st_mode) else "device")

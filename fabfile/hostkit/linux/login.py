@@ -1,4 +1,4 @@
-"""How the controller has come to this host: as which user, from where, by which port."""
+"""The controller's login on this host: user, address and port."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 class Login:
     """The SSH connection that carries this run.
 
-    :param user: who logged in; root, or whoever used sudo.
-    :param client: IP address that the connection is from; empty when it is not known.
-    :param port: port here that it is to; None when it is not known.
+    :param user: the login name; root, or the user of sudo.
+    :param client: IP address of the other end; empty when unknown.
+    :param port: port on this host; None when unknown.
     """
 
     user: str
@@ -23,14 +23,14 @@ class Login:
 
 
 def login() -> Login:
-    """The connection that carries this run."""
+    """Read the connection that carries this run."""
     words = _ssh_connection().split()
     client, port = (words[0], int(words[3])) if len(words) == 4 else ("", None)
     return Login(os.environ.get("SUDO_USER", "root"), client, port)
 
 
 def _ssh_connection() -> str:
-    """What sshd told the session; sudo keeps it from us, but not from the processes above it."""
+    """Read sshd's variable of the session; sudo removes it, but parent processes still have it."""
     pid = os.getpid()
     while pid > 1:
         with contextlib.suppress(OSError):
@@ -38,7 +38,7 @@ def _ssh_connection() -> str:
                 if entry.startswith(b"SSH_CONNECTION="):
                     return entry.partition(b"=")[2].decode("ascii", "replace")
         try:
-            # The name of the program, in brackets, may hold anything.
+            # The program's name, in brackets, may contain anything.
             pid = int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
         except (OSError, UnicodeDecodeError):
             break

@@ -1,9 +1,9 @@
-"""Folders held open, reached on ways that nobody with fewer rights can change.
+"""Safe path walk: folders held open that only root can redirect.
 
-Whoever can write to a folder decides on all that its names lead to, and can change that at any moment. So a path is
-followed name by name, each from the descriptor of the folder before it, and a symbolic link is followed only where
-nobody but root could have put it. Below the first folder that somebody else can change no link is followed at all, and
-nothing there counts as root's again: such a folder may have been moved there.
+A user who can write to a folder controls what its names lead to, and can change that at any moment. So a path is
+followed name by name, each from the descriptor of its parent, and a symbolic link is followed only where nobody but
+root could have created it. Below the first folder that another user can change, no link is followed, and nothing
+counts as root's again: such a folder may have been moved there.
 
 This is one walk with openat(2), for all kernels. openat2(2) refuses either all links or none, and root's own are
 needed: `/srv/<app>/current`, `/var/run`, a `/srv` on another disk.
@@ -27,12 +27,12 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder that is held open: whatever happens to its path, this is the one that was meant.
+    """A folder held open: it stays the same one, whatever happens to its path.
 
-    :param fd: its descriptor, for `dir_fd` alone (O_PATH).
+    :param fd: its descriptor, only for `dir_fd` (O_PATH).
     :param path: for people.
-    :param changeable: the first folder on the way there that somebody else than root can change; empty: there is none,
-        and so nobody else can change what is in it, nor have put it here.
+    :param changeable: the first folder on the path that another user than root can change; empty: there is none, so
+        nobody else can change its content, nor have put it here.
     """
 
     fd: int
@@ -41,18 +41,29 @@ class Folder:
 
     @property
     def trusted(self) -> bool:
-        """Whether it is root's alone, and the way there."""
+        """Whether only root can change it and the path to it."""
         return not self.changeable
 
+    def require_trusted(self) -> None:
+        """Refuse a folder that others than root can change.
+
+        :raises ResourceError: they can.
+        """
+        if not self.trusted:
+            raise ResourceError(
+                f"{self.path}: others than root can change {self.changeable}, expected folders that only root can "
+                f"change; run `chown root {self.changeable}; chmod go-w {self.changeable}`"
+            )
+
     def status(self, name: str) -> os.stat_result | None:
-        """What is known of an entry, a link by itself; None when there is none."""
+        """Read the status of an entry, without following a link; None when there is no entry."""
         try:
             return os.stat(name, dir_fd=self.fd, follow_symlinks=False)
         except FileNotFoundError:
             return None
 
     def open(self, name: str, flags: int = os.O_RDONLY, mode: int = 0) -> int:
-        """Open an entry: no link, and without waiting for whoever holds the other end of a FIFO.
+        """Open an entry that is not a link, without waiting for the other end of a FIFO.
 
         :raises OSError: as open(2); ELOOP for a link.
         """
@@ -61,7 +72,7 @@ class Folder:
 
     @contextlib.contextmanager
     def opened(self, name: str, flags: int = os.O_RDONLY, mode: int = 0) -> Iterator[int]:
-        """`open` for a `with` block."""
+        """Open an entry for a `with` block, like `open`."""
         fd = self.open(name, flags, mode)
         try:
             yield fd
@@ -70,18 +81,18 @@ class Folder:
 
     @contextlib.contextmanager
     def readable(self) -> Iterator[int]:
-        """A descriptor by which the folder itself can be listed, synced, owned and moded."""
+        """For a `with` block, a descriptor to list and sync the folder, or change its owner and mode."""
         with self.opened(".", os.O_RDONLY | os.O_DIRECTORY) as fd:
             yield fd
 
     def require_theirs(self, name: str, status: os.stat_result) -> None:
-        """Refuse an entry that somebody may have put here so that it is given away or read: another's.
+        """Refuse an entry of another user that may have been planted here to be given away or read.
 
-        In a folder of root's nobody could. In another one, a hard link leads to a file elsewhere, and a folder may
-        have been moved in the place of one that was meant; what is mounted cannot be moved.
+        In a trusted folder nobody could. Elsewhere, a hard link may lead to another file, and a folder may have been
+        moved into the place of the expected one; a mounted folder cannot be moved.
 
-        :raises ResourceError: it is a folder of neither the folder's owner nor mounted by root, or a hard link to a
-            file of somebody else's.
+        :raises ResourceError: it is a folder that neither belongs to this folder's owner nor is mounted by root, or a
+            hard link to another user's file.
         """
         if self.trusted:
             return
@@ -93,17 +104,17 @@ class Folder:
             refused = status.st_nlink > 1 and (foreign or _is_ours(status))
         if refused:
             raise ResourceError(
-                f"{self.path}/{name} is in a folder that others can change, and is not its owner's alone; whoever can "
-                "change the folder may have put it there. Give it to the folder's owner by hand, or remove it"
+                f"{self.path}/{name} is in a folder that others can change, and does not belong to its owner alone; "
+                "another user may have put it there. Give it to the folder's owner by hand, or remove it"
             )
 
 
 @contextlib.contextmanager
 def folder(path: str) -> Iterator[Folder]:
-    """Hold the folder at a path open.
+    """For a `with` block, hold the folder at a path open.
 
-    :raises ResourceError: the way there leads over a link that somebody else than root may have made.
-    :raises OSError: it is not there, or is no folder.
+    :raises ResourceError: the path contains a link that another user than root may have created.
+    :raises OSError: it is missing, or not a folder.
     """
     fd, changeable = _walk(path, _names(path))
     try:
@@ -114,7 +125,7 @@ def folder(path: str) -> Iterator[Folder]:
 
 @contextlib.contextmanager
 def parent(path: str) -> Iterator[tuple[Folder, str]]:
-    """Hold the folder open that a path lies in; with the path's last name, which need not be there.
+    """For a `with` block, hold the parent folder of a path open; with the path's last name, which may be missing.
 
     :raises ResourceError: as `folder`, or the path has no last name.
     :raises OSError: as `folder`.
@@ -128,7 +139,7 @@ def parent(path: str) -> Iterator[tuple[Folder, str]]:
 
 @contextlib.contextmanager
 def target(path: str) -> Iterator[tuple[Folder, str]]:
-    """As `parent`, of what a path leads to when it is a link of root's in a folder of root's."""
+    """Like `parent`, but follow the path itself when it is a link of root's in a trusted folder."""
     for _ in range(_MOST_LINKS):
         with parent(path) as (held, name):
             status = held.status(name)
@@ -146,7 +157,7 @@ def _names(path: str) -> list[str]:
 
 
 def _walk(path: str, names: list[str]) -> tuple[int, str]:
-    """A descriptor of the folder at the end, and the first on the way that somebody else can change."""
+    """Return a descriptor of the folder at the end, and the first folder on the path that others can change."""
     ahead, links = names[::-1], 0
     fd, here = os.open("/", _FOLDER), "/"
     changeable = ""
@@ -163,14 +174,14 @@ def _walk(path: str, names: list[str]) -> tuple[int, str]:
                 ahead += _names(f"/{led_to}")[::-1]
                 continue
             if name == ".." and changeable:
-                raise ResourceError(f"{path}: `..` is not followed below a folder that is not root's alone")
+                raise ResourceError(f"{path}: `..` is not followed below a folder that others than root can change")
             fd, here = _replaced(fd, _opened(fd, name, path)), os.path.normpath(os.path.join(here, name))
             if not changeable and not _keeps(os.fstat(fd)):
                 changeable = here
     except BaseException:
         os.close(fd)
         raise
-    # To one such as /tmp others can add, though they replace nothing.
+    # Others can add entries to a folder like /tmp, though they cannot replace any.
     return fd, changeable or (here if os.fstat(fd).st_mode & _OTHERS_WRITE else "")
 
 
@@ -194,14 +205,14 @@ def _opened(fd: int, name: str, path: str) -> int:
 
 
 def _followed(fd: int, name: str, status: os.stat_result, trusting: bool, path: str) -> str:
-    """Where a link leads.
+    """Read a link's target.
 
-    :raises ResourceError: somebody else than root may have made it.
+    :raises ResourceError: another user than root may have created it.
     """
-    # Without root's rights there is nothing to win by leading astray whoever runs this, on their own machine.
+    # Without root's rights, on the user's own machine, an attacker gains nothing by a link.
     if os.geteuid() == 0 and not (trusting and _is_ours(status)):
         raise ResourceError(
-            f"{path}: {name!r} on the way there is a symbolic link that another user than root can change; "
+            f"{path}: {name!r} on this path is a symbolic link that another user than root can change; "
             "put the folder itself there, or mount it there (`mount --bind`)"
         )
     return os.readlink(name, dir_fd=fd)
@@ -212,5 +223,5 @@ def _is_ours(status: os.stat_result) -> bool:
 
 
 def _keeps(status: os.stat_result) -> bool:
-    """Whether what root has put into a folder stays there: others cannot write to it, or only add, as in /tmp."""
+    """Whether root's entries in a folder stay: others cannot write to it, or only add, as in /tmp."""
     return _is_ours(status) and bool(not status.st_mode & _OTHERS_WRITE or status.st_mode & stat.S_ISVTX)

@@ -1,4 +1,4 @@
-"""Programs that data is taken from or given to, gzipped on its way and in pieces, however much of it there is."""
+"""Streaming of gzipped data to and from programs, in pieces."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ...contract.base import ResourceError
 from ...contract.interruption import uninterrupted
 from . import system
 
-# Bytes that are read at once; what is sent at once has no more than these and gzip's few.
+# Bytes that are read at once; a piece that is sent is hardly larger.
 PIECE = 1 << 16
-# As gzip(1) does it by default, but a little faster.
+# The format of gzip(1), at a slightly faster level.
 _LEVEL, _GZIP = 4, 31
-# Seconds that a program has to end by itself when it is asked to.
+# Seconds a program gets to end after the stop signal.
 _PATIENCE = 5
 
 
 class _Program:
-    """A program that runs as root, one of whose ends is a pipe of ours; what it says of errors is kept in memory."""
+    """A program that runs as root with a pipe to us; its standard error is kept in memory."""
 
     def __init__(self, argv: Sequence[str], *, stdin: int, stdout: int) -> None:
         self._name = os.path.basename(argv[0])
@@ -44,21 +44,21 @@ class _Program:
                 raise ResourceError(f"{error.filename or argv[0]}: {error.strerror}") from error
 
     def finish(self) -> None:
-        """Wait for its end.
+        """Wait until it ends.
 
-        :raises ResourceError: its exit status is not 0; with its own last words.
+        :raises ResourceError: its exit status is not 0; the message has its last lines.
         """
         while self._process.poll() is None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(0.1)
         if status := self._process.returncode:
             self._errors.seek(max(0, os.fstat(self._errors.fileno()).st_size - PIECE))
-            said = system.tail(self._errors.read())
-            raise ResourceError(f"{self._name}: ended with status {status}" + (f"\n{said}" if said else ""))
+            lines = system.tail(self._errors.read())
+            raise ResourceError(f"{self._name}: ended with status {status}" + (f"\n{lines}" if lines else ""))
 
     @uninterrupted()
     def end(self) -> None:
-        """End it with its children, if it runs still."""
+        """Stop it and its children, if it is still running."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with contextlib.suppress(OSError):
@@ -74,12 +74,12 @@ class _Program:
 
 
 def dump(argv: Sequence[str], write: Callable[[bytes], None]) -> int:
-    """Run a program and hand on what it prints, gzipped.
+    """Run a program and pass on its output, gzipped.
 
-    A receiver that takes its time holds the program up: no more than a piece is ever in memory.
+    A slow receiver slows the program down: no more than a piece is ever in memory.
 
     :param write: called with each piece.
-    :returns: how many bytes the program printed.
+    :returns: the number of bytes that the program printed.
     :raises ResourceError: it failed.
     """
     program = _Program(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
@@ -102,40 +102,40 @@ def _compressed(source: IO[bytes], write: Callable[[bytes], None]) -> int:
 
 
 def packed(data: bytes) -> bytes:
-    """Data that is in memory, gzipped."""
+    """Gzip data in memory."""
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
     return packer.compress(data) + packer.flush()
 
 
 class Load(_Program):
-    """A program that reads what it is given, piece by piece."""
+    """A program that reads gzipped data, piece by piece."""
 
     def __init__(self, argv: Sequence[str]) -> None:
         super().__init__(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         self._unpacker = zlib.decompressobj(_GZIP)
 
     def write(self, data: bytes) -> None:
-        """Give it data, which is gzipped.
+        """Pass gzipped data to it.
 
-        :raises ResourceError: it is not, or the program has failed.
+        :raises ResourceError: the data is not gzipped, or the program has failed.
         """
         try:
             while data:
-                # However well it was packed, no more than a piece is in memory.
+                # However well it is compressed, no more than a piece is in memory.
                 self._give(self._unpacker.decompress(data, PIECE))
                 data = self._unpacker.unconsumed_tail
         except zlib.error as error:
-            raise ResourceError(f"what was sent is not gzipped: {error}") from None
+            raise ResourceError(f"received data that is not gzipped: {error}") from None
 
     def close(self) -> None:
-        """Tell it that this was all.
+        """Signal the end of the data.
 
         :raises ResourceError: it failed, or the data was cut off.
         """
-        # It may hold back an end of what it was given.
+        # The decompressor may still hold the end of the data.
         self._give(self._unpacker.flush())
         if not self._unpacker.eof:
-            raise ResourceError("what was sent was cut off")
+            raise ResourceError("received data that was cut off")
         _pipe(self._process.stdin).close()
         self.finish()
 

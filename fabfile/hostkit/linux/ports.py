@@ -1,4 +1,4 @@
-"""The ports that programs on this host listen on for other machines."""
+"""Ports on which programs of this host listen for other machines."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Collection
 
 from . import filesystem, sshd, system
 
-# SSH has the firewall's own rule; a DHCP client listens, and its answers come by rules of their own.
+# SSH has a rule of its own in the firewall; a DHCP client listens, and rules of their own let its answers in.
 _DHCP = ("68/udp", "546/udp")
 
 
 def unknown(known: Collection[str]) -> str:
-    """What listens for others beside SSH and these ports, such as "postgres on 5432/tcp"; empty for nothing.
+    """List what listens for others besides SSH and these ports, such as "postgres on 5432/tcp"; "" for nothing.
 
     :param known: ports such as "80/tcp".
     """
@@ -22,14 +22,14 @@ def unknown(known: Collection[str]) -> str:
 
 
 def _of_all_apps() -> set[str]:
-    """What the firewall lets in for the apps that are provisioned here already."""
+    """List the ports that the firewall opens for the apps already provisioned here."""
     texts = ((filesystem.read(path) or b"").decode() for path in glob.glob("/etc/hostsmith/firewall.d/*.nft"))
     rules = (found for text in texts for found in re.findall(r"^(tcp|udp) dport (\d+) ", text, re.MULTILINE))
     return {f"{port}/{protocol}" for protocol, port in rules}
 
 
 def listening() -> dict[str, str]:
-    """The ports that are listened on for other machines, such as "80/tcp", with the name of the program."""
+    """List the ports open to other machines, such as "80/tcp", with the name of the program."""
     found = {}
     for line in system.run(["ss", "-Hltunp"]).stdout.decode("utf-8", "replace").splitlines():
         protocol, _, _, _, local, *rest = line.split()

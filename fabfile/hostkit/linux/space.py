@@ -1,4 +1,4 @@
-"""How much room a file system has left, for the errors of one that takes no more."""
+"""Free space of file systems, for errors of full ones."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from ...contract.base import ResourceError
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _WORDS = tuple(os.strerror(number) for number in (*FULL, errno.EROFS))
-# Below these a program's failure may be for want of room, also when it does not say so: venv, for one, does not.
+# Below these, lack of space may be the reason of a program's failure, even if it does not report that, like venv.
 _SCARCE_BYTES, _SCARCE_FILES = 8 << 20, 200
 
 
 def reason(error: OSError, path: str) -> str:
-    """What an error says, and what to do where it is the file system that takes no more."""
+    """Return an error's text, and what to do if the file system is full or read-only."""
     text = error.strerror or str(error)
     return f"{text}; {_left(path)}" if error.errno in FULL or error.errno == errno.EROFS else text
 
 
 @contextlib.contextmanager
-def told(folder: str) -> Iterator[None]:
-    """For a `with` block that has programs write below a folder: their errors say how much room there was.
+def explained(folder: str) -> Iterator[None]:
+    """For a `with` block in which programs write below a folder, add the free space to errors.
 
-    :raises ResourceError: instead of the block's own, or an OSError of it.
+    :raises ResourceError: instead of the block's own error or OSError.
     """
     try:
         yield
@@ -44,12 +44,12 @@ def told(folder: str) -> Iterator[None]:
 
 
 def _left(path: str) -> str:
-    """What a file system has left, and what to do next."""
+    """Describe a file system's free space, and what to do."""
     place = _mount(path)
     found = os.statvfs(place)
     if found.f_flag & os.ST_RDONLY:
         return (
-            f"{place} is mounted read-only; `journalctl -k` may say why, and `mount -o remount,rw {place}` "
+            f"{place} is mounted read-only; `journalctl -k` may show why, and `mount -o remount,rw {place}` "
             "makes it writable again"
         )
     text = f"{place} has {_mb(found.f_bavail * found.f_frsize)} of {_mb(found.f_blocks * found.f_frsize)} MB free"
@@ -65,7 +65,7 @@ def _is_short(place: str) -> bool:
 
 
 def _mount(path: str) -> str:
-    """Where the file system is mounted that a path is in, or would be."""
+    """Return the mount point of a path that may not exist yet."""
     path = os.path.realpath(path)
     while not os.path.ismount(path):
         path = os.path.dirname(path)
@@ -73,9 +73,9 @@ def _mount(path: str) -> str:
 
 
 def mounted_below(folder: str) -> list[str]:
-    """The folders below a folder at which something is mounted."""
+    """List the mount points below a folder."""
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
-        # Spaces and the like are written as C writes octal numbers, see proc(5).
+        # Spaces and the like are octal escapes, see proc(5).
         found = (re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), line.split()[4]) for line in table)
         return sorted({path for path in found if path.startswith(f"{os.path.realpath(folder)}/")})
 

@@ -1,4 +1,4 @@
-"""What sshd goes by, whichever of its files says so."""
+"""Effective configuration of sshd."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from .login import login
 
 @functools.cache
 def effective() -> dict[str, list[str]]:
-    """The values that sshd would take from its files now, by option in lower case; an option may have several.
+    """Read sshd's effective options from its files, in lower case; an option may have several values.
 
-    :raises CommandError: it refuses its files.
+    :raises CommandError: it rejects its files.
     """
     values: dict[str, list[str]] = {}
     for line in system.run(["sshd", "-T"]).stdout.decode("utf-8", "replace").splitlines():
         option, _, value = line.partition(" ")
-        # Versions from 10.6 on write options as the manual does.
+        # Since 10.6, options are written as in the manual.
         values.setdefault(option.lower(), []).append(value)
     return values
 
 
 def forget() -> None:
-    """Its files have changed."""
+    """Discard the cache after its files have changed."""
     effective.cache_clear()
 
 
 def ports() -> list[int]:
-    """The ports that SSH is reached by: sshd's own, and the one of this connection, which may be systemd's."""
+    """List the ports of SSH: sshd's own, and that of this connection, which may be systemd's."""
     known = {int(port) for port in effective().get("port", [])}
     here = login().port
     return sorted(known | ({here} if here else set()))

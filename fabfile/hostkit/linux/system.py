@@ -1,4 +1,4 @@
-"""How resources touch the host: running programs, to their end or to an interruption, and looking up users."""
+"""Programs and users of the host: running, stopping and looking them up."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from typing import Any
 from ...contract.base import ResourceError
 from ...contract.interruption import uninterrupted
 
-# A non-interactive SSH session's PATH is whatever sshd was built with; sbin is often not on it.
+# The PATH of a non-interactive SSH session is compiled into sshd, often without sbin.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ENVIRONMENT = {"PATH": PATH, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
 _ERROR_LINES = 50
 
 
-# Seconds by which an interruption of a program may be late.
+# Seconds by which the interruption of a program may be late.
 _SLICE = 0.1
 _CHUNK = 1 << 16
-# Bytes of what a program prints: of which nothing may be missing, and of which the end will do.
+# Limits in bytes of a program's output: where all of it is needed, and where the end is enough.
 _WHOLE, _END = 32 << 20, 1 << 18
 
 
 class CommandError(ResourceError):
-    """A program ended with an exit status that is not 0, or was not there, or took too long."""
+    """A program failed, is missing, or took too long."""
 
 
 class TimedOutError(CommandError):
@@ -38,22 +38,22 @@ class TimedOutError(CommandError):
 
 
 def all_of_it(printed: bytearray) -> None:
-    """Keep what a program prints for whoever reads it.
+    """Keep all output of a program.
 
-    :raises CommandError: it is more than root should hold in its memory.
+    :raises CommandError: it is more than root should keep in memory.
     """
     if len(printed) > _WHOLE:
         raise CommandError(f"printed more than {_WHOLE >> 20} MB, stopped")
 
 
 def its_end(printed: bytearray) -> None:
-    """Keep the end of what a program prints, however much that is: enough for an error."""
+    """Keep the end of a program's output: enough for an error."""
     if len(printed) > 2 * _END:
         del printed[:-_END]
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment for a program: ours, known and in English, plus what the run needs of the caller's."""
+    """Return the environment for a program: a fixed one in English, plus what it needs of the caller's."""
     kept = {k: v for k, v in os.environ.items() if k in {"HOME", "SSH_AUTH_SOCK", "TMPDIR"}}
     return {**kept, **_ENVIRONMENT, **(extra or {})}
 
@@ -75,10 +75,10 @@ def run(
     :param user: run as this user, with its groups and home; None: as root.
     :param timeout: seconds after which the program and its children are killed.
     :param ok: exit statuses that are not errors.
-    :param label: what an error calls it instead of by its command line.
-    :param keep: `all_of_it`, or `its_end` where nobody reads what it prints.
-    :raises CommandError: any other exit status, no such program, or (TimedOutError) time up; the message carries the
-        program's own last lines.
+    :param label: name for errors, instead of the command line.
+    :param keep: `all_of_it`, or `its_end` where only errors need the output.
+    :raises CommandError: any other exit status, no such program, or (TimedOutError) time up; the message has the
+        program's last lines.
     """
     name = label or " ".join(argv)
     process: subprocess.Popen[bytes] | None = None
@@ -118,7 +118,7 @@ def start(
     cwd: str | None = None,
     user: str | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a program; what it prints is to be read by the caller, who ends it with `end`.
+    """Start a program; the caller reads its output and stops it with `end`.
 
     :param stdin: as subprocess takes it: a file descriptor, or `subprocess.DEVNULL`.
     """
@@ -138,18 +138,18 @@ def start(
 
 
 def going_to(folder: str, argv: Sequence[str]) -> list[str]:
-    """A command that goes to a folder first, with the rights of whoever runs it.
+    """Return a command that changes to a folder first, with the rights of the user who runs it.
 
-    Root must not go there for somebody else: by a link of theirs they would be where only root may go.
+    Root must not change there for another user, whose link could lead to a folder that only root may enter.
     """
     return ["sh", "-c", 'cd -- "$0" && exec "$@"', folder, *argv]
 
 
 @contextlib.contextmanager
 def _readable(data: bytes) -> Iterator[int]:
-    """A file in memory that a program can read the data from.
+    """For a `with` block, a file in memory from which a program can read the data.
 
-    With a pipe, a reader that takes its time would hold up whoever reads what it prints.
+    With a pipe, a slow reader would block the reading of its output.
     """
     if not data:
         yield subprocess.DEVNULL
@@ -163,9 +163,9 @@ def _readable(data: bytes) -> Iterator[int]:
 def _communicate(
     process: subprocess.Popen[bytes], timeout: float | None, keep: Callable[[bytearray], None]
 ) -> tuple[bytes, bytes]:
-    """What a program prints until it ends; as `Popen.communicate`, which keeps it all and breaks when interrupted.
+    """Read a program's output until it ends, like `Popen.communicate`, but interruptible and with a limit.
 
-    :raises subprocess.TimeoutExpired: the time is up, with what it had printed.
+    :raises subprocess.TimeoutExpired: the time is up, with the output so far.
     """
     deadline = float("inf") if timeout is None else time.monotonic() + timeout
     pipes = [pipe for pipe in (process.stdout, process.stderr) if pipe is not None]
@@ -199,7 +199,7 @@ def _communicate(
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a program's whole session: first asked, then forced."""
+    """Stop all processes of a program's session: first SIGTERM, then SIGKILL."""
     for signum in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signum)
@@ -224,13 +224,12 @@ def _home(user: str | None) -> dict[str, str]:
 
 @contextlib.contextmanager
 def acting_as(user: str | None) -> Iterator[None]:
-    """For a `with` block, be somebody else to the kernel, with no right of root's; for steps that do not wait.
+    """For a `with` block that does not wait, act as another user, without root's rights.
 
-    The real and the saved user stay root, so that no process of the user's can signal or trace this one meanwhile.
-    All threads change together: what the others do, reading from and writing to pipes that are open, asks for no
-    right.
+    The real and the saved user stay root, so that no process of the user's can signal or trace this one. All threads
+    change together; the others only read and write open pipes, which needs no rights.
 
-    :param user: None, or whoever does without root: stay who you are.
+    :param user: None: stay the current user, as without root's rights.
     """
     if user is None or os.geteuid() != 0:
         yield
@@ -249,12 +248,12 @@ def acting_as(user: str | None) -> Iterator[None]:
 
 
 def tail(output: bytes, lines: int = _ERROR_LINES) -> str:
-    """The last lines of a program's output, as text."""
+    """Return the last lines of a program's output, as text."""
     return "\n".join(output.decode("utf-8", "replace").strip().splitlines()[-lines:])
 
 
 def passwd(user: str) -> pwd.struct_passwd:
-    """The passwd entry of a user.
+    """Return the passwd entry of a user.
 
     :raises ResourceError: there is no such user.
     """
@@ -265,14 +264,14 @@ def passwd(user: str) -> pwd.struct_passwd:
 
 
 def uid(owner: str | None) -> int | None:
-    """Numeric id of a user; None for None, and for a user who is not there (yet)."""
+    """Return the numeric id of a user; None for None, and for a missing user."""
     with contextlib.suppress(KeyError):
         return pwd.getpwnam(owner).pw_uid if owner is not None else None
     return None
 
 
 def gid(group: str | None) -> int | None:
-    """Numeric id of a group; None for None, and for a group that is not there (yet)."""
+    """Return the numeric id of a group; None for None, and for a missing group."""
     with contextlib.suppress(KeyError):
         return grp.getgrnam(group).gr_gid if group is not None else None
     return None

@@ -1,12 +1,12 @@
-"""What systemd says of units, and systemctl, with unit files that changed on disk read again first."""
+"""systemd units: their properties, and systemctl with reload of changed unit files."""
 
 from __future__ import annotations
 
 import re
 
-from . import bus, system
+from . import dbus, system
 
-# A name that systemctl takes as it is; others it escapes, expands or completes.
+# A name that systemctl uses unchanged; it escapes, expands or completes others.
 _WHOLE = re.compile(r"[A-Za-z0-9:_.@\\-]+\.(service|socket|target|timer|mount|swap|path|slice|scope|device|automount)")
 
 
@@ -27,18 +27,18 @@ def systemctl(verb: str, unit: str) -> None:
 
 
 def properties(unit: str, *names: str) -> dict[str, str]:
-    """Properties of a unit, as `systemctl show` prints them; also for a unit that is not there."""
+    """Read properties of a unit, as `systemctl show` prints them; also for a missing unit."""
     whole = unit if _WHOLE.fullmatch(unit) else f"{unit}.service"
     if _WHOLE.fullmatch(whole):
         try:
-            return bus.properties(whole, names)
-        except (OSError, bus.BusError):
-            # systemctl may know another way; if not, it says why in words that people can look up.
+            return dbus.properties(whole, names)
+        except (OSError, dbus.BusError):
+            # systemctl may succeed in another way; if not, people can look up its message.
             pass
     return shown(unit, *names)
 
 
 def shown(unit: str, *names: str) -> dict[str, str]:
-    """The same, asked by systemctl."""
+    """Read properties of a unit with systemctl."""
     out = system.run(["systemctl", "show", "--property", ",".join(names), "--", unit]).stdout.decode()
     return dict(line.split("=", 1) for line in out.splitlines() if "=" in line)

@@ -1,4 +1,4 @@
-"""HTTP over a Unix socket, as somebody who may be somebody else than root."""
+"""HTTP over a Unix socket, as root or another user."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import struct
 
 from . import system
 
-# Process, user and group of who listens, see unix(7).
+# Process, user and group of the listener, see unix(7).
 _CREDENTIALS = struct.Struct("3i")
 
 
 class UnixConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
+    """HTTP connection over a Unix socket."""
 
     def __init__(self, path: str, timeout: float | None = None) -> None:
         super().__init__("localhost", timeout=timeout)
@@ -24,14 +24,14 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 def connected(path: str, timeout: float | None, user: str | None = None) -> socket.socket:
-    """A connection to a Unix socket.
+    """Connect to a Unix socket.
 
-    :param user: who connects, for the file system and for the other end; None: whoever this is.
+    :param user: connect as this user, for the file system and the other end; None: as the current user.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.settimeout(timeout)
-        # With a timeout it does not wait: a listener that is busy is an error at once.
+        # With a timeout, a busy listener is an error at once.
         with system.acting_as(user):
             connection.connect(path)
         if user is not None:
@@ -43,12 +43,12 @@ def connected(path: str, timeout: float | None, user: str | None = None) -> sock
 
 
 def _require_listener(connection: socket.socket, uid: int) -> None:
-    """See that it is a user's own process that listens: another one may have taken the socket's name first.
+    """Refuse a listener of another user, who may have taken the socket's name first.
 
-    :raises OSError: it is not.
+    :raises OSError: the listener is another user's.
     """
     _, listener, _ = _CREDENTIALS.unpack(
         connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     )
     if listener != uid:
-        raise OSError(f"a process of the user with the id {listener} listens there, expected {uid}; remove the socket")
+        raise OSError(f"a process of user id {listener} is listening there, expected {uid}; remove the socket")

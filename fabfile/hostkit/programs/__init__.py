@@ -1,1 +1,1 @@
-"""Programs of the host, and how each is asked and told: apt, git, nginx, HAProxy, certbot, databases."""
+"""Interfaces to the host's programs: apt, git, nginx, HAProxy, certbot, databases."""

@@ -1,4 +1,4 @@
-"""Debian's package database and apt: what is installed, and installing in one transaction."""
+"""Debian packages: the installed ones, and installation in one transaction."""
 
 from __future__ import annotations
 
@@ -23,39 +23,39 @@ _LOCKS = (
     f"{_LISTS}/lock",
     "/var/cache/apt/archives/lock",
 )
-# apt takes more than names: a hyphen at the end means to remove the package, "=" and "/" a version of it.
+# apt takes more than names: a final hyphen removes the package, "=" and "/" select a version.
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](:[a-z0-9]+)?(=[A-Za-z0-9.+:~-]+|/[a-z-]+)?")
 _ARCHITECTURE = re.compile(r"^([^:=]+):[a-z0-9]+")
 _FIELD = re.compile(r"^(Package|Architecture|Version|Provides): (.*)$", re.MULTILINE)
 _UPDATES = "/var/lib/dpkg/updates"
-# Seconds, unless told otherwise; see `install`.
+# Default limits in seconds; see `install`.
 TIMEOUT, LOCK_TIMEOUT = 900, 600
-# Seconds after which apt tries another address of a mirror that says nothing, or gives up.
+# Seconds without data after which apt tries another address of a mirror, or gives up.
 _SILENCE = 30
 
 
 def missing(names: Iterable[str]) -> list[str]:
-    """Those of the packages that are not installed, read from dpkg's database in one go.
+    """List the packages that are not installed, by dpkg's database.
 
-    :param names: as apt takes them; one with a release, such as x/stable-backports, is there from wherever it came.
+    :param names: as apt takes them; with a release, such as x/stable-backports, any installed version counts.
     """
     return _not_among(set(_installed()), names)
 
 
 def _not_among(installed: set[str], names: Iterable[str]) -> list[str]:
     def is_there(name: str) -> bool:
-        # A package for all architectures is one for each.
+        # A package for all architectures counts for each.
         return name in installed or _ARCHITECTURE.sub(r"\1:all", name) in installed
 
     return [name for name in names if not is_there(name.partition("/")[0])]
 
 
 def _installed(status: str = _STATUS) -> Iterator[str]:
-    """All installed packages, as apt takes their names, and the virtual packages that they provide."""
+    """Yield all installed packages, as apt takes their names, and the virtual packages that they provide."""
     try:
         text = Path(status).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
-        raise ResourceError(f"{status} is not there: expected a Debian or Ubuntu host") from None
+        raise ResourceError(f"{status} is missing: expected a Debian or Ubuntu host") from None
     for paragraph in text.split("\n\n"):
         if "\nStatus: install ok installed\n" not in paragraph and "\nStatus: hold ok installed\n" not in paragraph:
             continue
@@ -70,10 +70,10 @@ def install(names: Sequence[str], max_age: float, timeout: float = TIMEOUT, lock
     """Install packages in one transaction, without recommended ones.
 
     :param max_age: seconds; package lists older than this are refreshed first.
-    :param timeout: seconds that fetching the lists, and then the packages, may take. What is fetched is installed,
-        however long that takes: dpkg must not be stopped half-way.
+    :param timeout: limit in seconds for the download of the lists, and then of the packages. Their installation has
+        none: dpkg must not be interrupted.
     :param lock_timeout: seconds to wait for another program that uses apt.
-    :raises ResourceError: one is no name; or apt failed, took too long, or was not free in time, in apt's own words.
+    :raises ResourceError: a name is not valid; or apt failed, took too long, or was not free in time.
     """
     for name in names:
         if not _NAME.fullmatch(name):
@@ -83,10 +83,10 @@ def install(names: Sequence[str], max_age: float, timeout: float = TIMEOUT, lock
     if lists_age() > max_age:
         _fetch(["update", "--error-on=any"], timeout)
         _wait_for_lock(lock_timeout)
-    # The dot in a name that is not known, such as python3.99, would stand for any letter.
+    # In an unknown name, such as python3.99, the dot would match any letter.
     what = ["install", "--yes", "--no-install-recommends", "--option=APT::Cmd::Pattern-Only=true"]
     _fetch([*what, "--download-only", "--", *names], timeout)
-    # A configuration file that was changed by hand or by us stays.
+    # Keep configuration files that were changed by hand or by hostsmith.
     options = ["--option=Dpkg::Options::=--force-confold", f"--option=DPkg::Lock::Timeout={lock_timeout:.0f}"]
     system.run(["apt-get", "--quiet", *what, *options, "--", *names])
 
@@ -97,37 +97,37 @@ def _fetch(arguments: Sequence[str], timeout: float) -> None:
         system.run(["apt-get", "--quiet", *silence, *arguments], timeout=timeout)
     except system.TimedOutError as error:
         raise ResourceError(
-            f"{error}\nis a mirror away, or very slow? See /etc/apt/sources.list and /etc/apt/sources.list.d"
+            f"{error}\nis a mirror unreachable, or very slow? See /etc/apt/sources.list and /etc/apt/sources.list.d"
         ) from error
 
 
 def _finish() -> None:
-    """Have dpkg finish what a kill or a power cut interrupted; until then it does nothing else."""
+    """Finish what dpkg was interrupted in by a kill or a power cut; until then it does nothing else."""
     if os.path.isdir(_UPDATES) and any(name.isdigit() for name in os.listdir(_UPDATES)):
-        note("having dpkg finish what it was interrupted in")
+        note("finishing an interrupted run of dpkg")
         system.run(["dpkg", "--force-confold", "--configure", "--pending"])
 
 
 def lists_age() -> float:
-    """Seconds since the package lists were fetched; infinite when there are none."""
+    """Return the seconds since the package lists were fetched; infinite when there are none."""
     if not any(Path(_LISTS).glob("*Release")):
         return float("inf")
-    # A refresh that finds nothing new leaves the files alone, but touches the folder it works in.
+    # A refresh without news leaves the files alone, but touches its working folder.
     newest = max(os.stat(path).st_mtime for path in [f"{_LISTS}/partial", _LISTS] if os.path.exists(path))
     return time.time() - newest
 
 
 def _wait_for_lock(limit: float) -> None:
-    """Wait until no other program holds apt's or dpkg's lock, saying once who does.
+    """Wait until no other program holds apt's or dpkg's lock; note once which one does.
 
     A fresh VPS runs unattended-upgrades for some minutes after its first boot.
     """
     deadline = time.monotonic() + limit
-    said = None
+    noted = None
     while (holder := _lock_holder()) is not None:
-        if holder != said:
+        if holder != noted:
             note(f"waiting up to {limit:g} s for apt: it is in use by {_program(holder)} (pid {holder})")
-            said = holder
+            noted = holder
         if time.monotonic() > deadline:
             raise ResourceError(
                 f"apt is still in use by {_program(holder)} (pid {holder}) after {limit:g} s; "
@@ -137,7 +137,7 @@ def _wait_for_lock(limit: float) -> None:
 
 
 def _lock_holder() -> int | None:
-    """Process id of whoever holds one of the locks, asked of the kernel without taking any."""
+    """Ask the kernel for the process that holds one of the locks, without taking any."""
     layout = "hhqqi4x"
     for path in _LOCKS:
         with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:

@@ -1,4 +1,4 @@
-"""Certificates in files: the names that one is for, whether it is over, and making one that signs itself."""
+"""Certificate files: names, expiry, and self-signed ones."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from dataclasses import dataclass
 
 from ..linux import filesystem, system
 
-# As long as browsers take one at all; nobody renews what nobody trusts.
+# The longest validity that browsers accept; nobody renews a self-signed certificate.
 _SELF_SIGNED_DAYS = 825
 
 
 @dataclass(frozen=True)
-class Certificate:
-    """A certificate as it was found.
+class CertificateInfo:
+    """Names and expiry of a certificate.
 
-    :param names: the domains that it is for; none when the file holds no certificate.
-    :param is_over: whether it is valid no longer, or will not be by the time that was asked for.
+    :param names: its domains; none when the file is not a certificate.
+    :param expired: whether it has expired, or will have by the given time.
     """
 
     names: frozenset[str]
-    is_over: bool
+    expired: bool
 
 
-def found(path: str, within: int = 0) -> Certificate | None:
-    """The certificate in a file; None when there is no such file.
+def found(path: str, within: int = 0) -> CertificateInfo | None:
+    """Read the certificate in a file; None when the file is missing.
 
-    :param within: seconds from now by which it may be over.
+    :param within: seconds from now by which it counts as expired.
     """
     if not os.path.exists(path):
         return None
     argv = ["openssl", "x509", "-noout", "-ext", "subjectAltName", "-checkend", str(within), "-in", path]
     done = system.run(argv, ok=(0, 1))
     names = re.findall(r"DNS:([^,\s]+)", done.stdout.decode("utf-8", "replace"))
-    return Certificate(frozenset(names), is_over=done.returncode == 1)
+    return CertificateInfo(frozenset(names), expired=done.returncode == 1)
 
 
 def self_signed(domains: Iterable[str]) -> tuple[bytes, bytes]:
-    """A new certificate for these domains that signs itself, and its key, both PEM."""
+    """Create a self-signed certificate for these domains, and its key, both PEM."""
     with tempfile.TemporaryDirectory(prefix="hostsmith-") as folder:
         key, certificate = f"{folder}/key.pem", f"{folder}/certificate.pem"
         system.run(

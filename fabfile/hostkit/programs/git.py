@@ -1,4 +1,4 @@
-"""git on the host: a bare repository per app, what it has, fetching into it and checking out of it."""
+"""git on the host: one bare repository per app."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from ...contract.base import ResourceError
 from ...contract.secret import Secret
 from ..linux import filesystem, system
 
-# What a release was made of is kept from git's garbage collection by a ref of its own.
+# A ref per release keeps its objects from garbage collection.
 RELEASE_REFS = "refs/hostsmith"
 _REMOTE_HEAD = "refs/remotes/origin/HEAD"
-# Nobody is there to answer a question, and a server that says nothing for half a minute is given up.
+# No prompts, and a limit of 30 seconds without data.
 ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "30"}
-# Seconds that a fetch may take, unless told otherwise.
+# Default limit in seconds of a fetch.
 FETCH_TIMEOUT = 1800.0
-# As many as git itself leaves side by side.
+# git's own default.
 MANY_PACKS = 50
 
 
-# A credential helper, by which git asks for a login: it is told by variables, which nobody but root can read.
+# A credential helper: it reads the login from variables, which only root can see.
 _HELPER = (
     '!f() { test "$1" = get && '
     'printf "username=%s\\npassword=%s\\n" "$HOSTSMITH_GIT_USER" "$HOSTSMITH_GIT_PASSWORD"; }; f'
@@ -36,11 +36,11 @@ _HELPER = (
 
 
 def without_login(url: str | Secret) -> tuple[str, dict[str, str]]:
-    """A URL as it may stand on a command line, and the environment by which git knows the login that was in it.
+    """Return a URL that is safe on a command line, and the environment that passes its login to git.
 
-    git itself would pass the login on, on the command lines of what it starts.
+    git itself would put the login on the command lines of its helpers.
 
-    :raises ResourceError: the login cannot be told to git.
+    :raises ResourceError: the login has control characters.
     """
     text = url.reveal() if isinstance(url, Secret) else url
     found = re.fullmatch(r"(https?://)([^/]*)@([^/]*)(.*)", text, re.DOTALL | re.IGNORECASE)
@@ -51,11 +51,11 @@ def without_login(url: str | Secret) -> tuple[str, dict[str, str]]:
         redact.remember(Secret(secret))
     if not f"{user}{password}".isprintable():
         raise ResourceError("found control characters in the login of a git URL, expected none")
-    # For this server alone: git asks again where it is sent on to another one.
+    # For this server only: git asks again after a redirect to another one.
     section = f"credential.{found[1]}{found[3]}"
     options = [(f"{section}.helper", ""), (f"{section}.helper", _HELPER)]
     if not password:
-        # What root has set up on the host may know it.
+        # A helper that root has configured may know it.
         options = [(f"{section}.username", user), (f"{section}.helper", _HELPER)]
     env = {"GIT_CONFIG_COUNT": str(len(options)), "HOSTSMITH_GIT_USER": user, "HOSTSMITH_GIT_PASSWORD": password}
     for number, (key, value) in enumerate(options):
@@ -88,22 +88,22 @@ class Repository:
         return done.stdout.decode("utf-8", "replace").strip()
 
     def create(self) -> None:
-        """Make the repository unless it is there, and clear away what a git that was killed has left in it."""
+        """Create the repository if it is missing; remove the leftovers of a killed git."""
         if not os.path.exists(f"{self.path}/HEAD"):
             system.run(["git", "init", "--quiet", "--bare", self.path])
-        # The host's lock is ours, so these are nobody's; the first would keep git from working, the others take room.
+        # This run holds the host's lock, so nobody uses these; the first would block git, the others take space.
         for pattern in ("**/*.lock", "objects/pack/tmp_*", "objects/??/tmp_*"):
             for path in Path(self.path).glob(pattern):
                 path.unlink(missing_ok=True)
 
     def objects(self) -> list[str]:
-        """Ids of the commits and trees that releases on this host were made of."""
+        """List the ids of the commits and trees of releases on this host."""
         if not os.path.exists(f"{self.path}/HEAD"):
             return []
         return self.git("for-each-ref", "--format=%(objectname)", RELEASE_REFS).split()
 
     def has(self, name: str) -> bool:
-        """Whether an object is there."""
+        """Whether an object exists."""
         try:
             self.git("cat-file", "-e", "--end-of-options", name)
         except system.CommandError:
@@ -115,41 +115,41 @@ class Repository:
         self.git("index-pack", "--stdin", "--fix-thin", stdin=pack)
 
     def packs(self) -> set[str]:
-        """Names of the files that packs are made of."""
+        """List the names of all pack files."""
         with contextlib.suppress(FileNotFoundError):
             return set(os.listdir(f"{self.path}/objects/pack"))
         return set()
 
     def drop_packs(self, names: set[str]) -> None:
-        """Remove packs of which nothing is kept."""
+        """Remove pack files that nothing needs."""
         for name in names:
             Path(f"{self.path}/objects/pack/{name}").unlink(missing_ok=True)
 
     def fetch(self, url: str | Secret, timeout: float = FETCH_TIMEOUT) -> None:
-        """Bring branches, tags and the default branch of a remote repository up to date.
+        """Fetch branches, tags and the default branch of a remote repository.
 
-        :param url: secret when there is a login in it.
-        :param timeout: seconds that it may take.
-        :raises ResourceError: it cannot be reached or read, with git's own error.
+        :param url: secret when it contains a login.
+        :param timeout: limit in seconds.
+        :raises ResourceError: the repository is unreachable or not readable, with git's own error.
         """
         self.create()
         bare, env = without_login(url)
         refs = ["+HEAD:" + _REMOTE_HEAD, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
         try:
-            # In a pack, however few there are, for `tidy` to see.
+            # Always as a pack, for `tidy` to count.
             options = ["-c", "fetch.unpackLimit=1"]
             self.git(*options, "fetch", "--quiet", "--prune", "--no-tags", "--", bare, *refs, env=env, timeout=timeout)
         except system.CommandError as error:
             hint = ""
             if isinstance(error, system.TimedOutError):
-                hint = "\nis its server away? `build_timeout` of the settings says how long it may take"
+                hint = "\nis its server unreachable? `build_timeout` in the settings is the limit"
             if "Permission denied" in str(error) or "Could not read from remote" in str(error):
                 hint = self._key_hint()
             raise ResourceError(f"cannot fetch {bare}: {error}{hint}") from error
 
     @contextlib.contextmanager
     def fetched_aside(self, url: str | Secret) -> Iterator[Repository]:
-        """For a `with` block, a repository that has what a remote one has now; this one stays as it is.
+        """For a `with` block, a temporary repository with the objects of a remote one; this one does not change.
 
         :raises ResourceError: as `fetch`.
         """
@@ -157,13 +157,13 @@ class Repository:
             aside = Repository(f"{folder}/aside.git", self.ssh)
             aside.create()
             if os.path.exists(f"{self.path}/HEAD"):
-                # What is here need not be fetched again.
+                # Objects of this repository need not be fetched again.
                 Path(aside.path, "objects/info/alternates").write_text(f"{self.path}/objects\n", encoding="utf-8")
             aside.fetch(url)
             yield aside
 
     def resolve(self, revision: str) -> str:
-        """The commit that a branch, a tag or an abbreviated id names.
+        """Return the commit that a branch, a tag or an abbreviated id names.
 
         :raises ResourceError: there is none.
         """
@@ -177,7 +177,7 @@ class Repository:
             ) from None
 
     def subject(self, commit: str) -> str:
-        """First line of a commit's message."""
+        """Return the first line of a commit's message."""
         return self.git("log", "-1", "--format=%s", "--end-of-options", commit)
 
     def keep(self, name: str, ref: str) -> None:
@@ -185,20 +185,20 @@ class Repository:
         self.git("update-ref", f"{RELEASE_REFS}/{ref}", name)
 
     def kept(self, ref: str) -> str:
-        """Id of what is kept under a name.
+        """Return the id of the object that is kept under a name.
 
-        :raises ResourceError: nothing is.
+        :raises ResourceError: there is none.
         """
         return self.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{RELEASE_REFS}/{ref}")
 
     def release(self, ref: str) -> None:
-        """Stop keeping it."""
+        """Stop keeping an object."""
         if os.path.exists(f"{self.path}/HEAD"):
             self.git("update-ref", "-d", f"{RELEASE_REFS}/{ref}")
 
     def tidy(self, limit: int = MANY_PACKS) -> None:
-        """Have git put its packs together when there are more than this, since each deploy brings one."""
-        # git would look for itself, but takes longer to start than we to look.
+        """Repack when there are more packs than this, since each deploy adds one."""
+        # `git gc --auto` counts them itself, but takes longer to start than counting here.
         if sum(name.endswith(".pack") for name in self.packs()) > limit:
             options = ["-c", "gc.autoDetach=false", "-c", f"gc.autoPackLimit={limit}"]
             self.git(*options, "gc", "--auto", "--quiet")
@@ -206,22 +206,22 @@ class Repository:
     def export(self, name: str, folder: str) -> None:
         """Write the files of a commit or tree into a folder, without a .git of its own."""
         with tempfile.TemporaryDirectory(prefix="hostsmith-") as scratch:
-            # Nor is a filter run that root's own configuration has and the code's attributes name.
+            # Without root's own configuration, no filter runs that the code's attributes name.
             env = {"GIT_INDEX_FILE": f"{scratch}/index", "GIT_WORK_TREE": folder, "GIT_CONFIG_GLOBAL": "/dev/null"}
             self.git("read-tree", "--reset", "-u", "--end-of-options", name, env=env)
 
     def _env(self) -> dict[str, str]:
         env = {**ENVIRONMENT, "GIT_CONFIG_NOSYSTEM": "1"}
         if self.ssh is not None:
-            # Batch mode: nobody is there to answer. A new host key is remembered, a changed one refused.
+            # Batch mode: no prompts. A new host key is added to known_hosts, a changed one is refused.
             options = ["-oBatchMode=yes", "-oStrictHostKeyChecking=accept-new", "-oConnectTimeout=15"]
             options += ["-oServerAliveInterval=15", "-oServerAliveCountMax=2"]
             options += [f"-oUserKnownHostsFile={self.ssh}/known_hosts"]
             if os.path.isdir(os.environ.get("HOME", "")):
                 options += ["-i", f"{self.ssh}/id_ed25519"]
             else:
-                # Behind the gate: ssh would still find root's own hosts and keys by the list of users, and takes those
-                # also where the file that `-i` names is not there.
+                # Behind the gate: ssh would still find root's hosts and keys by the passwd entry, and use them even
+                # when the file of `-i` is missing.
                 options += ["-F", "/dev/null", "-oIdentitiesOnly=yes", f"-oIdentityFile={self.ssh}/id_ed25519"]
             env["GIT_SSH_COMMAND"] = shlex.join(["ssh", *options])
         return env

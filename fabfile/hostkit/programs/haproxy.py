@@ -1,4 +1,4 @@
-"""HAProxy's stats socket: which worker answers, what it says of its servers, and telling it to drain one."""
+"""HAProxy's stats socket: its worker, and the states of its servers."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _TIMEOUT = 10.0
 
 
 class NotRunningError(ResourceError):
-    """Nobody listens on the stats socket."""
+    """HAProxy is not running: nothing listens on the stats socket."""
 
 
 @dataclass(frozen=True)
-class Server:
-    """A server of a backend, as `show stat` has it.
+class ServerState:
+    """The state of a backend's server, from `show stat`.
 
-    :param status: "UP", "DOWN", "DRAIN" or "MAINT", or one on its way such as "DOWN 1/2".
-    :param sessions: requests that it works on.
+    :param status: "UP", "DOWN", "DRAIN" or "MAINT", or a transition such as "DOWN 1/2".
+    :param sessions: current requests.
     :param since: seconds since it went up or down.
-    :param check: what the last health check found, such as "L7OK" or "L4TOUT".
+    :param check: result of the last health check, such as "L7OK" or "L4TOUT".
     """
 
     name: str
@@ -40,11 +40,11 @@ class Server:
         return self.status.startswith("UP")
 
 
-def servers(backend: str, path: str = SOCKET) -> list[Server]:
-    """The servers of a backend; none when there is no such backend."""
+def servers(backend: str, path: str = SOCKET) -> list[ServerState]:
+    """List the servers of a backend; none when there is no such backend."""
     rows = csv.DictReader(_ask("show stat -1 4 -1", path).removeprefix("# ").splitlines())
     return [
-        Server(
+        ServerState(
             row["svname"],
             row["status"],
             int(row["scur"]),
@@ -58,7 +58,7 @@ def servers(backend: str, path: str = SOCKET) -> list[Server]:
 
 
 def set_state(backend: str, server: str, state: str, path: str = SOCKET) -> None:
-    """Make a server `drain`, which takes no new requests, or `ready`; one that is so already stays so.
+    """Set a server to `drain`, without new requests, or to `ready`.
 
     :raises ResourceError: there is no such server.
     """
@@ -68,7 +68,7 @@ def set_state(backend: str, server: str, state: str, path: str = SOCKET) -> None
 
 
 def worker(path: str = SOCKET) -> int | None:
-    """Process id of the worker that serves; None when there is none."""
+    """Return the process id of the serving worker; None when there is none."""
     try:
         found = re.search(r"^Pid: (\d+)$", _ask("show info", path), re.MULTILINE)
     except NotRunningError:
@@ -77,7 +77,7 @@ def worker(path: str = SOCKET) -> int | None:
 
 
 def _ask(command: str, path: str) -> str:
-    """What HAProxy answers to a command."""
+    """Send a command to HAProxy and return its answer."""
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(_TIMEOUT)
@@ -86,6 +86,8 @@ def _ask(command: str, path: str) -> str:
             with connection.makefile("rb") as answer:
                 return answer.read().decode("utf-8", "replace")
     except (FileNotFoundError, ConnectionRefusedError):
-        raise NotRunningError(f"HAProxy does not run: nobody listens on {path}; `systemctl status haproxy`") from None
+        raise NotRunningError(
+            f"HAProxy is not running: nothing listens on {path}; `systemctl status haproxy`"
+        ) from None
     except OSError as error:
         raise ResourceError(f"HAProxy does not answer on {path}: {error}; `systemctl status haproxy`") from None

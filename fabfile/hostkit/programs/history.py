@@ -1,4 +1,4 @@
-"""What lies between two commits; asked of git on a host, or on the machine that deploys."""
+"""Difference between two commits, by git on a host or on the deploying machine."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _FORMAT = "%H%x00%as%x00%an%x00%s"
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit as people are shown it.
+    """A commit for display.
 
-    :param date: when it was written, "YYYY-MM-DD".
+    :param date: of its authorship, "YYYY-MM-DD".
     """
 
     id: str
@@ -26,17 +26,17 @@ class Commit:
 
     def __str__(self) -> str:
         text = f"{self.id[:7]} {self.date} {self.author}: {self.subject}"
-        # Whoever writes a commit must have no say in what the terminal does.
+        # A commit's text must not control the terminal.
         return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The way from one commit to another.
+    """The difference between two commits.
 
     :param new: commits that only the second has, the newest first.
     :param gone: commits that only the first has.
-    :param files: those of the files asked for that are not the same.
+    :param files: those of the given files that differ.
     """
 
     new: tuple[Commit, ...]
@@ -45,16 +45,16 @@ class Difference:
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Difference:
-        """The inverse of `dataclasses.asdict`."""
+        """Read what `dataclasses.asdict` returned."""
         new, gone = (tuple(Commit(**commit) for commit in data[name]) for name in ("new", "gone"))
         return cls(new, gone, tuple(data["files"]))
 
 
 def between(git: Callable[..., str], old: str, new: str, files: Sequence[str]) -> Difference | None:
-    """What is different between two commits, in the folder that git runs in; None when the first is not there.
+    """Compare two commits in git's working folder; None when the first is missing.
 
-    :param git: runs git with arguments and `stdin`, and returns what it printed.
-    :param files: files that are looked at more closely.
+    :param git: runs git with arguments and `stdin`, and returns its output.
+    :param files: files to compare.
     """
     if not _ID.fullmatch(old):
         return None
@@ -62,7 +62,7 @@ def between(git: Callable[..., str], old: str, new: str, files: Sequence[str]) -
     if answer.endswith(" missing"):
         return None
     changed = git("diff-tree", "-r", "-z", "--name-only", "--relative", answer, new, "--", *files).split("\0")
-    # Of a whole repository, commits without a change are told, too.
+    # For a whole repository, commits without a change are listed, too.
     paths = ["."] if git("rev-parse", "--show-prefix").strip() else []
     return Difference(
         _commits(git, f"{answer}..{new}", paths),
@@ -72,6 +72,6 @@ def between(git: Callable[..., str], old: str, new: str, files: Sequence[str]) -
 
 
 def _commits(git: Callable[..., str], span: str, paths: Sequence[str]) -> tuple[Commit, ...]:
-    # Not `git log`, which heeds the user's own configuration. A line with the full id precedes each.
+    # Not `git log`, which follows the user's own configuration. A line with the full id precedes each commit.
     lines = git("rev-list", "--encoding=UTF-8", f"--format={_FORMAT}", span, "--", *paths).split("\n")
     return tuple(Commit(*line.split("\0")) for line in lines[1::2])

@@ -1,8 +1,8 @@
-"""Client program of a database, run as an app's own role: a program of its own, which root starts.
+"""Program that root starts to run a database client as an app's own role.
 
-What is in an app's database is the app's: functions that tables call by themselves, commands in a dump. The program
-that reads or writes it has the app's role, logged in with its password, since a superuser that only took on the role
-could be made to go back; and on the host it is a user that owns nothing.
+The content of an app's database is untrusted: functions that tables call, commands in a dump. So the client logs in as
+the app's role with its password, since a superuser that only took on the role could be made to return; and on the
+host it runs as a user that owns nothing.
 """
 
 import json
@@ -12,16 +12,16 @@ import sys
 
 
 def main(app: str, service: str, role: str, *argv: str) -> None:
-    """Become the program.
+    """Replace this process with the client.
 
-    :param argv: it, with its arguments; by its environment it finds the server, and who it is there.
+    :param argv: the client with its arguments; its environment has the server and the login.
     """
     path = f"/var/lib/hostsmith/{app}/services.json"
     try:
         with open(path, encoding="utf-8") as file:
             password = json.load(file)[service]["password"]
     except (OSError, ValueError, KeyError, TypeError):
-        sys.exit(f"{path} has no password of {app} for {service}; `fab provision` makes it")
+        sys.exit(f"{path} has no password of {app} for {service}; `fab provision` generates it")
     nobody = pwd.getpwnam("nobody")
     os.setgroups([])
     os.setgid(nobody.pw_gid)

@@ -1,4 +1,4 @@
-"""PostgreSQL on this host: its cluster, questions to it as its superuser, and how it keeps passwords."""
+"""PostgreSQL on this host: its cluster, queries as its superuser, and password hashes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..linux import filesystem, system
 
 _ETC = "/etc/postgresql"
 _PORT = 5432
-# As PostgreSQL has it by default (RFC 5802, RFC 7677).
+# PostgreSQL's default (RFC 5802, RFC 7677).
 _ITERATIONS = 4096
 _VERIFIER = re.compile(r"SCRAM-SHA-256\$(\d+):([^$]+)\$([^:]+):(.+)")
 
@@ -34,14 +34,14 @@ class Cluster:
 
     @property
     def settings(self) -> list[str]:
-        """The command that reads its configuration and fails when the server would refuse it."""
+        """The command that validates its configuration."""
         server = f"/usr/lib/postgresql/{self.version}/bin/postgres"
         argv = [server, "-C", "shared_buffers", f"--config-file={self.etc}/postgresql.conf"]
         return ["runuser", "-u", "postgres", "--", *argv]
 
 
 def cluster(etc: str = _ETC) -> Cluster:
-    """The one on PostgreSQL's own port.
+    """Find the cluster on PostgreSQL's default port.
 
     :raises ResourceError: there is none.
     """
@@ -51,21 +51,21 @@ def cluster(etc: str = _ETC) -> Cluster:
             folder = os.path.dirname(path)
             return Cluster(os.path.basename(os.path.dirname(folder)), folder)
     raise ResourceError(
-        f"found no PostgreSQL with port {_PORT} below {etc}; `pg_lsclusters` lists those that there are"
+        f"there is no PostgreSQL with port {_PORT} below {etc}; `pg_lsclusters` lists the existing ones"
     )
 
 
 def ask(sql: str, database: str = "postgres", **values: str) -> list[list[str]]:
-    """The rows of an answer, or none; the statements go by standard input, where no `ps` shows them.
+    """Run statements and return the rows; they are passed by standard input, which `ps` does not show.
 
-    :param values: what stands in the statements, quoted by psql: `:'name'` for a text, `:"name"` for a name.
-    :raises ResourceError: it failed, in PostgreSQL's own words.
+    :param values: values in the statements, quoted by psql: `:'name'` for a text, `:"name"` for a name.
+    :raises ResourceError: it failed, with PostgreSQL's own error.
     """
-    # Not Debian's wrapper of all versions' psql, a Perl program whose start costs more than an answer.
+    # Not Debian's psql, a wrapper in Perl whose start takes longer than a query.
     psql = f"/usr/lib/postgresql/{cluster().version}/bin/psql"
-    # Without alignment, headers and the user's own start file.
+    # Without alignment, headers and psqlrc.
     argv = [psql, "-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-p", str(_PORT)]
-    # Names are PostgreSQL's own: whoever may make functions in a database could put others before these.
+    # Only PostgreSQL's own names: users who may create functions in a database could shadow them.
     argv += ["-d", f"dbname={database} options=-csearch_path=pg_catalog"]
     given = "".join(f"\\set {name} {_quoted(value)}\n" for name, value in values.items())
     done = system.run(argv, stdin=f"{given}{sql};\n".encode(), user="postgres", label="psql")
@@ -73,19 +73,19 @@ def ask(sql: str, database: str = "postgres", **values: str) -> list[list[str]]:
 
 
 def _quoted(text: str) -> str:
-    """A text as psql's own commands take it."""
+    """Quote a text for psql's commands."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
 
 
 def verifier(password: str) -> str:
-    """What PostgreSQL keeps of a password, so that it need not be sent there, where it may be logged."""
+    """Return PostgreSQL's verifier of a password, so that the password itself is not sent, where it may be logged."""
     salt = secrets.token_bytes(16)
     stored, server = _keys(password, salt, _ITERATIONS)
     return f"SCRAM-SHA-256${_ITERATIONS}:{_text(salt)}${stored}:{server}"
 
 
 def is_verifier_of(kept: str, password: str) -> bool:
-    """Whether what PostgreSQL keeps is that of a password."""
+    """Whether PostgreSQL's verifier matches a password."""
     found = _VERIFIER.fullmatch(kept)
     if found is None:
         return False

@@ -1,1 +1,1 @@
-"""supervisord: its configuration, its socket, and the processes that it keeps."""
+"""supervisord: configuration, socket and processes."""

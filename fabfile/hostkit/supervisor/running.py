@@ -1,4 +1,4 @@
-"""What supervisord runs of an app: each process with its state, its age, its memory and its release."""
+"""Running processes of an app: state, uptime, memory and release."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import supervisord
 
 
 def of_groups(groups: Collection[str]) -> list[dict[str, Any]]:
-    """Name, state, pid and seconds of age of each process of supervisor groups."""
+    """List name, state, pid and uptime in seconds of each process of supervisor groups."""
     return [
         {
             "name": process["name"],
@@ -28,7 +28,7 @@ def of_groups(groups: Collection[str]) -> list[dict[str, Any]]:
 
 
 def of_app(layout: Layout) -> list[dict[str, Any]]:
-    """Likewise of all releases of an app, those too that finish what they are at; with release and memory in bytes."""
+    """List the processes of all releases of an app, also those that are stopping; with release and bytes of memory."""
     memory = _Memory()
     live = layout.live()
     ids = sorted((record.id for record in layout.records()), key=lambda each: (each != live, each))
@@ -40,22 +40,22 @@ def of_app(layout: Layout) -> list[dict[str, Any]]:
 
 
 class _Memory:
-    """The memory that processes and their children have at one moment, from the kernel's tables (proc(5))."""
+    """A snapshot of the memory of processes and their children, from the kernel's tables (proc(5))."""
 
     def __init__(self) -> None:
         self._resident: dict[int, int] = {}
         self._children: dict[int, list[int]] = {}
         for path in Path("/proc").glob("[0-9]*"):
-            # A process may end while we look.
+            # A process may end in the meantime.
             with contextlib.suppress(OSError):
                 pid = int(path.name)
-                # The name before it, in brackets, may have any characters.
+                # The name before it, in brackets, may contain any characters.
                 parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
                 self._resident[pid] = int((path / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
                 self._children.setdefault(parent, []).append(pid)
 
     def of(self, pid: int) -> int:
-        """Bytes of a process and all its children; what they share counts for each."""
+        """Return the bytes of a process and all its children; shared memory counts for each."""
         found, total = [pid] if pid else [], 0
         while found:
             pid = found.pop()

@@ -1,4 +1,4 @@
-"""Watching the processes of a supervisor group while they start: whether all of them come to run, and stay."""
+"""Watch over the processes of a supervisor group during their start."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from . import supervisord
 from .supervisor_config import longest
 
 DEAD = frozenset({"BACKOFF", "EXITED", "FATAL", "STOPPED"})
-# Seconds that processes may take to start, beyond those that they have to stay up to count as started.
+# Seconds that processes may take to start, beyond their startsecs.
 PATIENCE = 60.0
 _PAUSE = 0.05
 
 
 class Starting:
-    """The processes of a group from the moment they were started.
+    """The processes of a group that was just started.
 
-    :param config: the file that the group was read from.
-    :param names: those that are looked at; None for all of the group.
+    :param config: the group's configuration file.
+    :param names: processes to watch; None for all of the group.
     """
 
     def __init__(self, group: str, config: str, names: Collection[str] | None = None) -> None:
@@ -28,14 +28,14 @@ class Starting:
         self._pids: dict[str, int] = {}
 
     def require_alive(self) -> list[dict[str, Any]]:
-        """See that none has ended.
+        """Fail when a process has ended.
 
-        :returns: what supervisord says of each.
-        :raises ResourceError: one has, even if supervisord has started it again since.
+        :returns: supervisord's information on each process.
+        :raises ResourceError: one has ended, even if supervisord has started it again.
         """
         found = self._processes()
         for process in found:
-            # supervisord starts one that has ended again at once, so its state alone may not tell.
+            # supervisord restarts an ended process at once, so its state alone is not enough.
             again = self._pids.setdefault(process["name"], process["pid"]) != process["pid"]
             if again or process["statename"] in DEAD:
                 why = process["spawnerr"] or ("supervisord had to start it again" if again else "")
@@ -43,15 +43,15 @@ class Starting:
                 raise ResourceError(f"process {process['name']} ended while it was starting: {why}")
         return found
 
-    def wait(self, timeout: float = PATIENCE, passes_over: str = "") -> None:
-        """Wait until all are running: supervisord says so when one has lived for its startsecs.
+    def wait(self, timeout: float = PATIENCE, skip: str = "") -> None:
+        """Wait until all are running: for supervisord, after their startsecs.
 
-        :param timeout: seconds that they may take beyond these.
-        :param passes_over: name of one that is found out about in another way.
-        :raises ResourceError: one has ended, or the time is up.
+        :param timeout: limit in seconds, beyond startsecs.
+        :param skip: name of a process that is checked in another way.
+        :raises ResourceError: a process has ended, or the time is up.
         """
         deadline = time.monotonic() + timeout + longest(self._config, "startsecs", 1.0)
-        while any(p["statename"] != "RUNNING" for p in self.require_alive() if p["name"] != passes_over):
+        while any(p["statename"] != "RUNNING" for p in self.require_alive() if p["name"] != skip):
             if time.monotonic() > deadline:
                 raise ResourceError("not all processes were running in time")
             time.sleep(_PAUSE)

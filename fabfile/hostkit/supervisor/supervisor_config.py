@@ -1,4 +1,4 @@
-"""What supervisord may be told of a release, read so strictly that supervisord can read nothing else in it."""
+"""Strict check and reading of a release's supervisord configuration."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 from ..app.layout import Layout
 from ..linux import filesystem
 
-# A line each, without the continuations, the inline comments and the expansions that supervisord knows.
+# One line each, without supervisord's continuations, inline comments and expansions: it can read nothing else in it.
 _LINE = re.compile(
     r"(?P<comment>[;#][ -~]*)?|\[(?P<section>[a-z]+:[!-~]+)\]|(?P<key>[a-z_]+)=(?P<value>[!-~]*( [!-~]+)*)"
 )
 _PROCESS = r"[A-Za-z][A-Za-z0-9_-]*"
 _NUMBER, _FLAG = "[0-9]{1,9}", "true|false"
 _INSTANCES = "[0-9]{1,3}"
-# What one program may be told besides what must be.
+# Optional settings of a program.
 _OPTIONS = {
     "autostart": _FLAG,
     "autorestart": "true|false|unexpected",
@@ -32,9 +32,9 @@ _OPTIONS = {
 
 
 def is_of_release(text: str, layout: Layout, release: str, group: str) -> bool:
-    """Whether a configuration has supervisord run processes of this release, as the app's user, and nothing else.
+    """Whether a configuration runs only processes of this release, as the app's user.
 
-    :param group: the supervisor group that they must be.
+    :param group: the supervisor group of the processes.
     """
     sections = _sections(text)
     if sections is None:
@@ -51,7 +51,7 @@ def is_of_release(text: str, layout: Layout, release: str, group: str) -> bool:
 
 
 def _sections(text: str) -> dict[str, dict[str, str]] | None:
-    """The sections with their values; None when a line is not of the kind that is allowed, or is there twice."""
+    """Parse the sections with their values; None when a line is not allowed, or repeated."""
     sections: dict[str, dict[str, str]] = {}
     values: dict[str, str] | None = None
     for line in text.split("\n"):
@@ -71,7 +71,7 @@ def _sections(text: str) -> dict[str, dict[str, str]] | None:
 
 def _is_program(values: dict[str, str], layout: Layout, release: str, process: str) -> bool:
     values = dict(values)
-    # Several of a program have a number each, which supervisord writes into their names.
+    # supervisord numbers several instances of a program, in their names.
     numbers = {key: values.pop(key, None) for key in ("numprocs", "numprocs_start")}
     several = numbers["numprocs"] is not None
     if several and not (re.fullmatch(_INSTANCES, numbers["numprocs"] or "") and numbers["numprocs_start"] == "1"):
@@ -96,33 +96,33 @@ def _are_programs(values: dict[str, str], group: str) -> bool:
 
 
 def programs(text: str) -> int:
-    """How many programs a configuration has of which there is to be one or more."""
+    """Count the programs of a configuration with one or more instances."""
     return len(re.findall(r"^\[program:", text, re.MULTILINE)) - len(re.findall("^numprocs=0$", text, re.MULTILINE))
 
 
 def longest(config: str, option: str, default: float) -> float:
-    """The largest value that an option, in seconds, has in a file.
+    """Return the largest value in seconds of an option in a file.
 
-    :param default: when it is not there.
+    :param default: value when the option is missing.
     """
     text = (filesystem.read(config) or b"").decode("utf-8", "replace")
     return max(map(float, re.findall(rf"^{option}=([0-9]+)$", text, re.MULTILINE)), default=default)
 
 
 def stop_seconds(config: str) -> dict[str, float]:
-    """How long each process of a file has to end when it is asked to, by its name."""
+    """Return the seconds that each process of a file gets to end after the stop signal, by name."""
     text = (filesystem.read(config) or b"").decode("utf-8", "replace")
     found = {}
     for section in re.split(r"^\[program:", text, flags=re.MULTILINE)[1:]:
         name = re.search(r"^process_name=([^.\n]+)", section, re.MULTILINE)
         seconds = re.search(r"^stopwaitsecs=([0-9]+)$", section, re.MULTILINE)
-        # What supervisord takes when nothing is said.
+        # 10 is supervisord's default.
         found[name[1] if name else section.partition("]")[0]] = float(seconds[1]) if seconds else 10.0
     return found
 
 
 def users(config: str) -> set[str]:
-    """Those who run the programs of a file."""
+    """Return the users who run the programs of a file."""
     text = (filesystem.read(config) or b"").decode("utf-8", "replace")
     sections = re.split(r"^\[program:", text, flags=re.MULTILINE)[1:]
     found = [re.search(r"^user=(.+)$", section, re.MULTILINE) for section in sections]
@@ -130,5 +130,5 @@ def users(config: str) -> set[str]:
 
 
 def process_of(name: str) -> str:
-    """The process that one of supervisord's is an instance of: `worker` for `worker.2`."""
+    """Return the process name of an instance: `worker` for `worker.2`."""
     return name.partition(".")[0]

@@ -1,4 +1,4 @@
-"""supervisord's XML-RPC interface over its Unix socket: no supervisorctl, whose start costs more than the call."""
+"""supervisord's XML-RPC interface over its Unix socket, faster than supervisorctl."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from . import orphans
 from .supervisor_config import process_of, stop_seconds, users
 
 SOCKET = "/var/run/supervisor.sock"
-# States of a process that is there; each ends by itself, the last one by SIGKILL after the program's stopwaitsecs.
+# States of a live process; each of them ends by itself, the last one by SIGKILL after the program's stopwaitsecs.
 _ALIVE = frozenset({"STARTING", "RUNNING", "BACKOFF", "STOPPING"})
-# Seconds after which a process that was killed is one that the kernel holds.
+# Seconds after which a killed process must be stuck in the kernel.
 _KILLED_WITHIN = 60.0
-# Seconds by which one may have been killed after it was seen last.
-_BETWEEN_LOOKS = 0.1
+# Seconds between two checks, after the first of which a process may have been killed.
+_BETWEEN_CHECKS = 0.1
 # Seconds after which supervisord is asked again, though no process has ended.
-_LOOK = 0.5
-# Seconds after which people want to know what is waited for.
-_WORTH_TELLING = 1.0
+_CHECK = 0.5
+# Seconds after which the reason for waiting is shown.
+_WORTH_SHOWING = 1.0
 
 # Fault codes of supervisor.xmlrpc.Faults.
 ALREADY_ADDED, BAD_NAME, NOT_RUNNING = 90, 10, 70
 
 
-class _Transport(xmlrpc.client.Transport):
+class _SocketTransport(xmlrpc.client.Transport):
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
         return UnixConnection(SOCKET)
 
@@ -44,7 +44,7 @@ def call(method: str, *arguments: Any) -> Any:
     :raises xmlrpc.client.Fault: supervisord refused.
     :raises ResourceError: supervisord does not answer.
     """
-    proxy = xmlrpc.client.ServerProxy("http://localhost/RPC2", transport=_Transport(), allow_none=True)
+    proxy = xmlrpc.client.ServerProxy("http://localhost/RPC2", transport=_SocketTransport(), allow_none=True)
     try:
         return getattr(proxy.supervisor, method)(*arguments)
     except (OSError, http.client.HTTPException) as error:
@@ -54,49 +54,49 @@ def call(method: str, *arguments: Any) -> Any:
 
 
 def processes(group: str | None = None) -> list[dict[str, Any]]:
-    """What supervisord says of all processes, or of those of one group; fields as in getProcessInfo."""
+    """Return supervisord's information on all processes, or on those of one group; fields as in getProcessInfo."""
     found: list[dict[str, Any]] = call("getAllProcessInfo")
     return [process for process in found if group is None or process["group"] == group]
 
 
 def start_group(group: str) -> None:
-    """Add a group that stands in supervisord's configuration files; its programs start as they say."""
+    """Add a group from supervisord's configuration files; its programs start as configured there."""
     read_configuration()
     try:
         call("addProcessGroup", group)
     except xmlrpc.client.Fault as fault:
         if fault.faultCode != ALREADY_ADDED:
-            raise ResourceError(f"supervisord does not take the group {group}: {fault.faultString}") from fault
+            raise ResourceError(f"supervisord rejects the group {group}: {fault.faultString}") from fault
         call("startProcessGroup", group, False)
 
 
 def read_configuration() -> None:
-    """Have supervisord read its files again; this alone changes no running process.
+    """Make supervisord read its files again; this alone changes no running process.
 
-    :raises ResourceError: a file is wrong.
+    :raises ResourceError: a file is invalid.
     """
     try:
         call("reloadConfig")
     except xmlrpc.client.Fault as fault:
-        raise ResourceError(f"supervisord refuses its configuration: {fault.faultString}") from fault
+        raise ResourceError(f"supervisord rejects its configuration: {fault.faultString}") from fault
 
 
 def stop_group(group: str, config: str) -> None:
-    """As `stop_groups`, for a single one."""
+    """Stop one group, like `stop_groups`."""
     stop_groups({group: config})
 
 
 def stop_groups(groups: Mapping[str, str]) -> None:
-    """Stop the processes of groups, each with its own stop signal and time, and all that they have left; forget them.
+    """Stop the processes of groups, each with its stop signal and time, and their orphans; remove the groups.
 
-    They are asked all at once, and have until the longest of their times to finish what they are at. A group that
-    supervisord does not know is passed over.
+    All get the signal at once, and have until the longest of their times to finish current work. A group that
+    supervisord does not know is skipped.
 
-    :param groups: with the file that each was read from: supervisord tells of those only that it would read now.
+    :param groups: each with its configuration file, which supervisord does not report for a running group.
     """
     known = {process["group"] for process in processes()}
     for group in groups:
-        # One whose programs have no process now is not listed, and has to be forgotten as well.
+        # A group without a process is not listed, but has to be removed as well.
         _ask(group, "stopProcessGroup", group, False)
     begin = time.monotonic()
     limits = {name: limit for config in groups.values() for name, limit in stop_seconds(config).items()}
@@ -108,7 +108,7 @@ def stop_groups(groups: Mapping[str, str]) -> None:
 
 
 def stop_processes(group: str, config: str, names: Sequence[str]) -> None:
-    """Stop some processes of a group as `stop_groups` does, and keep the group."""
+    """Stop some processes of a group like `stop_groups`, but keep the group."""
     for name in names:
         try:
             call("stopProcess", f"{group}:{name}", False)
@@ -119,9 +119,9 @@ def stop_processes(group: str, config: str, names: Sequence[str]) -> None:
 
 
 def _until_one_ends(pids: Iterable[int]) -> None:
-    """Wait until one of these processes has ended, but not for long: supervisord has work of its own than to be asked.
+    """Wait until one of these processes has ended, or for half a second, to ask supervisord rarely.
 
-    It does not wait at all when one has gone already, or kernel (before 5.3) or Python cannot tell.
+    It does not wait when one has ended already, or when the kernel (before 5.3) or Python has no pidfd.
     """
     poll = select.poll()
     with contextlib.ExitStack() as files, contextlib.suppress(OSError, AttributeError):
@@ -129,7 +129,7 @@ def _until_one_ends(pids: Iterable[int]) -> None:
             file = os.pidfd_open(pid)
             files.callback(os.close, file)
             poll.register(file, select.POLLIN)
-        poll.poll(1000 * _LOOK)
+        poll.poll(1000 * _CHECK)
 
 
 def _ask(group: str, method: str, *arguments: Any) -> None:
@@ -141,12 +141,12 @@ def _ask(group: str, method: str, *arguments: Any) -> None:
 
 
 def _wait_for_the_end(groups: Collection[str], limits: Mapping[str, float], names: Sequence[str] | None = None) -> None:
-    """Wait for processes that were asked to end; supervisord kills them when their time is up.
+    """Wait for processes that got the stop signal; supervisord kills them when their time is up.
 
-    It notices that one has ended when it looks next: once a second, or when somebody asks.
+    It notices the end of a process once a second, or when asked.
 
-    :param limits: seconds that each process has.
-    :param names: those of the groups that were asked; None for all.
+    :param limits: seconds that each process gets.
+    :param names: processes that got the signal; None for all.
     """
 
     def alive() -> dict[str, int]:
@@ -155,19 +155,19 @@ def _wait_for_the_end(groups: Collection[str], limits: Mapping[str, float], name
 
     begin = time.monotonic()
     seen: dict[str, float] = {}
-    told: list[str] = []
+    shown: list[str] = []
     while left := list(there := alive()):
         waited = time.monotonic() - begin
         limit = max(limits.get(process_of(name), 0.0) for name in left)
         if waited > limit + _KILLED_WITHIN:
-            raise ResourceError(f"{', '.join(left)} do not end, not even killed; see `supervisorctl status`")
-        if waited > _WORTH_TELLING and left != told:
-            events.at_work(f"{', '.join(left)} may finish, for {limit:g} s at most")
-            told = left
+            raise ResourceError(f"{', '.join(left)} survived SIGKILL; see `supervisorctl status`")
+        if waited > _WORTH_SHOWING and left != shown:
+            events.at_work(f"waiting up to {limit:g} s for {', '.join(left)} to finish")
+            shown = left
         _until_one_ends(there.values())
         seen.update(dict.fromkeys(left, time.monotonic() - begin))
         time.sleep(0.02)
     for name, waited in seen.items():
         limit = limits.get(process_of(name), 0.0)
-        if waited > limit - _BETWEEN_LOOKS:
-            events.note(f"{name} did not end within {limit:g} s, and had to be killed")
+        if waited > limit - _BETWEEN_CHECKS:
+            events.note(f"killed {name}, which did not end within {limit:g} s")

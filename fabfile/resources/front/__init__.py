@@ -1,1 +1,1 @@
-"""What faces visitors: nginx, the balancer, certificates."""
+"""Front of a site: nginx, balancer, certificates."""

@@ -1,4 +1,4 @@
-"""HAProxy as the balancer of one app: not another's, and reloaded only when its new worker serves."""
+"""HAProxy as the balancer of one app, with a verified reload."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONFIGURATION = "/etc/haproxy/haproxy.cfg"
 
 @dataclass(frozen=True)
 class BalancerOf(Resource):
-    """That HAProxy's configuration is this app's or nobody's: there is one for the host.
+    """HAProxy's configuration, of which a host has one, as this app's own or free.
 
     :param path: the configuration, whose first line names its app.
     """
@@ -29,14 +29,14 @@ class BalancerOf(Resource):
         return f"balancer of {self.app}"
 
     def check(self) -> Change | None:
-        """Never a change: what is another app's is left to people."""
+        """Refuse another app's configuration; never a change."""
         line = ""
         with contextlib.suppress(FileNotFoundError), open(self.path, encoding="utf-8", errors="replace") as file:
             line = file.readline()
         found = re.match(r"# (\S+): written by hostsmith", line)
         if found and found[1] != self.app:
             raise ResourceError(
-                f"{self.path} is that of {found[1]}, and a balancer has one app; give {self.app} another host for its "
+                f"{self.path} belongs to {found[1]}, and a balancer has one app; give {self.app} another host for its "
                 f"role lb, or remove the file when {found[1]} is gone"
             )
         return None
@@ -44,12 +44,12 @@ class BalancerOf(Resource):
 
 @dataclass(frozen=True)
 class ReloadHaproxy(Handler):
-    """Have HAProxy take its new configuration without a drop; it is started if it does not run.
+    """Reload HAProxy without dropped connections; start it if it is stopped.
 
-    systemd's reload only asks for it, and is content when the new worker does not come up, for instance because
-    another program listens on its port.
+    systemd's reload succeeds even if the new worker fails to start, for instance because another program listens on
+    its port.
 
-    :param timeout: seconds that the new worker may take to serve.
+    :param timeout: limit in seconds for the start of the new worker.
     """
 
     timeout: float = 10.0
@@ -64,12 +64,12 @@ class ReloadHaproxy(Handler):
         while haproxy.worker() in (None, old):
             if time.monotonic() > deadline:
                 raise ResourceError(
-                    f"HAProxy goes on with its old configuration: no new worker answers on {haproxy.SOCKET}\n{_log()}"
+                    f"HAProxy still uses its old configuration: no new worker answers on {haproxy.SOCKET}\n{_log()}"
                 )
             time.sleep(0.05)
 
 
 def _log() -> str:
-    """What HAProxy's master wrote last; the access log takes another way to the journal."""
+    """Read the last lines of HAProxy's master process, without the access log."""
     argv = ["journalctl", "--unit=haproxy", "--lines=10", "--no-pager", "--output=cat", "_TRANSPORT=stdout"]
     return system.tail(system.run(argv, ok=range(256)).stdout)

@@ -1,4 +1,4 @@
-"""A certificate and its key: one that an ACME authority gives by way of certbot, or one that signs itself."""
+"""Certificates with their keys: from an ACME authority by certbot, or self-signed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..found import FoundFile, FoundNothing
 from ..validated import Validated
 
 CHALLENGES = "/.well-known/acme-challenge/"
-# Of a self-signed one, made anew before it is over.
+# Seconds before its expiry at which a self-signed one is replaced.
 _LEFT = 30 * 86400
 
 
@@ -23,17 +23,17 @@ _LEFT = 30 * 86400
 class Certificate(Resource):
     """A certificate from an ACME authority, kept and renewed by certbot, for exactly these domains.
 
-    The authority asks the domains for an answer, by HTTP. Where the server here does not pass such questions on yet,
-    `first` has it do so; that is put back if no certificate comes of it.
+    The authority sends a challenge to the domains, by HTTP. Where the server here does not pass challenges on yet,
+    `first` sets that up; it is rolled back if no certificate is issued.
 
-    :param name: what certbot calls it.
-    :param domains: those that it must be for.
-    :param redirected: further ones, left out as long as DNS does not know them.
+    :param name: its name for certbot.
+    :param domains: its domains.
+    :param redirected: further domains, left out while they are not in DNS.
     :param server: URL of the authority's directory.
-    :param email: where the authority may write to.
-    :param challenge: certbot's options that say how the question is answered.
-    :param configuration: the server's configuration, which passes questions on if their path stands in it.
-    :param first: a configuration that does, and that needs no certificate.
+    :param email: contact for the authority.
+    :param challenge: certbot's options for the challenge.
+    :param configuration: the server's configuration, which passes challenges on if it contains their path.
+    :param first: a configuration that does, without a certificate.
     """
 
     name: str
@@ -58,8 +58,8 @@ class Certificate(Resource):
             reason = f"{_listed(sorted(have.names))} -> {_listed(wanted)}"
         elif problem := self._cannot_be_renewed():
             reason = problem
-        elif have.is_over:
-            reason = "renewed: it was over"
+        elif have.expired:
+            reason = "renewed: it had expired"
         else:
             return None
         undo = Undo()
@@ -69,12 +69,12 @@ class Certificate(Resource):
         return [*self.domains, *(name for name in self.redirected if _in_dns(name, otherwise=name in have))]
 
     def _cannot_be_renewed(self) -> str | None:
-        """Why what is there must be issued anew, though its domains are right."""
+        """Return why a certificate with the right domains must be issued again; None when it can be renewed."""
         kept = certbot.renewal(self.name)
         if kept.get("server") != self.server:
             return f"{kept.get('server')} -> {self.server}"
         if f"--{kept.get('authenticator')}" not in self.challenge:
-            return "issued anew: the authority's question is answered in another way now"
+            return "issued again: the challenge is answered in another way now"
         return None
 
     def _issue(self, domains: list[str], undo: Undo) -> None:
@@ -83,9 +83,9 @@ class Certificate(Resource):
         try:
             certbot.issue(self.name, domains, self.server, self.email, self.challenge)
         except ResourceError as error:
-            hint = "The names must lead to this host, and its port 80 be open to everybody."
+            hint = "The names must resolve to this host, and its port 80 must be open to everybody."
             if asked := [domain for domain in domains if domain in self.redirected]:
-                hint += f" {_listed(asked)} is there to be redirected; `www_redirect: false` leaves it out."
+                hint += f" {_listed(asked)} is included to be redirected; `www_redirect: false` leaves it out."
             raise ResourceError(f"{error}\n{hint}") from error
         if left_out := [domain for domain in self.redirected if domain not in domains]:
             note(f"the certificate is without {_listed(left_out)}, which is not in DNS")
@@ -96,23 +96,23 @@ class Certificate(Resource):
     def _answer(self, undo: Undo) -> None:
         handlers = list(self.first.handlers())
         if change := self.first.check():
-            # Undone in reverse: first what was there before, then the server is told.
+            # Undone in reverse: first the previous configuration, then the reload.
             for handler in handlers:
                 undo.register(handler.run)
             undo.register(change.undo)
             change.apply()
-        # Also when nothing changed: a run that was killed may have written it, and told nobody.
+        # Also without a change: a killed run may have written it, but not reloaded the server.
         for handler in handlers:
             handler.run()
 
 
 @dataclass(frozen=True)
 class SelfSigned(Resource):
-    """A certificate that nobody vouches for, and its key at the same path with `.key` after it.
+    """A self-signed certificate, and its key at the same path with the suffix `.key`.
 
     :param path: of the certificate; its folder must exist.
-    :param domains: that it is for.
-    :param remark: what to tell the user when it is made.
+    :param domains: its domains.
+    :param remark: note for the user when it is created.
     """
 
     path: str
@@ -124,13 +124,13 @@ class SelfSigned(Resource):
 
     def check(self) -> Change | None:
         have = certificates.found(self.path, within=_LEFT)
-        right = have is not None and have.names == frozenset(self.domains) and not have.is_over
+        right = have is not None and have.names == frozenset(self.domains) and not have.expired
         if right and os.path.exists(f"{self.path}.key"):
             return None
         undo = Undo()
         for path in (self.path, f"{self.path}.key"):
             undo.register(FoundFile.take(path) or FoundNothing(path))
-        return Change("made" if have is None else "made anew", self._make, undo.run)
+        return Change("created" if have is None else "created again", self._make, undo.run)
 
     def _make(self) -> None:
         certificate, key = certificates.self_signed(self.domains)
@@ -141,7 +141,7 @@ class SelfSigned(Resource):
 
 
 def _in_dns(domain: str, otherwise: bool) -> bool:
-    """Whether a name has an address; what is known already when DNS does not answer."""
+    """Whether a name has an address; `otherwise` when DNS does not answer."""
     try:
         return bool(socket.getaddrinfo(domain, 80))
     except socket.gaierror as error:

@@ -1,4 +1,4 @@
-"""nginx with its new configuration in use, and not merely asked to use it."""
+"""Verified reload of nginx."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ...hostkit.programs import nginx
 
 @dataclass(frozen=True)
 class ReloadNginx(Handler):
-    """Have nginx take its new configuration without a drop; it is started if it does not run.
+    """Reload nginx without dropped connections; start it if it is stopped.
 
-    systemd's reload only asks for it, and is content when nginx goes on as before, for instance because another
-    program listens on a port that it should.
+    systemd's reload succeeds even if nginx keeps its old configuration, for instance because another program listens
+    on one of its ports.
 
-    :param timeout: seconds that the new workers may take to serve.
+    :param timeout: limit in seconds for the start of the new workers.
     """
 
     timeout: float = 10.0
@@ -32,10 +32,10 @@ class ReloadNginx(Handler):
         deadline = time.monotonic() + self.timeout
         while not (now := nginx.workers()) or now & old:
             if time.monotonic() > deadline:
-                raise ResourceError(f"nginx goes on with its old configuration: it has no new workers\n{_log()}")
+                raise ResourceError(f"nginx still uses its old configuration: it has no new workers\n{_log()}")
             time.sleep(0.05)
 
 
 def _log() -> str:
-    """What nginx's master wrote last: a site's own log has none of it."""
+    """Read the last lines of nginx's global error log."""
     return system.tail(filesystem.read("/var/log/nginx/error.log") or b"", 5)

@@ -1,1 +1,1 @@
-"""What keeps a host safe: firewall, sshd, clock, swap, the kernel's values."""
+"""Hardening of a host: firewall, sshd, clock, swap, kernel parameters."""

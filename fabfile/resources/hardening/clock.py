@@ -1,4 +1,4 @@
-"""A clock that is kept right."""
+"""Time synchronization."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OTHERS = ("/usr/sbin/chronyd", "/usr/sbin/ntpd", "/usr/sbin/openntpd")
 
 @dataclass(frozen=True)
 class TimeSync(Resource):
-    """Something keeps the clock right: whatever does already, else systemd-timesyncd. A container has no clock."""
+    """A time service: the existing one, else systemd-timesyncd. A container has no clock of its own."""
 
     def describe(self) -> str:
         return "time sync"

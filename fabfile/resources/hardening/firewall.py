@@ -1,4 +1,4 @@
-"""The host's own firewall: a table of nftables beside those of others, loaded at once and at boot."""
+"""The host's firewall: an nftables table of hostsmith's, loaded at once and at boot."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ _CHAIN = re.compile(r"^table (\S+ \S+) \{$|hook input priority [^;]+; policy (\w
 
 @dataclass(frozen=True)
 class Firewall(Proven):
-    """Our table. Where another firewall is at work, or a container may have none, nothing is done and that is told.
+    """hostsmith's table. With another firewall, or in a container without rights, only a note is shown.
 
-    :param opens: what it lets in besides SSH, such as "80/tcp", so that what it is about to shut can be told.
+    :param opens: open ports besides SSH, such as "80/tcp", so that a note can list those that it closes.
     """
 
     opens: tuple[str, ...] = ()
 
     def check(self) -> Change | None:
         if reason := not_ours():
-            note(f"no firewall of ours: {reason}; `hardening: {{firewall: false}}` ends this note")
+            note(f"no firewall set up: {reason}; `hardening: {{firewall: false}}` removes this note")
             return None
         change = super().check()
         if change and not is_loaded() and (shut := ports.unknown(self.opens)):
-            note(f"the firewall shuts what listens here for others: {shut}; `firewall: {{allow: [...]}}` keeps it open")
+            note(f"the firewall closes ports that are in use: {shut}; `firewall: {{allow: [...]}}` keeps them open")
         return change
 
 
 @dataclass(frozen=True)
 class FirewallLoaded(Resource):
-    """That the kernel has our table, now and after a boot; what loads it is the handler of its group."""
+    """hostsmith's table in the kernel, now and after a boot; the handler of its group loads it."""
 
     def describe(self) -> str:
         return f"table {_TABLE}"
@@ -55,7 +55,7 @@ class FirewallLoaded(Resource):
 
 @dataclass(frozen=True)
 class LoadFirewall(Handler):
-    """Have the kernel replace our table by what the file says, in one step; take it away when there is no file."""
+    """Replace hostsmith's table in the kernel with the file's, in one step; remove it when there is no file."""
 
     def describe(self) -> str:
         return "load firewall"
@@ -74,7 +74,7 @@ class LoadFirewall(Handler):
 
 @dataclass(frozen=True)
 class Guarded(Resource):
-    """That a firewall, ours or another, is in effect before a service listens for other hosts.
+    """A firewall, hostsmith's or another one, as a condition for a service that listens for other hosts.
 
     :param service: its name.
     """
@@ -89,13 +89,13 @@ class Guarded(Resource):
             return None
         why = not_ours() or "it is not loaded"
         raise ResourceError(
-            f"{self.service} would listen for other hosts, and there is no firewall: {why}. If something else keeps "
-            "strangers from this host, such as your provider, say `hardening: {firewall: false}`"
+            f"{self.service} would listen for other hosts, and there is no firewall: {why}. If something else protects "
+            "this host, such as your provider's firewall, set `hardening: {firewall: false}`"
         )
 
 
 def is_guarded() -> bool:
-    """Whether some firewall drops what comes in that it was not told of, by IPv4 and by IPv6."""
+    """Whether a firewall drops unknown input, by IPv4 and by IPv6."""
     try:
         families = {table.split()[0] for table, policy in _inputs() if policy == "drop" or table == "inet firewalld"}
         return (
@@ -106,14 +106,14 @@ def is_guarded() -> bool:
 
 
 def is_loaded() -> bool:
-    """Whether the kernel has our table."""
+    """Whether the kernel has hostsmith's table."""
     return any(table == _TABLE for table, _ in _inputs())
 
 
 def not_ours() -> str | None:
-    """Why the firewall of this host is none of our business; None when it is."""
+    """Return why hostsmith must not set up a firewall on this host; None when it may."""
     if re.search(rb"^ENABLED=yes", filesystem.read("/etc/ufw/ufw.conf") or b"", re.MULTILINE):
-        return "ufw is at work here, so open its ports yourself (`ufw allow 80,443/tcp`), or say `ufw disable`"
+        return "ufw is active here, so open its ports yourself (`ufw allow 80,443/tcp`), or run `ufw disable`"
     try:
         inputs = _inputs()
     except system.CommandError as error:
@@ -123,19 +123,19 @@ def not_ours() -> str | None:
     for table, policy in inputs:
         if table != _TABLE and (policy == "drop" or table == "inet firewalld"):
             return (
-                f"the table {table} filters what comes in here already, so open its ports yourself, or remove it "
+                f"the table {table} already filters input here, so open its ports yourself, or remove it "
                 f"(`nft list table {table}` shows it)"
             )
     return None
 
 
 def _inputs() -> list[tuple[str, str]]:
-    """Each table that filters what comes in, with its policy; none where nft is not installed yet."""
+    """List each table that filters input, with its policy; none where nft is not installed yet."""
     if not os.path.exists("/usr/sbin/nft"):
         return []
-    told = system.run(["nft", "list", "chains"]).stdout.decode("utf-8", "replace")
+    listing = system.run(["nft", "list", "chains"]).stdout.decode("utf-8", "replace")
     found, table = [], ""
-    for match in _CHAIN.finditer(told):
+    for match in _CHAIN.finditer(listing):
         table = match[1] or table
         if match[2]:
             found.append((table, match[2]))

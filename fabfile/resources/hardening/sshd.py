@@ -1,4 +1,4 @@
-"""sshd's doors: the options that hold whatever other files say, and whether root may log in."""
+"""sshd's access: effective options, root's login, denied users."""
 
 from __future__ import annotations
 
@@ -12,63 +12,63 @@ from ..file import File
 from ..proven import Proven
 
 _STRICT = ("no", "forced-commands-only")
-# What `sudo -l` says of somebody who may do anything as root.
+# The line of `sudo -l` for a user who may do anything as root.
 _ALL = re.compile(r"^\s*\((ALL|root)( : ALL)?\) (NOPASSWD: |PASSWD: |SETENV: )*ALL$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Sshd(Proven):
-    """Files of sshd's that it must go by: with each option, the first file that names it wins.
+    """Configuration files of sshd that must take effect: for each option, the first file that sets it wins.
 
-    :param heeds: what `sshd -T` must say then, by option in lower case.
-    :param denies: users, and patterns of them, whom it must let in by no means.
+    :param effective: values that `sshd -T` must then report, by option in lower case.
+    :param denies: users, and patterns of them, who must never log in.
     """
 
-    heeds: dict[str, str] = field(default_factory=dict)
+    effective: dict[str, str] = field(default_factory=dict)
     denies: tuple[str, ...] = ()
 
     def check(self) -> Change | None:
         change = super().check()
         if change is None:
-            self._require_heeded()
+            self._require_effective()
         return change
 
     def verify(self) -> None:
         sshd.forget()
-        self._require_heeded()
+        self._require_effective()
         super().verify()
 
     def _put_back(self, change: Change) -> None:
         sshd.forget()
         super()._put_back(change)
 
-    def _require_heeded(self) -> None:
+    def _require_effective(self) -> None:
         found = sshd.effective()
-        for option, wanted in self.heeds.items():
+        for option, wanted in self.effective.items():
             if found.get(option) != [wanted]:
                 value = ", ".join(found.get(option, [])) or "nothing"
                 raise ResourceError(
-                    f"sshd does not go by {self.resources[1].describe()}: found {option} {value}, expected {wanted}. "
-                    "The first line that names an option wins: let /etc/ssh/sshd_config begin with "
-                    "`Include /etc/ssh/sshd_config.d/*.conf`, and see that no earlier file names it; "
-                    "or leave SSH alone with `hardening: {ssh: false}`"
+                    f"sshd ignores {self.resources[1].describe()}: found {option} {value}, expected {wanted}. The "
+                    "first line that sets an option wins: put `Include /etc/ssh/sshd_config.d/*.conf` first in "
+                    "/etc/ssh/sshd_config, and remove the option from earlier files; or leave SSH alone with "
+                    "`hardening: {ssh: false}`"
                 )
         if missing := [user for user in self.denies if user not in found.get("denyusers", [])]:
             raise ResourceError(
-                f"sshd does not go by {self.resources[0].describe()}, so whoever takes over an app could log in as its "
-                "user: let /etc/ssh/sshd_config begin with `Include /etc/ssh/sshd_config.d/*.conf`, or write "
-                f"`DenyUsers {' '.join(missing)}` into it"
+                f"sshd ignores {self.resources[0].describe()}, so an attacker who takes over an app could log in as "
+                "its user: put `Include /etc/ssh/sshd_config.d/*.conf` first in /etc/ssh/sshd_config, or add "
+                f"`DenyUsers {' '.join(missing)}` to it"
             )
 
 
 @dataclass(frozen=True)
 class RootLogin(Resource):
-    """Whether root may log in: by key only, or not at all once somebody else has come in who may do all that root may.
+    """Root's login: by key only, or not at all once another user with all of root's rights has logged in.
 
-    What is stricter already stays.
+    A stricter value stays.
 
-    :param path: the file that says so.
-    :param needed: whether root logs in to some host by the settings, and so may, whoever else has come in.
+    :param path: of the file that sets it.
+    :param needed: whether the settings log in as root to some host, so that root's login must stay.
     """
 
     path: str
@@ -95,15 +95,15 @@ def _has_key(user: str) -> bool:
 
 
 def _may_do_all(user: str) -> bool:
-    told = system.run(["sudo", "-n", "-l", "-U", user], ok=range(256)).stdout.decode("utf-8", "replace")
-    return _ALL.search(told) is not None
+    listing = system.run(["sudo", "-n", "-l", "-U", user], ok=range(256)).stdout.decode("utf-8", "replace")
+    return _ALL.search(listing) is not None
 
 
 @dataclass(frozen=True)
 class SshPorts(Resource):
-    """A file that names the ports of SSH, which the host knows.
+    """A file with the host's SSH ports.
 
-    :param text: its content, with `%PORTS%` where they come, separated by commas.
+    :param text: its content, with `%PORTS%` for the ports, separated by commas.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""Swap for a host of little memory."""
+"""Swap for a host with little memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...hostkit.linux.container import container
 
 _FILE, _UNIT = "/swapfile", "/etc/systemd/system/swapfile.swap"
 _MIB = 1024 * 1024
-# From here on memory is not small.
+# Hosts with at least this much memory get no swap.
 _ENOUGH = 2048 * _MIB
 _SMALLEST = 256 * _MIB
 _FILE_SYSTEMS = ("ext4", "ext3", "xfs")
@@ -22,7 +22,7 @@ _TEXT = f"[Unit]\nDescription=Swap of hostsmith\n\n[Swap]\nWhat={_FILE}\n\n[Inst
 
 @dataclass(frozen=True)
 class Swap(Resource):
-    """A swap file as large as the memory, where that is below 2 GiB, there is none, and the disk has room for it."""
+    """A swap file as large as the memory, if that is below 2 GiB, there is no swap, and the disk has space for it."""
 
     def describe(self) -> str:
         return "swap"
@@ -39,16 +39,16 @@ class Swap(Resource):
 
 
 def swap_size(meminfo: str, mounts: str, free: int) -> int:
-    """How many bytes of swap a host is to be given; 0 for none.
+    """Return the bytes of swap that a host should get; 0 for none.
 
     :param meminfo, mounts: /proc/meminfo and /proc/mounts.
-    :param free: bytes free where the file would be.
+    :param free: free bytes on the file's file system.
     """
     kinds = [fields[2] for line in mounts.splitlines() if (fields := line.split())[1] == "/"]
     memory, swap = (_bytes(meminfo, name) for name in ("MemTotal", "SwapTotal"))
     if swap or memory >= _ENOUGH or not kinds or kinds[-1] not in _FILE_SYSTEMS:
         return 0
-    # Never more than a quarter of what is free: a full disk is worse than little swap.
+    # At most a quarter of the free space: a full disk is worse than little swap.
     size = min(memory, free // 4) // _MIB * _MIB
     return size if size >= _SMALLEST else 0
 

@@ -1,4 +1,4 @@
-"""Values of the kernel, now and after a boot."""
+"""Kernel parameters, now and after a boot."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _ROOT = "/proc/sys"
 
 @dataclass(frozen=True)
 class Sysctl(Resource):
-    """A file of sysctl.d(5), and the values in it. What the kernel does not let us set, as in a container, is told.
+    """A file of sysctl.d(5) and its values. A note lists those that cannot be set, as in a container.
 
     :param path: the file.
-    :param values: by name such as "net.ipv4.tcp_syncookies"; a `*` in it stands for every network interface.
+    :param values: by name such as "net.ipv4.tcp_syncookies"; a `*` in it matches every network interface.
     """
 
     path: str
@@ -39,7 +39,7 @@ class Sysctl(Resource):
         def apply() -> None:
             if file:
                 file.apply()
-                self._tell_locked()
+                self._note_locked()
             for path in before:
                 _write(path, self._wanted()[path])
 
@@ -52,7 +52,7 @@ class Sysctl(Resource):
         return Change(summary, apply, undo, file.diff if file else "")
 
     def _wanted(self) -> dict[str, str]:
-        """The files of the kernel's with the values that they are to have."""
+        """Return the kernel's files with the desired values."""
         found = {}
         for name, value in self.values.items():
             for path in glob.glob(f"{_ROOT}/{name.replace('.', '/')}"):
@@ -60,17 +60,17 @@ class Sysctl(Resource):
         return found
 
     def _different(self) -> dict[str, str]:
-        """The files that can be written and have another value, with that."""
+        """Return the writable files with another value, and that value."""
         wanted = self._wanted()
         now = {path: (filesystem.read(path) or b"").decode().strip() for path in wanted}
         return {path: now[path] for path in wanted if now[path] != wanted[path] and os.access(path, os.W_OK)}
 
-    def _tell_locked(self) -> None:
+    def _note_locked(self) -> None:
         wanted = self._wanted()
         locked = [path for path, value in wanted.items() if (filesystem.read(path) or b"").decode().strip() != value]
         if locked := [path for path in locked if not os.access(path, os.W_OK)]:
             names = ", ".join(path.removeprefix(f"{_ROOT}/").replace("/", ".") for path in locked)
-            note(f"the kernel is not this host's own, so these stay as they are: {names}")
+            note(f"unchanged, since the host shares its kernel with others: {names}")
 
 
 def _write(path: str, value: str) -> None:

@@ -1,1 +1,1 @@
-"""The steps of a release on a host: prepared, made live, settled, restarted, restored."""
+"""Steps of a release on a host: preparation, activation, settling, restart, restore."""

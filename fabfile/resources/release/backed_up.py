@@ -1,4 +1,4 @@
-"""A backup that a host makes now, the way it makes those of its schedule."""
+"""Immediate backup by a host, like those of its schedule."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from ...contract.base import Change, Resource, ResourceError
 from ...contract.events import note
-from ...hostkit.app import stored
+from ...hostkit.app import backup_files
 from ...hostkit.linux import filesystem, systemd
 
 
 @dataclass(frozen=True)
 class BackedUp(Resource):
-    """A fresh backup of what an app has on this host, in the folder of its schedule."""
+    """A fresh backup of an app's data on this host, in the folder of its schedule."""
 
     app: str
 
@@ -24,15 +24,15 @@ class BackedUp(Resource):
         return Change("made", self._make)
 
     def _make(self) -> None:
-        unit = stored.unit(self.app)
+        unit = backup_files.unit(self.app)
         if systemd.properties(unit, "LoadState").get("LoadState") != "loaded":
-            raise ResourceError(f"{unit} is not on this host; `fab provision` makes it")
+            raise ResourceError(f"{unit} is missing on this host; `fab provision` creates it")
         systemd.systemctl("start", unit)
         folder = json.loads(filesystem.read(plan(self.app)) or b"{}").get("to")
-        if folder and (made := stored.names(self.app, folder)):
+        if folder and (made := backup_files.names(self.app, folder)):
             note(f"backup: {folder}/{made[-1]}")
 
 
 def plan(app: str) -> str:
-    """The file of root's that says what is backed up, and where to."""
+    """Return the path of the backup's plan, a file of root's."""
     return f"/etc/hostsmith/backup-{app}.json"

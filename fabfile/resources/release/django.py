@@ -1,4 +1,4 @@
-"""What a release of a Django project has beside its code: its collected static files, and a look by Django's checks."""
+"""Django steps of a release: collectstatic and the deployment checks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...contract.base import Change, Resource, ResourceError
 from ...contract.events import note
 from ...hostkit.app.layout import Layout
 from ...hostkit.build.builder import Builder
-from ...hostkit.linux import filesystem, space, system
+from ...hostkit.linux import folders, space, system
 
 _WARNING = re.compile(r"^(\S+): \((\w+\.\w+)\) (.*)$", re.MULTILINE)
 _DOCS = "docs/django.md has the lines for settings.py"
@@ -18,11 +18,11 @@ _DOCS = "docs/django.md has the lines for settings.py"
 
 @dataclass(frozen=True)
 class Collected(Resource):
-    """What `manage.py collectstatic` puts together, in the release's own folder `static`.
+    """The output of `manage.py collectstatic`, in the release's folder `static`.
 
-    It is done by the user that builds virtualenvs: the app reads what is served of it, and cannot change it.
+    The build user runs it: the app can read the served files, and cannot change them.
 
-    :param timeout: seconds that it may take.
+    :param timeout: limit in seconds.
     """
 
     app: str
@@ -39,15 +39,15 @@ class Collected(Resource):
             return None
 
         def apply() -> None:
-            with space.told(layout.root):
+            with space.explained(layout.root):
                 self._collect(layout, folder)
 
-        return Change("collected", apply, lambda: filesystem.remove_tree(folder))
+        return Change("collected", apply, lambda: folders.remove(folder))
 
     def _collect(self, layout: Layout, folder: str) -> None:
-        # The project's own code, and so with the environment that the project gives it.
+        # The project's own code runs with the project's own environment.
         builder = Builder.of_project(self.app)
-        filesystem.make_folder(folder)
+        folders.make(folder)
         with builder.owning(folder):
             try:
                 builder.run(_manage(layout, self.release, "collectstatic", "--noinput"), timeout=self.timeout)
@@ -55,17 +55,17 @@ class Collected(Resource):
                 if "Unknown command: 'collectstatic'" in str(error):
                     note("django.contrib.staticfiles is not installed, so no static files are collected")
                     return
-                hint = "it runs as a user who can read what the app can, and write to STATIC_ROOT alone"
+                hint = "it runs as a user who can read what the app can, and write only to STATIC_ROOT"
                 raise ResourceError(f"{error}\n{hint}; {_DOCS}") from error
-        if not filesystem.names(folder):
+        if not folders.names(folder):
             note(f"collectstatic put nothing into {folder}: does settings.py read STATIC_ROOT? {_DOCS}")
 
 
 @dataclass(frozen=True)
 class DeployCheck(Resource):
-    """That `manage.py check --deploy` finds no error; its warnings are told.
+    """A run of `manage.py check --deploy`: fails on errors, shows warnings.
 
-    :param timeout: seconds that it may take.
+    :param timeout: limit in seconds.
     """
 
     app: str
@@ -91,6 +91,6 @@ def _manage(layout: Layout, release: str, *words: str) -> list[str]:
 
 
 def _shortened(where: str, check: str, text: str) -> str:
-    """A warning without its lecture."""
+    """Shorten a warning to its first sentence."""
     place = "" if where == "?" else f"{where}: "
     return f"{check} {place}{text.partition('. ')[0].rstrip('.')}"

@@ -1,4 +1,4 @@
-"""A web host that its balancer gives no new requests, while it switches to another release."""
+"""Draining of a web host at its balancer during a switch."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ from ...hostkit.programs import haproxy
 
 @dataclass(frozen=True)
 class Drained(Resource):
-    """That a server of this host's HAProxy works on no request and gets none; for as long as the change is held.
+    """A server of this host's HAProxy without requests, for as long as the change is held.
 
-    One that somebody has put into maintenance stays as it is, and so does the last one that serves: draining it would
-    leave nobody to answer.
+    A server that is in maintenance stays so. The last serving one is not drained, since none would be left.
 
     :param server: its name in HAProxy's configuration.
-    :param timeout: seconds that the requests that it works on may take; then the change is made, and says so.
+    :param timeout: seconds that its current requests get to finish; after that a note reports the rest.
     :param socket: HAProxy's stats socket.
     """
 
-    # HAProxy keeps it in memory, for as long as a deploy of the app holds it; apps that share a balancer do not wait.
+    # HAProxy keeps it in memory only while a deploy of the app holds it; apps that share a balancer need not wait.
     lasts: ClassVar[bool] = False
 
     app: str
@@ -40,14 +39,14 @@ class Drained(Resource):
         if self.server not in servers:
             known = ", ".join(servers) or "none"
             raise ResourceError(
-                f"the balancer knows no {self.server}, only {known}; `fab provision` gives it the hosts of the settings"
+                f"the balancer has no {self.server}, only {known}; `fab provision` adds the hosts in the settings"
             )
         if servers.pop(self.server).status.startswith("MAINT"):
             return None
         if not any(other.serves for other in servers.values()):
-            note(f"{self.server} is not drained: no other host of {self.app} serves")
+            note(f"{self.server} is not drained: no other host of {self.app} is serving")
             return None
-        # One that a killed run has left drained is a change, too: so that it is put back this time.
+        # One that a killed run left drained is a change, too, so that this run undoes it.
         return Change("drained", self._drain, self._put_back)
 
     def _drain(self) -> None:
@@ -55,15 +54,15 @@ class Drained(Resource):
         while (left := self._requests()) and time.monotonic() < deadline:
             time.sleep(0.05)
         if left:
-            note(f"{self.server} still works on {left} requests after {self.timeout:g} s")
+            note(f"{self.server} still has {left} unfinished requests after {self.timeout:g} s")
 
     def _requests(self) -> int:
-        # Told each time: HAProxy forgets it in a reload, and one that was asked for just before may still go on.
+        # Set each time: a reload resets it, and an earlier one may still be in progress.
         haproxy.set_state(self.app, self.server, "drain", self.socket)
         servers = haproxy.servers(self.app, self.socket)
         return sum(server.sessions for server in servers if server.name == self.server)
 
     def _put_back(self) -> None:
-        # One that does not run has forgotten it.
+        # A stopped HAProxy has lost the state.
         with contextlib.suppress(haproxy.NotRunningError):
             haproxy.set_state(self.app, self.server, "ready", self.socket)

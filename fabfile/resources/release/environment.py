@@ -1,4 +1,4 @@
-"""The environment of a release: a file for a shell to read, and one that says where each variable is from."""
+"""Environment files of a release: variables for the shell, and their origins."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ..validated import Validated
 
 @dataclass(frozen=True)
 class Environment(Resource):
-    """The variables of a release, which only root and the app can read, and their origins, which only root can.
+    """The variables of a release, readable by root and the app, and their origins, readable by root.
 
-    :param variables: all of them but those that tell the app about its release.
+    :param variables: all except those about the release itself.
     """
 
     app: str
@@ -39,16 +39,16 @@ class Environment(Resource):
         return Validated("environment", files).check()
 
     def text(self) -> str:
-        """The file that a shell reads."""
+        """Return the file for the shell."""
         self._require_valid()
         values = {name: variable.text for name, variable in self.variables.all().items()}
         about = {"HOSTSMITH_APP": self.app, "HOSTSMITH_RELEASE": self.release}
         return "".join(f"{name}={shlex.quote(value)}\n" for name, value in {**about, **values}.items())
 
     def _require_valid(self) -> None:
-        """Refuse what a shell would read as something else than a variable.
+        """Refuse names and values that a shell would not read as a variable.
 
-        :raises ResourceError: there is such a name, or a value that no variable can hold.
+        :raises ResourceError: there is one.
         """
         for name, variable in self.variables.all().items():
             if not VARIABLE_NAME.fullmatch(name):
@@ -59,7 +59,7 @@ class Environment(Resource):
 
 @dataclass(frozen=True)
 class GeneratedValues(Resource):
-    """Values that were made up for the app once; they stay whatever becomes of the release."""
+    """Values that were generated for the app; they outlive the release."""
 
     app: str
     values: Mapping[str, Secret]

@@ -1,4 +1,4 @@
-"""A site in maintenance, and no longer so: nginx looks for the page at each request, and neither needs a reload."""
+"""Maintenance of a site, on and off without a reload of nginx."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from dataclasses import dataclass, field
 from ...contract.base import Change, PutBack, Resource, ResourceError
 from ...hostkit.app.layout import Layout
 from ...hostkit.app.maintenance import ALLOW, NOTICE, PAGE, allowed
-from ...hostkit.linux import filesystem
+from ...hostkit.linux import filesystem, folders
 from ..found import FoundLink, FoundNothing
 
-# The host itself: by this way a deploy asks the new release for its health page.
+# The host itself, where a deploy checks the health of the new release.
 _LOCAL = ("127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
 class Maintenance(Resource):
-    """Visitors get a page with status 503, except some who see the app.
+    """A page with status 503 for visitors, except some who see the app.
 
-    All of it is a folder behind one symlink, so that one rename(2) is the beginning. nginx learns the seconds of
-    `Retry-After` from the folder's name.
+    It is a folder behind one symlink, which one rename(2) switches on. nginx looks for the page at each request, and
+    takes `Retry-After` from the folder's name.
 
     :param page: HTML.
     :param allow: addresses that see the app, as nginx writes them.
-    :param retry_after: seconds after which visitors are told to come again.
+    :param retry_after: seconds for the header `Retry-After`.
     :param who, since, message: for `fab status`.
     :param sites: folder of nginx's sites.
-    :param base: folder that the app's own is in.
+    :param base: parent of the app's folder.
     """
 
     app: str
@@ -58,12 +58,12 @@ class Maintenance(Resource):
         site = f"{self.sites}/{self.app}"
         if f"{layout.maintenance}/".encode() not in (filesystem.read(site) or b""):
             raise ResourceError(
-                f"nginx's site {site} does not look for {layout.maintenance}; run `fab provision`, and let a "
-                "templates/nginx/site.conf.j2 of your own include nginx/maintenance.conf.j2 as hostsmith's does"
+                f"nginx's site {site} does not use {layout.maintenance}; run `fab provision`, and if you have your own "
+                "templates/nginx/site.conf.j2, include nginx/maintenance.conf.j2 there as hostsmith's does"
             )
 
     def _is(self, folder: str) -> bool:
-        """Whether the maintenance of a folder is this one; whoever began it, and when, stays."""
+        """Whether a folder has the same maintenance, whoever began it."""
         return (
             folder.endswith(self._suffix)
             and filesystem.read(f"{folder}/{PAGE}") == self.page.encode()
@@ -76,7 +76,7 @@ class Maintenance(Resource):
 
     def _begin(self, layout: Layout) -> None:
         folder = f"{_folders(layout)}/{time.time_ns()}{self._suffix}"
-        filesystem.make_folder(f"{folder}/{ALLOW}")
+        folders.make(f"{folder}/{ALLOW}")
         for address in {*_LOCAL, *self.allow}:
             filesystem.write_atomic(f"{folder}/{ALLOW}/{address}", b"", mode=0o644)
         notice = {"since": self.since, "who": self.who, "message": self.message}
@@ -87,7 +87,7 @@ class Maintenance(Resource):
 
 @dataclass(frozen=True)
 class NoMaintenance(Resource):
-    """Visitors get the app."""
+    """The end of maintenance: visitors get the app."""
 
     app: str
     base: str = "/srv"
@@ -112,8 +112,8 @@ def _folders(layout: Layout) -> str:
 
 
 def _tidy(layout: Layout) -> None:
-    """Remove what is not in use. A request may still be about to get the page of one that has just ended: it stays."""
+    """Remove unused folders during maintenance. After its end the last one stays, since a request may still need it."""
     if os.path.islink(layout.maintenance):
-        folders = _folders(layout)
-        for name in set(filesystem.names(folders)) - {os.path.basename(os.readlink(layout.maintenance))}:
-            filesystem.remove_tree(f"{folders}/{name}")
+        kept = _folders(layout)
+        for name in set(folders.names(kept)) - {os.path.basename(os.readlink(layout.maintenance))}:
+            folders.remove(f"{kept}/{name}")

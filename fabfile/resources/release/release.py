@@ -1,4 +1,4 @@
-"""The parts of an app's release, before it goes live: its record, its code, its virtualenv; and which are kept."""
+"""Parts of a release before it goes live: record, code, virtualenv; and pruning."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from ...contract.events import note
 from ...contract.secret import Secret
 from ...hostkit.app import assets
 from ...hostkit.app.layout import SINGLETONS_CONF, Layout, Record
-from ...hostkit.build import interpreters, venv
+from ...hostkit.build import interpreters, virtualenv
 from ...hostkit.build.builder import Builder
 from ...hostkit.build.filling import Filling
+from ...hostkit.build.installers import Tools
 from ...hostkit.build.requirements import LOCKS, chosen
-from ...hostkit.build.tools import Tools
-from ...hostkit.linux import filesystem, source_file, space, system
+from ...hostkit.linux import filesystem, folders, source_file, space, system
 from ...hostkit.programs.git import FETCH_TIMEOUT, Repository
 from ...hostkit.supervisor import supervisord
 
-# The files that the recipe renders for a release.
+# Files that the recipe renders for a release.
 _CONFIGURATION = ("gunicorn.conf.py", "supervisor.conf", SINGLETONS_CONF, "start", "cron.py", "cron.json")
 
 
 @dataclass(frozen=True)
 class ReleaseRecord(Resource):
-    """A release's folder with its record: a release exists from here on, in the state "building".
+    """A release's folder with its record: the release exists from here on, in the state "building".
 
-    First, those that an earlier run was cut off from building go: nobody will go on with them, and they take room.
+    Incomplete releases of interrupted runs are removed first: nobody will finish them, and they take space.
     """
 
     app: str
@@ -47,21 +47,21 @@ class ReleaseRecord(Resource):
 
         def create() -> None:
             _clear(layout)
-            filesystem.make_folder(folder)
+            folders.make(folder)
             layout.write_record(self.record)
 
-        return Change("created", create, lambda: filesystem.remove_tree(folder))
+        return Change("created", create, lambda: folders.remove(folder))
 
 
 @dataclass(frozen=True)
 class ReleaseCode(Resource):
     """A release's code.
 
-    :param name: commit or tree to write out.
-    :param url: repository that the commit is fetched from when the host does not have it, secret when there is a login
-        in it; None when `pack` brings it.
-    :param pack: git pack with what the host lacks.
-    :param timeout: seconds that fetching may take.
+    :param name: commit or tree to check out.
+    :param url: repository from which a missing commit is fetched, secret when it contains a login; None when `pack`
+        has it.
+    :param pack: git pack with the objects that the host lacks.
+    :param timeout: limit in seconds of the fetch.
     """
 
     app: str
@@ -83,14 +83,14 @@ class ReleaseCode(Resource):
         packs = repository.packs()
 
         def apply() -> None:
-            with space.told(layout.root):
+            with space.explained(layout.root):
                 self._check_out(repository, folder)
 
         def undo() -> None:
-            filesystem.remove_tree(folder)
+            folders.remove(folder)
             repository.release(self.release)
             if self.url is None:
-                # Nothing but the release needs what came with it.
+                # Only this release needs its pack.
                 repository.drop_packs(repository.packs() - packs)
 
         return Change("checked out", apply, undo)
@@ -102,15 +102,15 @@ class ReleaseCode(Resource):
         if self.url is not None and not repository.has(f"{self.name}^{{commit}}"):
             repository.fetch(self.url, self.timeout)
         repository.keep(self.name, self.release)
-        filesystem.make_folder(folder)
+        folders.make(folder)
         repository.export(self.name, folder)
 
 
 @dataclass(frozen=True)
 class ReleaseCopy(Resource):
-    """A release's code and the configuration of its processes, as an earlier one has them on this host.
+    """A release's code and process configuration, copied from an earlier one on this host.
 
-    :param source: id of the earlier one.
+    :param source: id of the earlier release.
     """
 
     app: str
@@ -124,7 +124,7 @@ class ReleaseCopy(Resource):
         layout = Layout(self.app)
         if os.path.isdir(f"{layout.release(self.release)}/code"):
             return None
-        # What stops half-way is taken back by nobody but `ReleaseRecord` and the pruning: it never goes live.
+        # `ReleaseRecord` and the pruning remove a partial copy: it never goes live.
         return Change("copied", lambda: self._apply(layout))
 
     def _apply(self, layout: Layout) -> None:
@@ -135,22 +135,22 @@ class ReleaseCopy(Resource):
             content = filesystem.read(f"{old}/{name}")
             if content is None:
                 continue
-            # They name their release in paths, and in nothing else that could be its id.
+            # The release's id occurs in them only in paths of the release.
             text = content.replace(self.source.encode(), self.release.encode())
             filesystem.write_atomic(f"{new}/{name}", text, mode=stat.S_IMODE(os.stat(f"{old}/{name}").st_mode))
-        filesystem.copy_tree(f"{old}/code", f"{new}/code")
+        folders.copy(f"{old}/code", f"{new}/code")
         if os.path.isdir(layout.static(self.source)):
-            filesystem.copy_tree(layout.static(self.source), layout.static(self.release))
+            folders.copy(layout.static(self.source), layout.static(self.release))
 
 
 @dataclass(frozen=True)
 class ReleaseVenv(Resource):
-    """A release's virtualenv: one per fingerprint of interpreter and requirements, shared by the releases that agree.
+    """A release's virtualenv: one per fingerprint of interpreter and requirements, shared by releases.
 
-    :param python: name or path of the interpreter; None for the one that the code asks for.
-    :param requirements: requirement files and locks, relative to the code; None for what is there.
+    :param python: name or path of the interpreter; None for the one that the code requires.
+    :param requirements: requirement files and lockfiles, relative to the code; None for those that are found.
     :param tools: packages that are installed unless a requirement brought them.
-    :param timeout: seconds that a single command of the build may take.
+    :param timeout: limit in seconds for each command of the build.
     """
 
     app: str
@@ -170,13 +170,13 @@ class ReleaseVenv(Resource):
             return None
 
         def apply() -> None:
-            with space.told(layout.root):
+            with space.explained(layout.root):
                 self._build(layout, link)
 
         def undo() -> None:
-            # Code that never ran is of no use to anybody; a virtualenv that is whole is, for the next try.
-            filesystem.remove_tree(f"{layout.release(self.release)}/code")
-            _prune_venvs(layout, venv.whole)
+            # Code that never ran is useless; a complete virtualenv is not, for the next try.
+            folders.remove(f"{layout.release(self.release)}/code")
+            _prune_venvs(layout, virtualenv.whole)
 
         return Change("ready", apply, undo)
 
@@ -188,17 +188,17 @@ class ReleaseVenv(Resource):
         python = self.python or interpreters.choose(code, lambda asked: tools.interpreter(asked.request))
         interpreters.require_roots(python)
         read = functools.partial(source_file.read, code)
-        key = venv.fingerprint(python, files, self.tools, self.release, builder.run, read)
+        key = virtualenv.fingerprint(python, files, self.tools, self.release, builder.run, read)
         path = f"{layout.venvs}/{key}"
-        if not venv.complete(path, key):
+        if not virtualenv.complete(path, key):
             note(f"building a virtualenv: {self._made_of(there)}")
-            filesystem.make_folder(layout.venvs)
+            folders.make(layout.venvs)
             _prune_venvs(layout)
             try:
                 filling = Filling(path, python, code, files, self.tools, builder, tools, self.timeout)
-                venv.build(path, key, filling.make)
+                virtualenv.build(path, key, filling.make)
             except system.TimedOutError as error:
-                hint = "is the package index away? `build_timeout` of the settings says how long it may take"
+                hint = "is the package index unreachable? `build_timeout` in the settings is the limit"
                 raise ResourceError(f"{error}\n{hint}") from error
         filesystem.symlink_atomic(f"../../venvs/{key}", link)
 
@@ -206,16 +206,16 @@ class ReleaseVenv(Resource):
         if self.requirements is not None:
             return ", ".join(there) or "no requirements"
         first, *others = there
-        # Of two that belong together, the one that was made of the other needs no reason.
+        # A lockfile and its origin belong together, so their order needs no reason.
         beaten = [name for name in others if name != LOCKS.get(first)]
-        return f"{first}, which comes before {', '.join(beaten)}" if beaten else first
+        return f"{first}, which takes precedence over {', '.join(beaten)}" if beaten else first
 
 
 @dataclass(frozen=True)
 class Pruned(Resource):
-    """Only so many releases: the live one, the newest proven ones, and the newest that never was, for looking into.
+    """A limited number of releases: the live one, the newest proven ones, and the newest unproven one, for inspection.
 
-    :param keep: how many proven releases stay, the live one among them.
+    :param keep: number of proven releases to keep, including the live one.
     """
 
     app: str
@@ -238,21 +238,21 @@ class Pruned(Resource):
 
 
 def _clear(layout: Layout) -> None:
-    """Remove releases that a run was cut off from building."""
+    """Remove incomplete releases of interrupted runs."""
     live = layout.live()
     if cut_off := [record for record in layout.records() if record.state == "building" and record.id != live]:
         _remove(layout, cut_off)
-        note(f"cleared away what was half built: {', '.join(record.id for record in cut_off)}")
+        note(f"removed incomplete releases: {', '.join(record.id for record in cut_off)}")
 
 
 def _remove(layout: Layout, going: list[Record]) -> None:
-    """Remove releases with their processes, logs and what was kept for them in the repository."""
+    """Remove releases with their processes, logs and refs in the repository."""
     repository = Repository(layout.repository)
     for record in going:
         supervisord.stop_groups(layout.groups(record.id))
-        filesystem.remove_tree(layout.release(record.id))
+        folders.remove(layout.release(record.id))
         repository.release(record.id)
-        for name in filesystem.names(layout.logs):
+        for name in folders.names(layout.logs):
             if f"-{record.id}.log" in name:
                 filesystem.remove(f"{layout.logs}/{name}")
     assets.prune(layout)
@@ -261,20 +261,20 @@ def _remove(layout: Layout, going: list[Record]) -> None:
 def _prune_venvs(layout: Layout, stays: Callable[[str], bool] = lambda path: False) -> None:
     """Remove virtualenvs that no release uses.
 
-    :param stays: whether one stays all the same.
+    :param stays: whether to keep an unused one.
     """
     links = [f"{layout.release(record.id)}/venv" for record in layout.records()]
     used = {os.path.basename(os.readlink(link)) for link in links if os.path.islink(link)}
-    there = set(filesystem.names(layout.venvs))
+    there = set(folders.names(layout.venvs))
     for name in there - used:
         if not stays(f"{layout.venvs}/{name}"):
-            filesystem.remove_tree(f"{layout.venvs}/{name}")
+            folders.remove(f"{layout.venvs}/{name}")
 
 
 def outdated(records: list[Record], live: str | None, keep: int) -> list[Record]:
-    """Which releases go, oldest first.
+    """List the releases to remove, oldest first.
 
-    A release that failed never takes the place of one that can be gone back to.
+    A failed release never displaces a rollback target.
 
     :raises ResourceError: keep is less than 1.
     """

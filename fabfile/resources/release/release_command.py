@@ -1,4 +1,4 @@
-"""The command that a release runs once, before it goes live, and what it does to the database."""
+"""Release command, run once before a release goes live, with a record of migrations."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ...hostkit.linux import system
 
 @dataclass(frozen=True)
 class ReleaseCommand(Resource):
-    """A release's `release` process, run as the app's user; the release remembers which migrations it applied.
+    """A release's `release` process, run as the app's user; the release records the migrations that it applied.
 
-    :param timeout: seconds after which it is ended, and counts as failed.
-    :param label: what to show for it.
+    :param timeout: seconds after which it is stopped, and counts as failed.
+    :param label: its name for reports.
     """
 
     app: str
@@ -38,7 +38,7 @@ class ReleaseCommand(Resource):
             argv = [f"{layout.release(self.release)}/start", "release"]
             system.run(argv, user=self.app, timeout=self.timeout, label=self.label, keep=system.its_end)
         except system.CommandError:
-            # Whatever it got done before it failed has been done.
+            # What it did before it failed stays done.
             self._remember(layout, before, "the command failed; applied before that, and not undone")
             raise
         self._remember(layout, before, "applied")
@@ -53,11 +53,11 @@ class ReleaseCommand(Resource):
             note(f"migrations: {words}: {', '.join(found.applied)}")
 
     def _applied(self, layout: Layout) -> tuple[str, ...] | None:
-        """The migrations that the database has had; None when nobody can tell, which keeps nobody from migrating."""
-        if not migrations.are_told(layout, self.release):
+        """List the applied migrations; None when they cannot be listed, which does not stop the command."""
+        if not migrations.can_list(layout, self.release):
             return None
         try:
             return migrations.applied(layout, self.release, self.timeout)
         except system.CommandError as error:
-            note(f"it cannot be told which migrations the release applies: {str(error).splitlines()[-1]}")
+            note(f"cannot list the migrations that the release applies: {str(error).splitlines()[-1]}")
             return None

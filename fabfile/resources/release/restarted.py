@@ -1,4 +1,4 @@
-"""That a process which serves nobody at once, such as a worker, has been started anew."""
+"""Restart of one process of the live release in place, such as a worker."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .live import LogMarks
 
 @dataclass(frozen=True)
 class Restarted(Resource):
-    """All of one process of the live release: asked to end, given their time for it, and started again.
+    """All instances of one process of the live release, stopped gracefully and started again.
 
     :param release: id of the live release.
-    :param process: its name, as the Procfile has it.
+    :param process: its name in the Procfile.
     """
 
     app: str
@@ -42,5 +42,5 @@ class Restarted(Resource):
         logs = LogMarks(layout, self.release)
         for name in names:
             supervisord.call("startProcess", f"{group}:{name}", False)
-        with logs.told():
+        with logs.shown():
             Starting(group, config, names).wait()

@@ -1,4 +1,4 @@
-"""What a restore does to an app besides loading its data: its processes rest, and one folder takes another's place."""
+"""Steps of a restore besides loading data: paused processes, exchanged folders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ...contract.base import Change, PutBack, Resource, ResourceError
 from ...hostkit.app.layout import Layout
-from ...hostkit.linux import acl, filesystem, paths, space
+from ...hostkit.linux import acl, filesystem, folders, paths, space
 from ...hostkit.supervisor import supervisord
 
 # From linux/fcntl.h and linux/fs.h.
@@ -19,7 +19,7 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 @dataclass(frozen=True)
 class Paused(Resource):
-    """None of the app's processes runs, so that nobody writes to data that is replaced."""
+    """An app without running processes, so that none writes to data that is being replaced."""
 
     app: str
 
@@ -29,7 +29,7 @@ class Paused(Resource):
     def check(self) -> Change | None:
         layout = Layout(self.app)
         known = {process["group"] for process in supervisord.processes()}
-        # Those of earlier releases, too: they may have long to finish what they are at.
+        # Those of earlier releases, too, which may still be finishing their work.
         all_groups = (group for each in layout.records() for group in layout.groups(each.id).items())
         running = {group: config for group, config in all_groups if group in known}
         if not running:
@@ -41,9 +41,9 @@ class Paused(Resource):
 
 @dataclass(frozen=True)
 class Resumed(PutBack):
-    """The live release's processes run; after a boot they do so by themselves.
+    """The restart of the live release's processes; a boot starts them anyway.
 
-    :param groups: supervisor groups of the live release that ran.
+    :param groups: supervisor groups of the live release that were running.
     """
 
     app: str
@@ -60,10 +60,10 @@ class Resumed(PutBack):
 
 @dataclass(frozen=True)
 class Exchanged(Resource):
-    """A folder has what another had that stands beside it, and that one what it had.
+    """A folder and another one beside it with exchanged content.
 
     :param path: of the folder.
-    :param fresh: of the other one.
+    :param fresh: of the other folder.
     """
 
     path: str
@@ -76,12 +76,12 @@ class Exchanged(Resource):
         found = filesystem.at(self.path)
         if found is None or found.target is not None:
             raise ResourceError(
-                f"{self.path} is a link, in whose place a folder would come, without what the link leads to; mount it "
-                f"there (`mount --bind`), and not below, or move its content to {self.path}"
+                f"{self.path} is a link, which the restore would replace with a folder; mount the link's target there "
+                f"(`mount --bind`), and not below, or move its content to {self.path}"
             )
         if mounted := space.mounted_below(self.path):
             raise ResourceError(
-                f"{', '.join(mounted)} is mounted below {self.path}, and would be left behind with what is replaced; "
+                f"{', '.join(mounted)} is mounted below {self.path}, and would stay in the replaced folder; "
                 "unmount it, restore, and move what was restored there onto it again"
             )
         undo = ExchangedBack(self.path, self.fresh, found.status.st_ino)
@@ -89,7 +89,7 @@ class Exchanged(Resource):
 
     def _exchange(self) -> None:
         with paths.folder(self.path) as old, old.readable() as before, paths.folder(self.fresh) as new:
-            # Who besides the app comes in, such as nginx to uploads.
+            # Keeps the access of others than the app, such as nginx to uploads.
             found, entries = stat.S_IMODE(os.fstat(before).st_mode), acl.read(before)
             with new.readable() as after:
                 os.fchmod(after, found)
@@ -99,9 +99,9 @@ class Exchanged(Resource):
 
 @dataclass(frozen=True)
 class ExchangedBack(PutBack):
-    """The folder that was there before is there again.
+    """The exchange back to the previous folder.
 
-    :param inode: that of the folder that was there before.
+    :param inode: of the previous folder.
     """
 
     path: str
@@ -117,7 +117,7 @@ class ExchangedBack(PutBack):
 
 
 def exchange(one: str, other: str) -> None:
-    """Swap two folders by one call of renameat2(2): nobody ever finds one of them missing.
+    """Swap two folders with one renameat2(2), so that neither is ever missing.
 
     :raises ResourceError: the file system cannot do that.
     """
@@ -127,4 +127,4 @@ def exchange(one: str, other: str) -> None:
         if number in (errno.EBUSY, errno.EXDEV):
             raise ResourceError(f"{one} is where a disk is mounted, which cannot be renamed; mount it elsewhere")
         raise ResourceError(f"{one} and {other} cannot be exchanged: {os.strerror(number)}")
-    filesystem.sync_folder(os.path.dirname(one))
+    folders.sync(os.path.dirname(one))

@@ -1,4 +1,4 @@
-"""How many of each process a release has, when `fab scale` has said another number than the settings."""
+"""Numbers of a release's processes, as set by `fab scale`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _WORKERS = re.compile(r"^workers = (.*)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Scaled(Resource):
-    """The configuration of a release that does not run yet has so many of some processes.
+    """The numbers of processes in the configuration of a release that is not running yet.
 
-    It is changed where it is, since nobody but the host knows the configuration of a release that has been deployed.
+    The host edits the files, since only it has the configuration of a deployed release.
 
-    :param scale: how many, by name; for `web` the workers of gunicorn. A process that the host does not run, or that
-        there is no more, is passed over.
+    :param scale: numbers by name; for `web` the workers of gunicorn. A process that the host does not run, or that no
+        longer exists, is skipped.
     """
 
     app: str
@@ -35,13 +35,13 @@ class Scaled(Resource):
         folder = layout.release(self.release)
         names = ("supervisor.conf", SINGLETONS_CONF, "gunicorn.conf.py")
         before = {path: text for name in names if (text := _read(path := f"{folder}/{name}")) is not None}
-        after, said = dict(before), []
+        after, changes = dict(before), []
         for path, text in before.items():
             for name, number in self.scale.items():
                 found, old = _web(text, number) if name == "web" else _program(text, name, number)
                 if found != after[path] and old is not None and old != str(number):
                     after[path] = text = found
-                    said.append(f"{name} {old} -> {number}")
+                    changes.append(f"{name} {old} -> {number}")
         if after == before:
             return None
 
@@ -49,7 +49,7 @@ class Scaled(Resource):
             for path, text in texts.items():
                 filesystem.write_atomic(path, text.encode(), mode=0o644)
 
-        return Change(", ".join(said), lambda: write(after), lambda: write(before))
+        return Change(", ".join(changes), lambda: write(after), lambda: write(before))
 
 
 def _read(path: str) -> str | None:
@@ -58,7 +58,7 @@ def _read(path: str) -> str | None:
 
 
 def _web(text: str, number: int) -> tuple[str, str | None]:
-    """gunicorn's configuration with so many workers, and how many there were before; None when it is something else."""
+    """Set the workers in gunicorn's configuration; return it and the previous number, None for another server."""
     found = _WORKERS.search(text)
     if found is None:
         return text, None
@@ -67,9 +67,9 @@ def _web(text: str, number: int) -> tuple[str, str | None]:
 
 
 def _program(text: str, name: str, number: int) -> tuple[str, str | None]:
-    """supervisord's configuration with so many of a process, and how many there were before; None: it is not there.
+    """Set the number of a process in supervisord's configuration; return it and the previous number, None if missing.
 
-    :raises ResourceError: it is not as hostsmith's template has it.
+    :raises ResourceError: it does not have the form of hostsmith's template.
     """
     section = re.search(rf"^\[program:[^\]\n]*-{re.escape(name)}\]\n(?:[^\[\n].*\n|\n)*", text, re.MULTILINE)
     if section is None or f"/start {name}\n" not in section[0]:
@@ -80,6 +80,6 @@ def _program(text: str, name: str, number: int) -> tuple[str, str | None]:
     one, several = f"process_name={name}\n", f"process_name={name}.%(process_num)d\n"
     line = several if several in plain else one
     if line not in plain:
-        raise ResourceError(f"supervisor.conf: found no `{one.strip()}`, by which hostsmith knows {name} there")
+        raise ResourceError(f"supervisor.conf: `{one.strip()}` is missing, by which hostsmith finds {name} there")
     wanted = one if number == 1 else f"{several}numprocs={number}\nnumprocs_start=1\n"
     return text.replace(body, plain.replace(line, wanted)), numbered[1] if numbered else "1"

@@ -1,4 +1,4 @@
-"""That a release is the only one of its app that runs: the one before it drained and stopped."""
+"""Settling of a release: the previous one is drained and stopped."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ...hostkit.supervisor import supervisord
 
 @dataclass(frozen=True)
 class Settled(Resource):
-    """The release that is live is there to stay, so the others of the app are stopped.
+    """The live release as the only running one: the others of the app are stopped.
 
-    It is live and proven, so nothing that goes wrong here fails a deploy.
+    It is live and proven, so no error here fails a deploy.
 
     :param release: id of the live release.
-    :param old: id of the one that was live before; None when there was none.
-    :param drain_timeout: seconds that requests the old release still works on may take.
-    :param retire: why the old release is marked bad, as in a rollback; None: it stays proven.
+    :param old: id of the previous release; None when there was none.
+    :param drain_timeout: seconds that the previous release's requests get to finish.
+    :param retire: reason to mark the previous release bad, as in a rollback; None: it stays proven.
     """
 
     app: str
@@ -62,4 +62,4 @@ class Settled(Resource):
             groups = [layout.groups(name).items() for name in self._others(layout)]
             supervisord.stop_groups(dict(itertools.chain(*groups)))
         except (ResourceError, OSError) as error:
-            note(f"{self.release} is live, but the old release could not be retired: {error}")
+            note(f"{self.release} is live, but the previous release could not be retired: {error}")

@@ -1,4 +1,4 @@
-"""That the processes of which there must never be two run, once those of the release before have ended."""
+"""Singletons of the live release, started after those of earlier releases have ended."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .live import LogMarks
 
 @dataclass(frozen=True)
 class SingletonsEnded(Resource):
-    """The singletons of all releases but the live one have ended, in their time.
+    """The singletons of all earlier releases, stopped gracefully.
 
     :param release: id of the live release.
     """
@@ -40,7 +40,7 @@ class SingletonsEnded(Resource):
 
 @dataclass(frozen=True)
 class Singletons(Resource):
-    """The singletons of the live release run; for after the others of the app have been stopped on all hosts.
+    """The running singletons of the live release; for use after all others have ended on all hosts.
 
     :param release: id of the live release.
     """
@@ -63,15 +63,15 @@ class Singletons(Resource):
 
     def _start(self, layout: Layout, group: str) -> None:
         if running := others(layout, self.release):
-            raise ResourceError(f"{', '.join(running)} still run, expected none: there must never be two")
+            raise ResourceError(f"{', '.join(running)} are still running, expected none of these singletons")
         logs = LogMarks(layout, self.release)
         supervisord.start_group(group)
-        with logs.told():
+        with logs.shown():
             Starting(group, layout.singletons_config(self.release)).wait()
 
 
 def others(layout: Layout, release: str) -> dict[str, str]:
-    """The groups of singletons of other releases that supervisord still has, each with its file."""
+    """List the groups of other releases' singletons that supervisord still has, each with its file."""
     known = {process["group"] for process in supervisord.processes()}
     ids = [record.id for record in layout.records()]
     groups = {layout.singletons(each): layout.singletons_config(each) for each in ids if each != release}
@@ -79,10 +79,10 @@ def others(layout: Layout, release: str) -> dict[str, str]:
 
 
 def problem(layout: Layout, release: str) -> str | None:
-    """What is wrong with the singletons of the live release, besides what supervisord says of their processes."""
+    """Describe what is wrong with the singletons of the live release, besides the states of their processes."""
     text = (filesystem.read(layout.singletons_config(release)) or b"").decode()
     if not programs(text) or supervisord.processes(layout.singletons(release)):
         return None
     if running := others(layout, release):
-        return f"{', '.join(running)} still run, and not those of the live release; the next deploy ends that"
-    return "the singletons of the live release do not run; `fab restart` starts them"
+        return f"{', '.join(running)} are still running instead of the live release's; the next deploy stops them"
+    return "the singletons of the live release are not running; `fab restart` starts them"

@@ -1,1 +1,1 @@
-"""Services that apps ask for, and what several of them are made of."""
+"""Resources of services such as databases, and their shared parts."""

@@ -1,4 +1,4 @@
-"""MariaDB: a database for each app, and a user of its own that comes from its hosts only."""
+"""MariaDB: a database and a user per app, reachable from the app's hosts only."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from ..file import File
 
 _MB = 1 << 20
 _FOLDER = "/etc/mysql/mariadb.conf.d"
-# Where an app beside it comes from, and hostsmith itself as the app's user.
+# Addresses of an app on the same host, and of hostsmith itself as the app's user.
 LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
 def mark(app: str) -> str:
-    """The comment of a database that is made on the way of a restore, and for nothing else."""
+    """Return the comment that marks a temporary database of a restore."""
     return f"made by hostsmith for {app}"
 
 
 @dataclass(frozen=True)
 class MariadbTuning(Resource):
-    """MariaDB's memory and connections, from what the host has; a file for all apps on it."""
+    """MariaDB's settings for the host's memory, in a file for all its apps."""
 
     def describe(self) -> str:
         return "MariaDB's settings"
 
     def check(self) -> Change | None:
-        # Where supervisor is, apps run beside it.
+        # supervisor means that apps run on the same host.
         text = tuning(memory.total(), alone=not os.path.isdir("/etc/supervisor"))
         return File(f"{_FOLDER}/60-hostsmith.cnf", text, mode=0o644, owner="root", group="root").check()
 
 
 def tuning(total: int, alone: bool) -> str:
-    """A file of settings.
+    """Return a file of settings.
 
     :param total: bytes of memory of the host.
-    :param alone: whether no apps run beside it.
+    :param alone: whether no apps run on the host.
     """
     pool = min(max(total // (2 if alone else 8) // _MB, 64), 64 << 10)
     connections = min(300, max(40, total // (16 * _MB)))
@@ -48,7 +48,7 @@ def tuning(total: int, alone: bool) -> str:
         "[mariadbd]\n"
         f"innodb_buffer_pool_size = {pool}M\n"
         f"max_connections = {connections}\n"
-        # Users are those of addresses, and nothing of a host waits for its DNS.
+        # Users are bound to addresses, and connections do not wait for DNS.
         "skip-name-resolve\n"
         "character-set-server = utf8mb4\n"
     )
@@ -56,11 +56,11 @@ def tuning(total: int, alone: bool) -> str:
 
 @dataclass(frozen=True)
 class MariadbDatabase(Resource):
-    """An app's own database, and its user there.
+    """An app's own database and its user.
 
-    :param app: the app, whose password for `mysql` was made before.
+    :param app: the app, whose password for `mysql` exists already.
     :param database: name of both.
-    :param hosts: addresses that it comes from; a user for each of them and no other.
+    :param hosts: addresses from which it connects, with a user for each.
     """
 
     app: str
@@ -73,19 +73,19 @@ class MariadbDatabase(Resource):
     def check(self) -> Change | None:
         password = passwords.kept(self.app).get("mysql")
         if password is None:
-            raise ResourceError(f"there is no password of {self.app} for mysql yet; `fab provision` makes it")
+            raise ResourceError(f"{self.app} has no password for mysql yet; `fab provision` generates it")
         wanted = mariadb.kept(password.reveal())
         found, is_there, reads = self._found()
         is_known = "mysql" in passwords.users(self.app)
         if (found or is_there) and not (is_known or wanted in found.values()):
             raise ResourceError(
-                f"there is a {'user' if found else 'database'} {self.database} in MariaDB that hostsmith has not made "
-                f"for {self.app}; rename it or the app, or if it is the app's, give its user the password of "
+                f"the {'user' if found else 'database'} {self.database} exists in MariaDB, but hostsmith did not "
+                f"create it for {self.app}; rename it or the app, or if it is the app's, give its user the password of "
                 f"{passwords.path(self.app)}"
             )
         steps = [self._drop(host) for host in found if host not in self.hosts]
         steps += [self._make(host, wanted) for host in self.hosts if found.get(host) != wanted]
-        # The app comes from elsewhere; to back up the routines that it has defined there takes their text.
+        # When the app is on other hosts, the backup needs the text of the routines that it defined from there.
         if self._is_remote and not (reads and found.get(LOCAL[0]) == wanted):
             steps.append(f"GRANT SELECT ON mysql.proc TO '{self.database}'@'{LOCAL[0]}'")
         if reads and not self._is_remote:
@@ -95,19 +95,21 @@ class MariadbDatabase(Resource):
             reasons.append("database")
             steps.insert(0, f"CREATE DATABASE `{self.database}` CHARACTER SET utf8mb4")
         if found and not is_known:
-            reasons.append("note of user")
+            reasons.append("record of user")
         if not reasons:
             return None
-        # What was made is of use to the next run, so it is not taken back.
-        return Change(f"made {' and '.join(reasons)}", lambda: self._do(steps))
+        # Without an undo: the next run can use what was created.
+        return Change(f"created {' and '.join(reasons)}", lambda: self._do(steps))
 
     @property
     def _pattern(self) -> str:
         return self.database.replace("_", "\\_")
 
     def _found(self) -> tuple[dict[str, str], bool, bool]:
-        """What is kept of the user's password, by each address that it may come from; if the database is there, and if
-        the user reads the text of routines."""
+        """Read the user's password hash per address, whether the database exists, and whether the user reads routines.
+
+        :returns: these three.
+        """
         users = "SELECT 'user', Host, authentication_string FROM mysql.user WHERE User = "
         databases = "SELECT 'database', '', '' FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = "
         reads = f"SELECT 'reads', '', '' FROM mysql.tables_priv WHERE Table_name = 'proc' AND Host = '{LOCAL[0]}'"  # noqa: S608

@@ -1,4 +1,4 @@
-"""A TCP port that one systemd service of the host is to have, and that one app is to reach, and no other."""
+"""TCP ports for one systemd service, and access to them for one app."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...contract.base import Change, Resource, ResourceError
-from ...hostkit.linux import filesystem, system
+from ...hostkit.linux import folders, system
 from ...hostkit.linux.systemd import systemctl
 from ..file import File
 
-# Tables of a port each, which the firewall includes.
+# One table per port, included by the firewall.
 GUARDS = "/etc/hostsmith/guards.d"
 _PATIENCE = 5
-# The users that systemd makes for services with DynamicUser=.
+# User ids of services with DynamicUser=.
 _DYNAMIC = "61184-65519"
 
 
 @dataclass(frozen=True)
 class Port(Resource):
-    """That nobody but a unit has a port. What its package has started there by itself is stopped, unless it is in use.
+    """A port for one unit. The unit that its package starts there by default is stopped, unless it is in use.
 
     :param number: the port.
-    :param unit: who is to have it, such as redis-server@blog.service.
-    :param default: the unit that the package starts by itself.
-    :param question: what is sent to that to ask whether anything is in it.
-    :param empty: what stands in its answer when nothing is.
+    :param unit: its owner, such as redis-server@blog.service.
+    :param default: the unit that the package starts by default.
+    :param question: request that asks the default unit for its data.
+    :param empty: text in its answer when it has no data.
     :param setting: the line of the settings that chooses another port.
     """
 
@@ -47,8 +47,8 @@ class Port(Resource):
             return None
         if owner != self.default or self.empty not in self._answer():
             raise ResourceError(
-                f"port {self.number} of this host is in use by {owner}, expected it to be free for {self.unit}; "
-                f"choose another: `{self.setting}`"
+                f"port {self.number} of this host is in use by {owner}, but {self.unit} needs it; choose another: "
+                f"`{self.setting}`"
             )
         return Change(f"stopped {self.default}, which nobody uses", self._stop, self._start)
 
@@ -70,7 +70,7 @@ class Port(Resource):
 
 
 def owner_of(port: int) -> str | None:
-    """The unit, or else the program, that listens on a TCP port; None when nothing does."""
+    """Name the unit, or else the program, that listens on a TCP port; None when nothing does."""
     listening = system.run(["ss", "-Hltnp", f"sport = :{port}"]).stdout.decode("utf-8", "replace")
     if not listening.strip():
         return None
@@ -87,15 +87,15 @@ def owner_of(port: int) -> str | None:
 
 @dataclass(frozen=True)
 class PortGuard(Resource):
-    """That of the users of this host only an app's, and root, reach a port of a service that knows no passwords.
+    """Access to the port of a service without passwords for root and an app's user only, of all users of this host.
 
-    The rules are in the kernel as soon as they are written. At boot the firewall brings them, or the service's unit.
+    The rules are loaded as soon as they are written. At boot the firewall loads them, or the service's unit.
 
-    :param name: of the service; with `hostsmith-` in front, of the table.
+    :param name: of the service; the table's name has the prefix `hostsmith-`.
     :param number: the port.
-    :param app: the app, whose user need not be on this host.
-    :param servers: addresses of the service's host; empty: this one. Then also nobody but a service that systemd
-        started with DynamicUser= answers on the port, as anybody could while that does not run.
+    :param app: the app, whose user may be missing on this host.
+    :param servers: addresses of the service's host; empty: this one. Then only a service with DynamicUser= may answer
+        on the port, since any user could while the service is stopped.
     """
 
     name: str
@@ -119,7 +119,7 @@ class PortGuard(Resource):
 
         def apply() -> None:
             if change:
-                filesystem.make_folder(GUARDS)
+                folders.make(GUARDS)
                 change.apply()
             self._load()
 
@@ -130,7 +130,7 @@ class PortGuard(Resource):
         clients = ", ".join(str(uid) for uid in (0, system.uid(self.app)) if uid is not None)
         rules = [f"{way} tcp dport {self.number} meta skuid != {{ {clients} }} reject" for way in self._ways()]
         if not self.servers:
-            # Whoever listens sends the second of the three packets that make a connection.
+            # The listener sends the second packet of the three-way handshake.
             second = "tcp flags & (syn | ack) == (syn | ack)"
             rules.append(f'oif "lo" tcp sport {self.number} {second} meta skuid != {{ 0, {_DYNAMIC} }} drop')
         lines = "".join(f"        {rule}\n" for rule in rules)
@@ -152,6 +152,6 @@ class PortGuard(Resource):
             system.run(["nft", "--file", self.path])
         except system.CommandError as error:
             raise ResourceError(
-                f"{self.name}: nftables cannot keep other users of this host from its port, and it knows no passwords; "
-                f"ask for redis, which does\n{error}"
+                f"{self.name}: nftables cannot keep other users of this host from its port, and it has no passwords; "
+                f"use redis, which has\n{error}"
             ) from error

@@ -1,4 +1,4 @@
-"""PostgreSQL: tuned to the host's memory, with a database and user for each app, reachable from its hosts only."""
+"""PostgreSQL: tuning, and a database and user per app, reachable from its hosts only."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from ..file import File
 from ..validated import Validated
 
 _MB = 1 << 20
-# Debian's packages of extensions that are not of PostgreSQL itself and are not called as they are.
+# Debian's packages of third-party extensions whose names differ.
 _PACKAGES = {"postgis": "postgis-3", "vector": "pgvector"}
 _OF_POSTGIS = "postgis_"
 
 
 @dataclass(frozen=True)
 class PostgresTuning(Resource):
-    """PostgreSQL's memory and connections, from what the host has; a file for all apps on it."""
+    """PostgreSQL's settings for the host's memory, in a file for all its apps."""
 
     def describe(self) -> str:
         return "PostgreSQL's settings"
 
     def check(self) -> Change | None:
-        # Where supervisor is, apps run beside it.
+        # supervisor means that apps run on the same host.
         return _settings("hostsmith", tuning(memory.total(), alone=not os.path.isdir("/etc/supervisor")))
 
 
 def tuning(total: int, alone: bool) -> str:
-    """A file of settings.
+    """Return a file of settings.
 
     :param total: bytes of memory of the host.
-    :param alone: whether no apps run beside it.
+    :param alone: whether no apps run on the host.
     """
-    # The manual's advice for a server of its own is a quarter for the buffers, and the rest for the kernel's cache.
+    # The manual recommends a quarter for the buffers of a dedicated server, and the rest for the kernel's cache.
     buffers = min(total // (4 if alone else 8), 8 << 30)
     cache = total * 3 // 4 if alone else total // 2
     connections = min(200, max(40, total // (16 * _MB)))
-    # Each may take it several times at once, but few do at the same time.
+    # A connection may use it several times at once, but few do at the same time.
     work = min(64 * _MB, max(4 * _MB, total // 4 // connections))
     return (
         "# Written by hostsmith for the memory of this host.\n"
@@ -51,20 +51,20 @@ def tuning(total: int, alone: bool) -> str:
         f"work_mem = {work // _MB}MB\n"
         f"maintenance_work_mem = {min(1024, max(32, total // 16 // _MB))}MB\n"
         f"max_connections = {connections}\n"
-        # For disks without moving parts, which VPSes have.
+        # For SSDs, which VPSes have.
         "random_page_cost = 1.1\n"
     )
 
 
 @dataclass(frozen=True)
 class PostgresListening(Resource):
-    """That PostgreSQL listens where other hosts come in, for an app that runs on these.
+    """PostgreSQL listening for other hosts, for an app that runs there.
 
-    On all addresses: one that is not there yet when it starts would be passed over until its next start. Who gets in
-    is for the firewall and `PostgresClients` to say.
+    On all addresses: one that is missing at its start would be ignored until the next start. The firewall and
+    `PostgresClients` restrict access.
 
     :param app: the app.
-    :param wanted: whether its hosts are others than this one.
+    :param wanted: whether it runs on other hosts.
     """
 
     app: str
@@ -79,7 +79,7 @@ class PostgresListening(Resource):
 
 
 def _settings(name: str, text: str | None) -> Change | None:
-    """A file of settings that PostgreSQL does not refuse; None: no such file."""
+    """Check a validated file of settings; None for the text: no such file."""
     cluster = postgres.cluster()
     path = f"{cluster.etc}/conf.d/{name}.conf"
     file = Absent(path) if text is None else File(path, text, mode=0o644, owner="root", group="root")
@@ -88,11 +88,11 @@ def _settings(name: str, text: str | None) -> Change | None:
 
 @dataclass(frozen=True)
 class PostgresClients(Resource):
-    """Who may come to an app's database over the network: its user, with its password, from its hosts.
+    """Network access to an app's database: its user, with its password, from its hosts.
 
     :param app: the app.
     :param database: its database, and the user of the same name.
-    :param networks: the hosts' addresses, each with the length of its prefix.
+    :param networks: the hosts' addresses, each with its prefix length.
     """
 
     app: str
@@ -109,7 +109,7 @@ class PostgresClients(Resource):
         return File(path, then).check()
 
     def within(self, text: str) -> str:
-        """A pg_hba.conf with this app's lines in it, at its end, and none that it had before."""
+        """Replace this app's lines in a pg_hba.conf, at its end."""
         first, last = f"# Clients of {self.app}, written by hostsmith.\n", f"# End of {self.app}.\n"
         others = re.sub(rf"^{re.escape(first)}(?s:.*?)^{re.escape(last)}", "", text, flags=re.MULTILINE)
         lines = [f'host "{self.database}" "{self.database}" {network} scram-sha-256\n' for network in self.networks]
@@ -120,9 +120,9 @@ class PostgresClients(Resource):
 
 @dataclass(frozen=True)
 class PostgresDatabase(Resource):
-    """An app's own user and database, which no other app's user can connect to.
+    """An app's own user and database, to which no other app's user can connect.
 
-    :param app: the app, whose password for `postgres` was made before.
+    :param app: the app, whose password for `postgres` exists already.
     :param database: name of both.
     """
 
@@ -135,24 +135,24 @@ class PostgresDatabase(Resource):
     def check(self) -> Change | None:
         password = passwords.kept(self.app).get("postgres")
         if password is None:
-            raise ResourceError(f"there is no password of {self.app} for postgres yet; `fab provision` makes it")
+            raise ResourceError(f"{self.app} has no password for postgres yet; `fab provision` generates it")
         found = self._found()
         user, owner = found.get("user"), found.get("owner")
         is_set = user is not None and postgres.is_verifier_of(user, password.reveal())
         is_known = "postgres" in passwords.users(self.app)
         if user is not None and not (is_set or is_known):
             raise ResourceError(
-                f"there is a role {self.database} in PostgreSQL that hostsmith has not made for {self.app}; rename it "
-                f"or the app, or if it is the app's, give it the password of {passwords.path(self.app)}"
+                f"the role {self.database} exists in PostgreSQL, but hostsmith did not create it for {self.app}; "
+                f"rename it or the app, or if it is the app's, give it the password of {passwords.path(self.app)}"
             )
         if owner not in (None, self.database):
             raise ResourceError(
-                f"there is a database {self.database} in PostgreSQL that is {owner}'s, and not this app's; rename it: "
-                f'ALTER DATABASE "{self.database}" RENAME TO other'
+                f"the database {self.database} exists in PostgreSQL, but belongs to {owner} and not to this app; "
+                f'rename it: ALTER DATABASE "{self.database}" RENAME TO other'
             )
         steps = []
         if is_set and not is_known:
-            steps.append(("note of user", self._remember))
+            steps.append(("record of user", self._remember))
         if not is_set:
             steps.append(("user", self._set_user))
         if owner is None:
@@ -164,11 +164,11 @@ class PostgresDatabase(Resource):
             for _, step in steps:
                 step()
 
-        # What was made is of use to the next run, so it is not taken back.
-        return Change(f"made {' and '.join(name for name, _ in steps)}", apply)
+        # Without an undo: the next run can use what was created.
+        return Change(f"created {' and '.join(name for name, _ in steps)}", apply)
 
     def _found(self) -> dict[str, str]:
-        """What is kept of the password of the "user", and the "owner" of the database, of those that are there."""
+        """Read the verifier of the "user" and the "owner" of the database, as far as they exist."""
         user = "SELECT 'user', coalesce(rolpassword, '') FROM pg_authid WHERE rolname = :'name'"
         owner = "SELECT 'owner', pg_get_userbyid(datdba)::text FROM pg_database WHERE datname = :'name'"
         rows = postgres.ask(f"{user} UNION ALL {owner}", name=self.database)
@@ -185,7 +185,7 @@ class PostgresDatabase(Resource):
         postgres.ask("ALTER ROLE :\"name\" LOGIN PASSWORD :'verifier'", name=self.database, verifier=verifier)
 
     def _make_database(self) -> None:
-        # An order of texts that no upgrade of the host changes.
+        # A collation that no upgrade of the host changes.
         options = "OWNER :\"name\" TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'"
         postgres.ask(f'CREATE DATABASE :"name" {options}', name=self.database)
         postgres.ask('REVOKE ALL ON DATABASE :"name" FROM PUBLIC', name=self.database)
@@ -193,10 +193,10 @@ class PostgresDatabase(Resource):
 
 @dataclass(frozen=True)
 class PostgresExtension(Resource):
-    """An extension in an app's database, with the package that brings it for the version of PostgreSQL here.
+    """An extension in an app's database, with its package for the host's version of PostgreSQL.
 
     :param database: the database.
-    :param name: of the extension, as in CREATE EXTENSION.
+    :param name: its name for CREATE EXTENSION.
     """
 
     database: str
@@ -220,12 +220,12 @@ class PostgresExtension(Resource):
             apt.install([package], max_age=86400)
         except ResourceError as error:
             raise ResourceError(
-                f"PostgreSQL has no extension {self.name} here, and the package {package} cannot be installed; "
-                f"expected one of its own, or the name of one whose package is named in `packages`\n{error}"
+                f"PostgreSQL has no extension {self.name} here, and the package {package} cannot be installed; name "
+                f"another extension, or add its package to `packages`\n{error}"
             ) from error
 
 
 def package_of(extension: str, version: str) -> str:
-    """Debian's package of an extension for a version of PostgreSQL."""
+    """Return Debian's package of an extension for a version of PostgreSQL."""
     base = "postgis" if extension.startswith(_OF_POSTGIS) else extension
     return f"postgresql-{version}-{_PACKAGES.get(base, base.replace('_', '-'))}"

@@ -1,4 +1,4 @@
-"""A password that is made up once on its host, and files with what only the host knows."""
+"""Passwords generated on their host, and files that contain them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MB = 1 << 20
 
 @dataclass(frozen=True)
 class Password(Resource):
-    """The password of an app's own user in a service: made up when there is none, and then it stays.
+    """The password of an app's own user in a service: generated if missing, and then kept.
 
     :param app: the app.
     :param service: name of the service.
@@ -34,19 +34,19 @@ class Password(Resource):
         if self.service in passwords.kept(self.app):
             return None
         return Change(
-            "made up",
-            lambda: passwords.make_up(self.app, self.service),
+            "generated",
+            lambda: passwords.generate(self.app, self.service),
             lambda: passwords.forget(self.app, self.service),
         )
 
 
 @dataclass(frozen=True)
 class KeptFile(Resource):
-    """A file with what only the host knows.
+    """A file with values that only the host has: a password, its size of memory.
 
     :param path: absolute path; its folder must exist.
-    :param text: its content, with `%PASSWORD%` where the service's password comes, and `%MEMORY/8%` for an eighth of
-        the host's memory, in MB.
+    :param text: its content, with `%PASSWORD%` for the service's password, and `%MEMORY/8%` for an eighth of the
+        host's memory, in MB.
     :param app: the app whose password it is.
     :param service: name of the service.
     :param mode: permission bits.
@@ -68,7 +68,7 @@ class KeptFile(Resource):
     def check(self) -> Change | None:
         password = passwords.kept(self.app).get(self.service)
         if password is None:
-            raise ResourceError(f"there is no password of {self.app} for {self.service} yet; `fab provision` makes it")
+            raise ResourceError(f"{self.app} has no password for {self.service} yet; `fab provision` generates it")
         text = _MEMORY.sub(lambda found: str(max(16, memory.total() // int(found[1]) // _MB)), self.text)
         content = Secret(text.replace(_HERE, password.reveal()))
         return File(self.path, content, self.mode, self.owner, self.group).check()

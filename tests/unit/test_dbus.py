@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hostsmith.hostkit.linux import bus
+from hostsmith.hostkit.linux import dbus
 
 RETURN, ERROR, SIGNAL = 2, 3, 4
 Serve = Callable[[bytes], str]
@@ -64,12 +64,12 @@ def test_texts_and_yes_or_no_are_told_as_systemctl_prints_them(serve: Serve, ord
     answers = [text("active", order), text("", order), boolean(1, order), boolean(0, order)]
     path = serve(b"OK 0123\r\n" + b"".join(message(RETURN, answer, order) for answer in answers))
     names = ["ActiveState", "UnitFileState", "NeedDaemonReload", "CanReload"]
-    assert list(bus.properties("nginx.service", names, path).values()) == ["active", "", "yes", "no"]
+    assert list(dbus.properties("nginx.service", names, path).values()) == ["active", "", "yes", "no"]
 
 
 def test_signals_that_come_between_the_answers_are_passed_over(serve: Serve) -> None:
     path = serve(b"OK 0\r\n" + message(SIGNAL, text("failed")) + message(RETURN, text("active")))
-    assert bus.properties("nginx.service", ["ActiveState"], path) == {"ActiveState": "active"}
+    assert dbus.properties("nginx.service", ["ActiveState"], path) == {"ActiveState": "active"}
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,13 @@ def test_signals_that_come_between_the_answers_are_passed_over(serve: Serve) -> 
     ],
 )
 def test_what_is_no_answer_is_told_so_that_systemctl_is_asked_instead(serve: Serve, answer: bytes) -> None:
-    with pytest.raises((bus.BusError, OSError)):
-        bus.properties("nginx.service", ["ActiveState"], serve(answer))
+    with pytest.raises((dbus.BusError, OSError)):
+        dbus.properties("nginx.service", ["ActiveState"], serve(answer))
 
 
 def test_a_host_without_that_socket_is_told(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
-        bus.properties("nginx.service", ["ActiveState"], f"{tmp_path}/private")
+        dbus.properties("nginx.service", ["ActiveState"], f"{tmp_path}/private")
 
 
 @pytest.mark.parametrize(
@@ -105,4 +105,4 @@ def test_a_host_without_that_socket_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_names_of_units_are_written_as_systemd_has_them_in_paths(name: str, label: str) -> None:
-    assert bus._label(name) == label
+    assert dbus._label(name) == label

@@ -1,4 +1,4 @@
-"""systemd's own socket, and of D-Bus as much as asking for properties takes: systemctl's start costs more than that."""
+"""Properties of systemd units over D-Bus, which is faster than systemctl."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _CALL, _RETURN, _ERROR = 1, 2, 3
 
 
 class BusError(Exception):
-    """The other side did not answer as expected; it may be asked in another way."""
+    """The answer is not as expected; systemctl may work instead."""
 
 
 def properties(unit: str, names: Sequence[str], path: str = SOCKET) -> dict[str, str]:
-    """Properties of a unit that are texts, or yes or no, as `systemctl show` prints them.
+    """Read textual or boolean properties of a unit, as `systemctl show` prints them.
 
-    :param unit: its whole name, such as "nginx.service".
-    :raises OSError: nobody listens, or it is not for this user, who is not root.
-    :raises BusError: a property is not there, or is of another kind, or whoever listens speaks something else.
+    :param unit: its full name, such as "nginx.service".
+    :raises OSError: nothing listens, or this user is not root.
+    :raises BusError: a property is missing or of another type, or the answer is not D-Bus.
     """
     with socket.socket(socket.AF_UNIX) as connection, connection.makefile("rb") as answers:
         connection.settimeout(_TIMEOUT)
         connection.connect(path)
-        # Who asks is shown by the number of the user, in decimal, in hexadecimal.
+        # Authentication takes the decimal user id, in hexadecimal.
         user = str(os.geteuid()).encode().hex().encode()
         connection.sendall(b"\0AUTH EXTERNAL " + user + b"\r\nBEGIN\r\n")
         if not (line := answers.readline(200)).startswith(b"OK "):
@@ -39,17 +39,17 @@ def properties(unit: str, names: Sequence[str], path: str = SOCKET) -> dict[str,
 
 
 def _label(name: str) -> str:
-    """A name as systemd writes it in the path of an object."""
+    """Escape a name for the path of an object, like systemd."""
     letters = [letter if letter.isascii() and letter.isalnum() else f"_{ord(letter):02x}" for letter in name]
     return "".join([f"_{ord(name[0]):02x}" if name[0].isdigit() else letters[0], *letters[1:]])
 
 
 def _get(serial: int, path: str, name: str) -> bytes:
-    """The call that asks for a property."""
+    """Build the call that reads a property."""
     body = _text(_UNIT)
     body += bytes(-len(body) % 4) + _text(name)
     fields = b""
-    # Path, interface, method, and of which kinds its arguments are.
+    # Path, interface, method, and the types of its arguments.
     for code, kind, value in ((1, "o", path), (2, "s", "org.freedesktop.DBus.Properties"), (3, "s", "Get")):
         fields += bytes(-len(fields) % 8) + struct.pack("<B", code) + _signature(kind) + _text(value)
     fields += bytes(-len(fields) % 8) + struct.pack("<B", 8) + _signature("g") + _signature("ss")
@@ -67,7 +67,7 @@ def _signature(kinds: str) -> bytes:
 
 
 def _answer(answers: BinaryIO) -> str:
-    """What the next reply holds; signals, which whoever is connected gets, are passed over."""
+    """Read the value of the next reply; skip signals."""
     while True:
         head = _read(answers, 16)
         order = {b"l": "<", b"B": ">"}.get(head[:1])
@@ -83,13 +83,13 @@ def _answer(answers: BinaryIO) -> str:
 
 
 def _value(body: bytes, order: str) -> str:
-    """The text, or the yes or no, in the body of a reply: what kind it is, and from the fourth byte on a number."""
+    """Decode the text or boolean in the body of a reply: its type, and from the fourth byte on a number."""
     kind, number = body[:3], body[4:8]
     if len(number) == 4 and kind == b"\1s\0":
         return body[8 : 8 + struct.unpack(f"{order}I", number)[0]].decode(errors="replace")
     if len(number) == 4 and kind == b"\1b\0":
         return "yes" if struct.unpack(f"{order}I", number)[0] else "no"
-    raise BusError(f"found {body!r}, expected a text, or yes or no")
+    raise BusError(f"found {body!r}, expected a text or a boolean")
 
 
 def _read(answers: BinaryIO, size: int) -> bytes:

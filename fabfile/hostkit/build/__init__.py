@@ -1,0 +1,1 @@
+"""Builds of virtualenvs on a host, as an unprivileged user."""
