@@ -9,7 +9,7 @@ from typing import Any
 
 from ..contract import redact, wire
 from ..contract.base import ResourceError
-from ..hostkit.app import maintenance, migrations, passwords, stored, variables
+from ..hostkit.app import maintenance, migrations, passwords, provisioned, stored, variables
 from ..hostkit.app.layout import Layout
 from ..hostkit.linux import filesystem, system, systemd
 from ..hostkit.programs import haproxy
@@ -74,6 +74,7 @@ def status(app: str, health: Any) -> dict[str, Any]:
         "maintenance": maintenance.notice(layout),
         "disk": _disk(layout.root),
         "lock": lock_holder(),
+        "provisioned_by": provisioned.version(),
     }
     # While a run holds the host, what it has not confirmed is no news.
     found["cut_off"] = Journal().describe() if found["lock"] is None else ""
