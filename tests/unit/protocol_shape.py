@@ -116,7 +116,8 @@ def _code(function: Any) -> str:
         del node.body[0]
         node.body = node.body or [ast.Pass()]
     text = ast.unparse(node.body) if isinstance(node, ast.Lambda) else "; ".join(map(ast.unparse, node.body))
-    return " ".join(text.split())
+    # Python 3.10 writes a parenthesis around names that are unpacked.
+    return re.sub(r"\((\w+(?:, \w+)+)\)(?= (?:=|in) )", r"\1", " ".join(text.split()))
 
 
 @functools.cache
