@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from hostsmith import __version__
+from hostsmith.agent import doctor
 from hostsmith.connection import answers
 from hostsmith.hostkit.app import provisioned
 from hostsmith.inventory.roles import ALL_ROLES
@@ -51,3 +52,19 @@ def test_a_host_can_tell_no_version_that_would_write_on_a_terminal() -> None:
     assert answers.version("0.2.0.dev0")
     assert not answers.version("0.2.0\x1b[2J")
     assert not answers.version("")
+
+
+@pytest.mark.parametrize(
+    ("found", "state", "told", "mend"),
+    [
+        (None, "none", "not provisioned", ""),
+        (__version__, "ok", __version__, ""),
+        ("0.1.0", "advice", "0.1.0, older than yours", f"`fab provision` updates it to {__version__}"),
+        ("77.0", "advice", "77.0, newer than yours", f"upgrade hostsmith on your machine, which has {__version__}"),
+    ],
+)
+def test_the_doctor_says_who_has_to_act(
+    monkeypatch: pytest.MonkeyPatch, found: str | None, state: str, told: str, mend: str
+) -> None:
+    monkeypatch.setattr(provisioned, "version", lambda: found)
+    assert doctor._provisioned() == [doctor.finding("hostsmith", state, told, mend)]
