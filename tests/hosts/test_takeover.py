@@ -62,6 +62,8 @@ SETTINGS: dict[str, Any] = {
     "services": ["redis"],
     "cron": {"tick": {"schedule": "* * * * *", "command": "echo $HOSTSMITH_RELEASE >> ~/ticks"}},
     "backup": {"schedule": "15 3 * * *", "keep": 5},
+    # Packages that take long to come, and are the same to both.
+    "hardening": {"fail2ban": False, "upgrades": False},
 }
 
 
