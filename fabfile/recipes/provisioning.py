@@ -63,7 +63,7 @@ def _version() -> list[Resource]:
     """What the host remembers of the version that provisioned it."""
     folder, _, _ = provisioned.PATH.rpartition("/")
     return [
-        Directory(folder, mode=0o755, owner="root", group="root"),
+        Directory(folder, mode=0o700, owner="root", group="root"),
         File(provisioned.PATH, provisioned.record(__version__), mode=0o644, owner="root", group="root"),
     ]
 
