@@ -11,7 +11,9 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
+from .._version import __version__
 from ..contract.base import ResourceError
+from ..hostkit.app import provisioned
 from ..hostkit.linux import filesystem, ports, system, systemd
 from ..hostkit.linux.container import container
 from ..hostkit.linux.login import login
@@ -42,6 +44,7 @@ def examine(services: Sequence[str], open_ports: Sequence[str], firewall: bool) 
     """
     checks: dict[str, Callable[[], list[Finding]]] = {
         "login": _login,
+        "hostsmith": _provisioned,
         "system": _system,
         "python": _python,
         "disk": _disk,
@@ -66,6 +69,22 @@ def examine(services: Sequence[str], open_ports: Sequence[str], firewall: bool) 
 def _login() -> list[Finding]:
     user = login().user
     return [finding("login", "ok", "as root" if user == "root" else f"as {user}, root by sudo")]
+
+
+def _provisioned() -> list[Finding]:
+    """Compare the version that provisioned the host with that of whoever asks, which is the agent's own."""
+    found = provisioned.version()
+    if found is None:
+        return [finding("hostsmith", "none", "not provisioned")]
+    how = provisioned.compared(found, __version__)
+    if not how:
+        return [finding("hostsmith", "ok", found)]
+    mend = (
+        f"`fab provision` updates it to {__version__}"
+        if how == "older"
+        else f"upgrade hostsmith on your machine, which has {__version__}"
+    )
+    return [finding("hostsmith", "advice", f"{found}, {how} than yours", mend)]
 
 
 def _system() -> list[Finding]:

@@ -1,21 +1,20 @@
-"""The way in for the deployers of an app: the agent as it is installed on the host, for data that its sender chose.
+"""The gate for the deployers of an app: the agent as installed on the host, for data that its sender chose.
 
-sudo lets them run this and nothing else. What comes on standard input looks as if it came from an admin, who says which
-version of the code is to serve; but that is only compared with the one that is installed here, and then each frame is
-checked.
+sudo lets deployers run this and nothing else. The first line says which protocol the sender speaks. That keeps those
+apart who would misunderstand each other; it is no defence, since a sender may claim anything. What keeps a deployer
+from more than deploying is that each frame is checked, and anything unknown refused: see `deployers/rules.py`.
 """
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import sys
-import zipfile
 from typing import BinaryIO, NoReturn
 
+from .._version import __version__
 from ..contract.controller import REFUSED
-from ..contract.fingerprint import fingerprint
+from ..contract.protocol import PROTOCOL, Greeting, read_greeting
 from .deployers.rules import Allowed
 from .main import main as serve
 
@@ -24,10 +23,11 @@ _LONGEST_LINE = 4096
 _LARGEST_FRAME = 256 << 20
 
 
-def main(code: bytes) -> None:
+def main(code: bytes = b"") -> None:
     """Serve one controller as an unprivileged user's.
 
-    :param code: the agent that is installed, as a zip file.
+    :param code: the installed agent, which the script on the host hands over since version 0.1.0. Not used any more;
+        the script keeps doing it, so that either of the two may be of an earlier version.
     """
     if len(sys.argv) != 2 or not re.fullmatch("[a-z][a-z0-9-]{0,30}", sys.argv[1]):
         _refuse("expected the name of an app")
@@ -38,28 +38,31 @@ def main(code: bytes) -> None:
     with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
         file.write("1000")
     stdin = sys.stdin.buffer
-    if _version(stdin) != _installed(code):
-        _refuse(
-            "the host's gate for deployers is of another version of hostsmith than yours; have an admin run "
-            "`fab provision` with yours, or install the one that the admin has"
-        )
+    if mismatch := _mismatch(_greeting(stdin)):
+        _refuse(mismatch)
     app = sys.argv[1]
     serve(stdin, app, Allowed(app).check, _LARGEST_FRAME)
 
 
-def _version(stdin: BinaryIO) -> str:
-    """The version of the code that the controller wants to be served by; it may send a line for sudo first."""
+def _greeting(stdin: BinaryIO) -> Greeting:
+    """Read who the controller is; it may send a line for sudo first."""
     for _ in range(2):
-        line = stdin.readline(_LONGEST_LINE)
-        if found := re.fullmatch(rb"hostsmith(?: /.*/(\w+))?\n", line):
-            return (found[1] or b"").decode("ascii")
+        if found := read_greeting(stdin.readline(_LONGEST_LINE)):
+            return found
     return _refuse("found no hostsmith at the other end; this user is for `fab deploy` and its like, and has no shell")
 
 
-def _installed(code: bytes) -> str:
-    """The version that is installed; nobody is to be kept out by this."""
-    with zipfile.ZipFile(io.BytesIO(code)) as archive:
-        return fingerprint((name, archive.read(name)) for name in archive.namelist())
+def _mismatch(their: Greeting) -> str:
+    """Say who has to upgrade when the two do not speak one protocol; nothing when they do."""
+    if their.protocol == PROTOCOL:
+        return ""
+    both = f"this host's gate for deployers is of hostsmith {__version__}, your machine has {their.version or '0.1.0'}"
+    if their.protocol < PROTOCOL:
+        return f"{both}, which is too old for it: upgrade hostsmith on your machine to {__version__}"
+    return (
+        f"{both}, which is too new for it: have an admin run `fab provision` with hostsmith {their.version}, or "
+        f"install {__version__} on your machine"
+    )
 
 
 def _refuse(why: str) -> NoReturn:

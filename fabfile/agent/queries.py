@@ -9,7 +9,7 @@ from typing import Any
 
 from ..contract import redact, wire
 from ..contract.base import ResourceError
-from ..hostkit.app import backup_files, maintenance, migrations, passwords, variables
+from ..hostkit.app import backup_files, maintenance, migrations, passwords, provisioned, variables
 from ..hostkit.app.layout import Layout
 from ..hostkit.linux import filesystem, system, systemd
 from ..hostkit.programs import haproxy
@@ -62,6 +62,7 @@ def status(app: str, health: Any) -> dict[str, Any]:
         "maintenance": maintenance.notice(layout),
         "disk": _disk(layout.root),
         "lock": lock_holder(),
+        "provisioned_by": provisioned.version(),
     }
     # While a run holds the lock, its unconfirmed changes are normal.
     found["cut_off"] = Journal().describe() if found["lock"] is None else ""

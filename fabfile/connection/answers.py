@@ -56,6 +56,8 @@ variable = text(r"[A-Za-z_][A-Za-z0-9_]{0,250}")
 process = text(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 commit = text(r"[0-9a-f]{40,64}")
 flag = exactly(True, False)
+# Of hostsmith.
+version = text(r"[0-9][A-Za-z0-9.+-]{0,80}")
 
 _MADE = record(id=release_id, revision=line, subject=words, who=words, created=words, state=line, reason=words)
 _PROCESS = {"name": line, "state": line, "pid": count, "uptime": count}
@@ -89,6 +91,7 @@ ANSWERS: dict[str, Check] = {
         disk=record(used=count, free=count),
         lock=optional(words),
         cut_off=words,
+        provisioned_by=optional(version),
     ),
     "balancer": _listed(_SERVER),
     "verify": record(problem=optional(words), runs=_listed(line), starts=flag),

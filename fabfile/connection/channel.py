@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import paramiko.agent
 
+from .._version import __version__
 from ..contract import events, redact
 from ..contract.controller import BEAT, PATIENCE, REFUSED
 from ..contract.events import RECORD_SEPARATOR, Event
+from ..contract.protocol import greeting
 from ..errors import AgentError, ConnectError, LostError
 from ..printable import cut
 from . import pack
@@ -55,7 +57,7 @@ class AgentChannel:
         self._drain = threading.Thread(target=self._drain_errors, daemon=True)
         self._drain.start()
         # sudo takes the first line when it asks for a password; when it does not, the agent passes over it.
-        self._send((f"{password}\n" if password else "").encode() + f"hostsmith {pack.code_folder()}\n".encode())
+        self._send((f"{password}\n" if password else "").encode() + greeting(pack.code_folder(), __version__))
         threading.Thread(target=self._beat, daemon=True).start()
 
     def _start_agent(self, sudo_password: bool) -> paramiko.Channel:

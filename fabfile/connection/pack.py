@@ -14,13 +14,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..contract.base import Handler, Resource
-from ..contract.fingerprint import fingerprint
 from ..contract.wire import CANONICAL
 from ..errors import UsageError
 from ..resources.validated import Validated
+from .fingerprint import fingerprint
 
 _HERE = Path(__file__).parent.parent
-_TRAVELLING = ("contract", "hostkit", "resources", "agent")
+# The agent can say which version it is.
+_TRAVELLING = ("_version.py", *(f"{package}/**/*.py" for package in ("contract", "hostkit", "resources", "agent")))
 
 # The exit statuses by which the start of the agent tells the shell around it, and us, what is missing.
 NO_PYTHON, OLD_PYTHON = 95, 96
@@ -69,7 +70,7 @@ stdin = sys.stdin.buffer
 for line in stdin:
     if line.startswith(b"hostsmith /"): break
 else: sys.exit(1)
-folder = line[10:-1].decode()
+folder = line.split()[1].decode()
 def load(folder):
     held = os.open(folder, os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
@@ -160,7 +161,7 @@ def _files() -> list[tuple[str, bytes]]:
     """The agent and the resources: paths and contents, as text files are on Linux."""
     found = [(f"{CANONICAL}/__init__.py", b"")]
     for package in _TRAVELLING:
-        for path in sorted((_HERE / package).rglob("*.py")):
+        for path in sorted(_HERE.glob(package)):
             name = path.relative_to(_HERE).as_posix()
             found.append((f"{CANONICAL}/{name}", path.read_bytes().replace(b"\r\n", b"\n")))
     return found

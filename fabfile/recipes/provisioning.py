@@ -7,7 +7,9 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from .. import recipes
+from .._version import __version__
 from ..errors import SettingsError
+from ..hostkit.app import provisioned
 from ..hostkit.app.layout import Layout
 from ..hostkit.programs.certbot import FOLDER as CERTBOT
 from ..inventory.processes import balances, processes
@@ -53,7 +55,17 @@ def all_of(settings: Settings, roles: Container[str]) -> list[Resource]:
         resources += deployers(settings)
     resources += backups(settings, roles)
     names = claimed(settings, resources, roles)
-    return [*([names] if names.paths or names.users else []), *together(resources)]
+    # The version comes last: a provision that fails before leaves the one that did all of it.
+    return [*([names] if names.paths or names.users else []), *together(resources), *_version()]
+
+
+def _version() -> list[Resource]:
+    """What the host remembers of the version that provisioned it."""
+    folder, _, _ = provisioned.PATH.rpartition("/")
+    return [
+        Directory(folder, mode=0o700, owner="root", group="root"),
+        File(provisioned.PATH, provisioned.record(__version__), mode=0o644, owner="root", group="root"),
+    ]
 
 
 def claimed(settings: Settings, resources: Iterable[Resource], roles: Container[str]) -> Claimed:

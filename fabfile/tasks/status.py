@@ -10,6 +10,7 @@ from ..contract import wire
 from ..errors import HostsmithError, SettingsError
 from ..fab.task import JSON, TaskCall, task
 from ..fleet import Member
+from ..hostkit.app import provisioned
 from ..inventory.addresses import with_addresses
 from ..inventory.processes import balances
 from ..inventory.roles import ALL_ROLES
@@ -58,7 +59,9 @@ def _drift(member: Member) -> tuple[list[str] | None, str]:
         plan = member.would(recipes.provision(member.settings, member.target.roles))
     except HostsmithError as error:
         return None, str(error)
-    return ([result.resource for result in plan.changed], "") if plan.ok else (None, plan.problem())
+    # That another version has provisioned it is no difference by itself, and stands in a column of its own.
+    drifted = [result.resource for result in plan.changed if result.resource != f"file {provisioned.PATH}"]
+    return (drifted, "") if plan.ok else (None, plan.problem())
 
 
 def _silent(member: Member) -> Answer:

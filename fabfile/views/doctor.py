@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..console import Console
     from ..settings import Settings
 
-COLUMNS = ("HOST", "SYSTEM", "PYTHON", "DISK", "MEMORY", "CLOCK", "HARDENING", "VERDICT")
+COLUMNS = ("HOST", "HOSTSMITH", "SYSTEM", "PYTHON", "DISK", "MEMORY", "CLOCK", "HARDENING", "VERDICT")
 # The parts of the hardening, by the resource that is each.
 HARDENING = {
     "ssh": ("sshd",),
@@ -133,7 +133,7 @@ def row(name: str, findings: Sequence[Finding]) -> tuple[str, ...]:
     for each in findings:
         found.setdefault(each["check"], []).append(each["found"])
     hardening = [each["check"] for each in findings if each["check"] in HARDENING and each["state"] == "ok"]
-    cells = [", ".join(found.get(check, ["?"])) for check in ("system", "python", "disk", "memory", "clock")]
+    cells = [", ".join(found.get(column.lower(), ["?"])) for column in COLUMNS[1:-2]]
     return name, *cells, ", ".join(hardening) or "-", verdict(findings)
 
 

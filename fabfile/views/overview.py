@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .._version import __version__
+from ..hostkit.app.provisioned import compared
+
 Answer = dict[str, Any]
-COLUMNS = ("HOST", "ROLES", "RELEASE", "HEALTH", "DISK", "LAG", "DRIFT", "PROCESSES")
+COLUMNS = ("HOST", "ROLES", "RELEASE", "HEALTH", "DISK", "LAG", "DRIFT", "HOSTSMITH", "PROCESSES")
 
 
 def compare(answers: Iterable[Answer]) -> None:
@@ -31,7 +34,8 @@ def row(name: str, answer: Answer) -> tuple[str, ...]:
     if "error" in answer:
         return (name, roles, answer["error"], *["?"] * (len(COLUMNS) - 3))
     release = (answer["live"] or "none") if answer["runs_app"] else "-"
-    return name, roles, release, _health(answer), _disk(answer["disk"]), _lag(answer), _drift(answer), _runs(answer)
+    seen = (_health(answer), _disk(answer["disk"]), _lag(answer), _drift(answer))
+    return name, roles, release, *seen, answer["provisioned_by"] or "-", _runs(answer)
 
 
 def style(answer: Answer) -> str | None:
@@ -54,12 +58,32 @@ def remarks(answers: Mapping[str, Answer]) -> list[str]:
         if answer["drift"] is None:
             unknown.setdefault(answer["drift_problem"], []).append(name)
     lines += [f"{', '.join(names)}: drift cannot be told: {problem}" for problem, names in unknown.items()]
+    lines += _other_versions(heard)
     lines += [f"{name} is held by {answer['lock']}" for name, answer in heard.items() if answer["lock"]]
     lines += [
         f"{name}: a run was cut off, and the next one puts back first: {answer['cut_off']}"
         for name, answer in heard.items()
         if answer["cut_off"]
     ]
+    return lines
+
+
+def _other_versions(heard: Mapping[str, Answer]) -> list[str]:
+    """Which hosts another version of hostsmith has provisioned, and what to do about it."""
+    by: dict[str, list[str]] = {}
+    for name, answer in heard.items():
+        if found := answer["provisioned_by"]:
+            by.setdefault(found, []).append(name)
+    lines = []
+    for found, names in by.items():
+        advice = {
+            "older": "`fab provision` updates that",
+            "newer": "upgrade hostsmith on your machine",
+        }
+        if how := compared(found, __version__):
+            were = "was" if len(names) == 1 else "were"
+            what = f"hostsmith {found}, {how} than yours ({__version__})"
+            lines.append(f"{', '.join(names)} {were} provisioned by {what}: {advice[how]}")
     return lines
 
 

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hostsmith.connection import pack
+from hostsmith import __version__
 from hostsmith.contract import wire
+from hostsmith.contract.protocol import greeting
 from hostsmith.hostkit.app.health import HealthCheck
 from hostsmith.hostkit.app.layout import Record
 from hostsmith.resources.release.release import ReleaseRecord
@@ -33,7 +34,7 @@ class Gate:
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
-        self._write(f"hostsmith {pack.code_folder()}\n".encode())
+        self._write(greeting("/run/hostsmith/x", __version__))
 
     def _write(self, data: bytes) -> None:
         assert self._process.stdin is not None

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hostsmith import __version__
 from hostsmith.connection import pack
 from hostsmith.contract import wire
+from hostsmith.contract.protocol import PROTOCOL
 from hostsmith.hostkit.app.layout import Record
 from hostsmith.resources import Command, File, Package, Reload, Service, User, Validated
 from hostsmith.resources.release.live import Live
@@ -353,11 +355,38 @@ def test_the_gate_takes_no_code_from_the_environment_or_the_folder_it_is_called_
     assert "No such file" in done
 
 
-def test_a_gate_of_another_version_says_who_has_to_provision(apps: Apps) -> None:
-    add = "import zipfile; zipfile.ZipFile('/usr/local/lib/hostsmith/agent.zip', 'a').writestr('more.py', '')"
-    apps.vps.run(f'python3 -c "{add}"')
+_CHANGE = """\
+import zipfile
+
+with zipfile.ZipFile("{path}") as archive:
+    files = {{name: archive.read(name) for name in archive.namelist()}}
+files["{name}"] = files["{name}"].replace(b"{old}", b"{new}")
+with zipfile.ZipFile("{path}", "w") as archive:
+    for name, content in files.items():
+        archive.writestr(name, content)
+"""
+
+
+def installed_with(apps: Apps, name: str, old: str, new: str) -> None:
+    """Change a file of the agent that is installed on the host."""
+    script = _CHANGE.format(path=pack.GATE_CODE, name=f"hostsmith/{name}", old=old, new=new)
+    apps.vps.run("python3 -", stdin=script)
+
+
+def test_a_gate_of_another_patch_release_lets_deployers_in_and_one_of_another_protocol_says_who_has_to_upgrade(
+    apps: Apps,
+) -> None:
+    installed_with(apps, "_version.py", __version__, "0.2.77")
+    assert apps.deployer.json("releases")
+    apps.deployer.fab("deploy")
+    number = f"PROTOCOL = {PROTOCOL}"
+    installed_with(apps, "contract/protocol.py", number, f"PROTOCOL = {PROTOCOL + 1}")
     done = apps.deployer.fab("releases", status=1)
-    assert "the host's gate for deployers is of another version of hostsmith than yours" in done.stderr
+    assert "of hostsmith 0.2.77, your machine has" in done.stderr
+    assert "too old for it: upgrade hostsmith on your machine to 0.2.77" in done.stderr
+    installed_with(apps, "contract/protocol.py", f"PROTOCOL = {PROTOCOL + 1}", f"PROTOCOL = {PROTOCOL - 1}")
+    done = apps.deployer.fab("releases", status=1)
+    assert f"too new for it: have an admin run `fab provision` with hostsmith {__version__}" in done.stderr
     apps.projects[SHOP].fab("provision")
     apps.deployer.fab("releases")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hostsmith import __version__
 from hostsmith.sandbox import Sandbox
 
 from tests.hosts.conftest import Project, Vps, make_project
@@ -72,7 +73,7 @@ def test_a_fleet_that_is_well_is_a_table_and_nothing_more(fleet: Fleet) -> None:
         live = vps.run("readlink /srv/hello/current").strip().removeprefix("releases/")
         words = fleet.table()[vps.address].split()
         assert words[:4] == [vps.address, "web", live, "healthy"]
-        assert words[6:11] == ["free", "-", "no", "web", "up"]
+        assert words[6:12] == ["free", "-", "no", __version__, "web", "up"]
     balancer = fleet.table()[fleet.lb.address]
     assert all(f"{vps.address} up" in balancer for vps in fleet.web)
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-from hostsmith.connection import pack
+from hostsmith import __version__
 from hostsmith.contract import wire
+from hostsmith.contract.protocol import greeting
 
 from tests.hosts.conftest import Project, Vps, make_project
 
@@ -48,7 +49,7 @@ class Apps:
             assert process.stdin is not None and process.stdout is not None
             found = []
             try:
-                process.stdin.write(f"hostsmith {pack.code_folder()}\n".encode())
+                process.stdin.write(greeting("/run/hostsmith/x", __version__))
                 send(process.stdin, stdin)
                 for line in process.stdout:
                     event = json.loads(line.partition(b"\x1e")[2])

@@ -22,6 +22,7 @@ from hostsmith.agent.journal import Journal
 from hostsmith.agent.owed import Owed
 from hostsmith.connection import pack
 from hostsmith.contract import events, wire
+from hostsmith.contract.protocol import greeting
 from hostsmith.resources import Handler, Resource, Validated
 
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -91,7 +92,11 @@ class LocalHost:
 
     @property
     def journal(self) -> Journal:
-        return Journal(str(self._state / "journal.conf"))
+        return Journal(str(self.journal_path))
+
+    @property
+    def journal_path(self) -> Path:
+        return self._state / "journal.conf"
 
     def recover(self) -> Outcome:
         """What a run does first."""
@@ -186,7 +191,7 @@ class Agent:
             env={"PATH": f"{programs(folder)}:{os.environ['PATH']}", **env},
         )
         self._asked_for_lock = False
-        self.write(first_lines + f"hostsmith {self.code}\n".encode())
+        self.write(first_lines + greeting(str(self.code), "0.2.0"))
         # As a controller does, and before a test waits for what the agent does.
         self._begin()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hostsmith import __version__
 from hostsmith.views.overview import COLUMNS, compare, remarks, row, style
 
 OLD, MIDDLE, NEW = "20261121-101500-1f3c2ab", "20261121-102000-5be07d4", "20261121-114210-9be07d4"
@@ -24,6 +25,7 @@ def answer(live: str | None = NEW, **changes: Any) -> dict[str, Any]:
         "lock": None,
         "cut_off": "",
         "maintenance": None,
+        "provisioned_by": __version__,
         "runs_app": True,
         "lags": False,
         "behind": 0,
@@ -52,6 +54,7 @@ def test_a_host_that_is_well_needs_no_remark() -> None:
         "DISK": "42%, 58G free",
         "LAG": "-",
         "DRIFT": "no",
+        "HOSTSMITH": __version__,
         "PROCESSES": "web up 3 h",
     }
     assert remarks(hosts) == []
@@ -92,6 +95,7 @@ def test_a_fleet_without_a_release_does_not_lag() -> None:
         "RELEASE": "none",
         "DISK": "",
         "DRIFT": "no",
+        "HOSTSMITH": __version__,
     }
     assert remarks(hosts) == []
 
@@ -133,9 +137,24 @@ def test_maintenance_is_told_and_who_is_not_in_it() -> None:
     ]
 
 
+def test_hosts_that_another_version_has_provisioned_are_named_with_who_has_to_act() -> None:
+    hosts = compared(
+        web1=answer(provisioned_by="0.1.0"),
+        web2=answer(provisioned_by="0.1.0"),
+        web3=answer(provisioned_by="77.0"),
+        web4=answer(provisioned_by=None),
+    )
+    assert [cells(found)["HOSTSMITH"] for found in hosts.values()] == ["0.1.0", "0.1.0", "77.0", "-"]
+    yours = f"than yours ({__version__})"
+    assert remarks(hosts) == [
+        f"web1, web2 were provisioned by hostsmith 0.1.0, older {yours}: `fab provision` updates that",
+        f"web3 was provisioned by hostsmith 77.0, newer {yours}: upgrade hostsmith on your machine",
+    ]
+
+
 def test_a_host_that_did_not_answer_has_a_row_of_its_own() -> None:
     silent = {"roles": None, "error": "unreachable", "reason": "no SSH connection"}
-    assert row("web1", silent) == ("web1", "every role", "unreachable", "?", "?", "?", "?", "?")
+    assert row("web1", silent) == ("web1", "every role", "unreachable", "?", "?", "?", "?", "?", "?")
     assert style(silent) == "red"
     assert remarks({"web1": silent}) == []
 

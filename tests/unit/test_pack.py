@@ -22,7 +22,7 @@ from own_resources import Append, Half
 
 PACKAGE = Path(hostsmith.__file__).parent
 FOLDERS = ("contract", "hostkit", "resources", "agent")
-TRAVELLING = sorted(path for folder in FOLDERS for path in (PACKAGE / folder).rglob("*.py"))
+TRAVELLING = [PACKAGE / "_version.py", *sorted(path for folder in FOLDERS for path in (PACKAGE / folder).rglob("*.py"))]
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -41,7 +41,9 @@ def imports(path: Path) -> Iterator[str]:
 def test_it_imports_the_standard_library_and_itself_alone(path: Path) -> None:
     for name in imports(path):
         top, _, rest = name.partition(".")
-        assert top in sys.stdlib_module_names or (top == "hostsmith" and rest.split(".")[0] in FOLDERS), name
+        assert top in sys.stdlib_module_names or (
+            top == "hostsmith" and rest.split(".")[0] in (*FOLDERS, "_version")
+        ), name
 
 
 @pytest.mark.parametrize("path", TRAVELLING, ids=lambda path: f"{path.parent.name}/{path.name}")

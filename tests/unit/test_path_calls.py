@@ -85,6 +85,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "hostkit/linux/paths.py": ("os.open", _HANDLES),
     "hostkit/linux/ports.py": ("glob.glob", _ROOTS),
     "hostkit/programs/postgres.py": ("glob.glob", "names alone; they are read by `filesystem`"),
+    "hostkit/app/provisioned.py": ("glob.glob", "names alone"),
     "agent/scheduled.py": ("open", _ROOTS),
     "hostkit/app/shared_files.py": ("open os.walk tempfile.NamedTemporaryFile", _APPS),
     "hostkit/linux/source_file.py": ("open os.open", _HANDLES),

@@ -56,6 +56,7 @@ NO_HARDENING = [
     "firewall",
 ]
 CONFINED = [f"absent /etc/systemd/system/{unit}.service.d/hostsmith.conf" for unit in ("nginx", "supervisor")]
+VERSION = ["directory /var/lib/hostsmith", "file /var/lib/hostsmith/provisioned.json"]
 NO_VARIABLES = Wanted(Variables(), {})
 
 
@@ -103,6 +104,7 @@ class TestProvision:
             "service nginx",
             "absent /etc/sudoers.d/hostsmith-blog",
             "absent /var/lib/hostsmith-deployers/blog/.ssh/authorized_keys",
+            *VERSION,
         ]
 
     def test_a_host_with_a_worker_of_its_own_role_has_no_nginx(self) -> None:
@@ -118,6 +120,7 @@ class TestProvision:
         assert names(provision(found, ("db",))) == [
             "package ca-certificates, git, logrotate, openssh-client, rsync, postgresql-client",
             *NO_HARDENING,
+            *VERSION,
         ]
 
     def test_a_balancer_has_haproxy_and_nothing_of_the_app(self) -> None:
@@ -128,6 +131,7 @@ class TestProvision:
             "service haproxy",
             "absent /etc/sudoers.d/hostsmith-blog",
             "absent /var/lib/hostsmith-deployers/blog/.ssh/authorized_keys",
+            *VERSION,
         ]
 
     def test_a_host_that_plays_every_role_is_a_web_host_and_no_balancer(self) -> None:

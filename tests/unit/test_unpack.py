@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from hostsmith.agent import unpack
 from hostsmith.connection import pack
-from hostsmith.contract.fingerprint import fingerprint
+from hostsmith.connection.fingerprint import fingerprint
 from hostsmith.resources import Directory, File
 from local_host import Agent, mode
 

@@ -1,4 +1,4 @@
-"""What tells one version of the code that travels from another."""
+"""Hash that identifies the code that travels to hosts."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 
 def fingerprint(files: Iterable[tuple[str, bytes]]) -> str:
-    """The same for the same files, wherever they are: in a checkout, in a zip file, on another machine.
+    """Hash files; the same for the same files in a checkout, in a zip file and on another machine.
 
-    :param files: paths and what is in them.
+    :param files: paths and contents.
     """
     found = hashlib.sha256()
     for path, content in sorted(files):
