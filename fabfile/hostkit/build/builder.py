@@ -11,11 +11,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from ...contract.interruption import uninterrupted
 from ...contract.base import ResourceError
-from . import door, handover
-from ..linux import filesystem, system
+from ...contract.interruption import uninterrupted
 from ..app.layout import Layout
+from ..linux import filesystem, system
+from . import door, handover
 
 NAME = "hostsmith-build"
 _HOME, _SHELL = "/nonexistent", "/usr/sbin/nologin"

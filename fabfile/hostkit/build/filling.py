@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ...contract.base import ResourceError
-from . import blank, locks, origins, requirements
-from ..linux import filesystem, source_file, system
-from .builder import Builder
 from ...contract.events import note
+from ..linux import filesystem, source_file, system
+from . import blank, locks, origins, requirements
+from .builder import Builder
 from .installers import Installer, NotForUvError, Pip, Uv, pip_configuration, uv_environment
 from .runner import Runner
 from .tools import Tools

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ...contract.base import ResourceError
-from ..linux import source_file, system
 from ...contract.events import note
 from ..app.layout import Layout
+from ..linux import source_file, system
 
 Version = tuple[int, ...]
 

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from ...contract.base import ResourceError
-from . import beside
 from ..linux import filesystem, source_file
+from . import beside
 
 # Each lock with the file that it was made from, which lies beside it.
 LOCKS = {

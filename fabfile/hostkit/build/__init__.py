@@ -1,0 +1,1 @@
+"""Virtualenvs: what one is made of, and who fills it."""
