@@ -44,7 +44,7 @@ faults:  ## Every fault at every step on real hosts, of which `make test` tries 
 	@sh scripts/bootstrap.sh dev $(HOST_PACKAGES) $(TEST_PACKAGES)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0 -m exhaustive tests/hosts
 
-mutants:  ## Faults put into the code one at a time, which the unit tests must see: hours, goes on where it was ended; SAMPLE=10, ONLY=core, MINUTES=30
+mutants:  ## Faults put into the code one at a time, which the unit tests must see (hours; SAMPLE=10, ONLY=gate, MINUTES=30)
 	@sh scripts/bootstrap.sh dev $(UNIT_PACKAGES)
 	@sh scripts/bootstrap.sh mutants
 	$(BIN)/python scripts/mutants.py $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(ONLY),--only $(ONLY)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
