@@ -13,6 +13,7 @@ import parso
 from cosmic_ray import plugins
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
+from cosmic_ray.operators.number_replacer import NumberReplacer
 from cosmic_ray.operators.operator import Operator
 from parso.python.tree import Name
 
@@ -20,7 +21,6 @@ from parso.python.tree import Name
 _CORE = [
     "AddNot",
     "ExceptionReplacer",
-    "NumberReplacer",
     "RemoveDecorator",
     "ReplaceAndWithOr",
     "ReplaceBinaryOperator_Add_Sub",
@@ -64,8 +64,16 @@ class DropCall(Operator):  # type: ignore[misc]
         return ()
 
 
+class WholeNumber(NumberReplacer):  # type: ignore[misc]
+    """One more or less, but for durations and the like, which are written with a point: of those it is no fault."""
+
+    def mutation_positions(self, node: parso.tree.NodeOrLeaf) -> Iterator[object]:
+        if node.type == "number" and "." not in node.value:
+            yield from super().mutation_positions(node)
+
+
 _OPERATORS: dict[str, Operator] = {name: plugins.get_operator(f"core/{name}")() for name in _CORE}
-_OPERATORS["DropCall"] = DropCall()
+_OPERATORS |= {"DropCall": DropCall(), "WholeNumber": WholeNumber()}
 
 
 @dataclass(frozen=True)
