@@ -1,5 +1,6 @@
 #!/bin/sh
 # Installs what a checkout needs: Debian packages (as root, and only those that are missing) and a virtualenv in .venv.
+# What these packages would start stays stopped, and off at the next boot.
 # usage: bootstrap.sh [EXTRA] [PACKAGE...]; EXTRA is a name of setup.cfg's extras_require, "-" for none.
 set -eu
 cd "$(dirname "$0")/.."
@@ -26,12 +27,30 @@ if [ -n "$missing" ]; then
     say "Installing Debian packages:$missing"
     DEBIAN_FRONTEND=noninteractive
     export DEBIAN_FRONTEND
+    # Tests use the programs alone: no service of these packages may take a port of this machine, now or at a boot.
+    policy=/usr/sbin/policy-rc.d
+    if [ -e $policy ]; then
+        policy=""
+    else
+        trap 'rm -f $policy' EXIT
+        printf '#!/bin/sh\nexit 101\n' >$policy
+        chmod 755 $policy
+    fi
     # An old package list may name files that are gone: refresh it when the first try fails.
     # shellcheck disable=SC2086
     apt-get install -qq -y --no-install-recommends $missing >/dev/null 2>&1 || {
         apt-get update -qq
         apt-get install -qq -y --no-install-recommends $missing >/dev/null
     }
+    [ -z "$policy" ] || rm -f $policy
+    for package in $missing; do
+        case $package in
+            nginx* | haproxy | redis-server | postgresql)
+                service=${package%-light}
+                systemctl disable --quiet "$service" 2>/dev/null || update-rc.d "$service" disable || true
+                ;;
+        esac
+    done
 fi
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
     die "Found $("$python" --version), expected Python 3.10 or newer; name one with PYTHON=python3.x"

@@ -21,6 +21,8 @@ import testinfra
 from hostsmith.sandbox import Sandbox, SshTarget, lookup
 from hostsmith.sandbox.store import sandbox_id
 
+from tests.hosts.images import Images
+
 if TYPE_CHECKING:
     from tests.hosts.two_apps import Apps, Template
 
@@ -275,37 +277,47 @@ def make_project(folder: Path, vps: Vps, example: str = "flask-hello") -> Projec
 
 
 @pytest.fixture(scope="session")
-def provisioned_image(sandbox: Sandbox, boot: Callable[..., Vps], tmp_path_factory: pytest.TempPathFactory) -> str:
+def images(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Images:
+    """What all of pytest-xdist's workers have in common: the first that needs an image makes it."""
+    base = tmp_path_factory.getbasetemp()
+    return Images(sandbox, base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
+
+
+@pytest.fixture(scope="session")
+def provisioned_image(images: Images, boot: Callable[..., Vps]) -> str:
     """An image of a host after `fab provision`."""
-    vps = boot()
-    # Each session is then a line in the journal: how the tests count SSH channels.
-    vps.run("echo 'LogLevel VERBOSE' > /etc/ssh/sshd_config.d/log.conf && systemctl restart ssh")
-    make_project(tmp_path_factory.mktemp("provisioned"), vps).fab("provision")
-    sandbox.snapshot(vps.name, "provisioned")
-    sandbox.destroy(vps.name)
+
+    def make(folder: Path) -> Vps:
+        vps = boot()
+        # Each session is then a line in the journal: how the tests count SSH channels.
+        vps.run("echo 'LogLevel VERBOSE' > /etc/ssh/sshd_config.d/log.conf && systemctl restart ssh")
+        make_project(folder, vps).fab("provision")
+        return vps
+
+    images.shared("provisioned", make)
     return "provisioned"
 
 
 @pytest.fixture(scope="session")
-def deployed_image(
-    sandbox: Sandbox, boot: Callable[..., Vps], provisioned_image: str, tmp_path_factory: pytest.TempPathFactory
-) -> str:
+def deployed_image(images: Images, boot: Callable[..., Vps], provisioned_image: str) -> str:
     """An image of a host with a live release of examples/flask-hello."""
-    vps = boot(provisioned_image)
-    make_project(tmp_path_factory.mktemp("deployed"), vps).fab("deploy")
-    sandbox.snapshot(vps.name, "deployed")
-    sandbox.destroy(vps.name)
+
+    def make(folder: Path) -> Vps:
+        vps = boot(provisioned_image)
+        make_project(folder, vps).fab("deploy")
+        return vps
+
+    images.shared("deployed", make)
     return "deployed"
 
 
 @pytest.fixture(scope="session")
-def two_apps_template(
-    boot: Callable[..., Vps], provisioned_image: str, tmp_path_factory: pytest.TempPathFactory
-) -> Template:
+def two_apps_template(images: Images, boot: Callable[..., Vps], provisioned_image: str) -> Template:
     """What a host with two live apps and a deployer is made from."""
     from tests.hosts import two_apps
 
-    return two_apps.make(boot, provisioned_image, tmp_path_factory.mktemp("two-apps"))
+    folder = images.shared("two-apps", lambda folder: two_apps.make(boot(provisioned_image), folder))
+    return two_apps.template("two-apps", folder)
 
 
 @pytest.fixture(scope="module")

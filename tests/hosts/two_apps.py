@@ -126,15 +126,13 @@ class Template:
     key: Path
 
 
-def make(boot: Callable[..., Vps], provisioned_image: str, folder: Path) -> Template:
-    """Put both apps on a host, and keep an image of it."""
-    vps = boot(provisioned_image)
+def make(vps: Vps, folder: Path) -> Vps:
+    """Put both apps on a provisioned host, with their projects and the deployer's key in a folder."""
     # The image is provisioned for an app without domains, and on a host there is one such.
     vps.run("rm /etc/nginx/sites-enabled/hello")
     key = folder / "alice"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "alice", "-f", key], check=True)
     deployers = {SHOP: {"keys": [key.with_suffix(".pub").read_text().strip()]}}
-    projects = {}
     for app, domains in ((SHOP, []), (ADMIN, ["admin.example.org"])):
         project = make_project(folder / app, vps)
         project.settings(
@@ -142,10 +140,12 @@ def make(boot: Callable[..., Vps], provisioned_image: str, folder: Path) -> Temp
         )
         project.commit("settings")
         project.fab("provision", "deploy")
-        projects[app] = project.folder
-    vps.sandbox.snapshot(vps.name, "two-apps")
-    vps.sandbox.destroy(vps.name)
-    return Template("two-apps", projects, key)
+    return vps
+
+
+def template(image: str, folder: Path) -> Template:
+    """What `make` has put into the folder, with the image of its host."""
+    return Template(image, {app: folder / app / "project" for app in (SHOP, ADMIN)}, folder / "alice")
 
 
 def start(boot: Callable[..., Vps], template: Template, folder: Path) -> Apps:

@@ -10,6 +10,7 @@ import os
 import pwd
 import stat
 import subprocess
+import threading
 import time
 import zlib
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,8 @@ from hostsmith.resources import Handler, Resource, Validated
 
 ME = pwd.getpwuid(os.getuid()).pw_name
 MY_GROUP = grp.getgrgid(os.getgid()).gr_name
+
+_PROGRAMS = threading.Lock()
 
 # Names that go wrong wherever a shell, a pattern, an option parser or a line-wise reader meets them.
 NASTY = {
@@ -286,9 +289,11 @@ class Agent:
 def programs(folder: Path) -> Path:
     """A folder for the PATH, with an `id` that says root, so that the agent starts as it does for root."""
     path = folder / "programs"
-    if not path.is_dir():
-        path.mkdir()
-        program(path / "id", "echo 0")
+    # Agents that start at once wait for whoever makes it: a program that is still being written cannot be executed.
+    with _PROGRAMS:
+        if not path.is_dir():
+            path.mkdir()
+            program(path / "id", "echo 0")
     return path
 
 

@@ -601,6 +601,38 @@ def test_each_rule_refuses_what_it_must_and_nothing_else_would_if_it_were_gone(r
     assert not all(is_refused(allowed, frame) for frame in BAD[rule])
 
 
+def _maintained(seconds: int) -> Maintenance:
+    return Maintenance("shop", "<p>", (), seconds, "ann@laptop", "2026-11-21 10:15:00Z", "back soon")
+
+
+@pytest.mark.parametrize(
+    ("resource", "least", "most"),
+    [
+        (lambda number: Pruned("shop", number), 1, 1_000_000),
+        (lambda number: Scaled("shop", ID, {"worker": number}), 0, 100),
+        (lambda number: Environment("shop", ID, Variables({}, {}, ID, {"worker": number})), 0, 100),
+        (_maintained, 1, 1_000_000),
+        (lambda number: Live("shop", ID, dataclasses.replace(HEALTH, statuses=((number, 999),)), 80, 30), 0, 999),
+        (lambda number: Live("shop", ID, dataclasses.replace(HEALTH, statuses=((0, number),)), 80, 30), 0, 999),
+    ],
+    ids=["releases", "scaled", "scale", "retry", "first status", "last status"],
+)
+def test_a_number_passes_from_its_least_to_its_most_and_no_other(
+    resource: Callable[[int], Resource], least: int, most: int
+) -> None:
+    passes(resource(least), resource(most))
+    for number in (least - 1, most + 1):
+        with pytest.raises(ResourceError, match="refused"):
+            passes(resource(number))
+
+
+def test_so_does_the_number_of_lines_of_a_log() -> None:
+    arguments = {"app": "shop", "names": ["web"]}
+    for lines, refused in ((-1, True), (0, False), (100_000, False), (100_001, True)):
+        frame = {"op": "ask", "query": "log_lines", "arguments": {**arguments, "lines": lines}}
+        assert is_refused(Allowed("shop"), frame) == refused, lines
+
+
 def test_what_passes_the_gate_is_what_the_agent_can_be_called_with() -> None:
     allowed = Allowed("shop")
     functions = {**{name: getattr(queries, name) for name in allowed._queries}, **actions.ACTIONS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import random
@@ -291,19 +292,19 @@ def test_files_are_kept_with_their_modes_and_odd_names_and_links_are_not_followe
 def test_a_sqlite_database_is_kept_as_of_one_moment_while_it_is_written_to(
     folder: Path, tmp_path: Path, mode: str
 ) -> None:
-    database = sqlite3.connect(folder / "app.db")
-    database.execute(f"pragma journal_mode={mode}")
-    database.execute("create table t (x)")
-    database.executemany("insert into t values (?)", [(n,) for n in range(1000)])
-    database.commit()
-    # Not committed: it must not be in the copy, nor keep it from being made.
-    database.execute("insert into t values (-1)")
-    archive = _tar(folder)
+    with contextlib.closing(sqlite3.connect(folder / "app.db")) as database:
+        database.execute(f"pragma journal_mode={mode}")
+        database.execute("create table t (x)")
+        database.executemany("insert into t values (?)", [(n,) for n in range(1000)])
+        database.commit()
+        # Not committed: it must not be in the copy, nor keep it from being made.
+        database.execute("insert into t values (-1)")
+        archive = _tar(folder)
     assert not [name for name in archive.getnames() if "app.db-" in name or "hostsmith" in name]
     archive.extract("./app.db", tmp_path, filter="tar")
-    copy = sqlite3.connect(tmp_path / "app.db")
-    assert copy.execute("select count(*), min(x) from t").fetchone() == (1000, 0)
-    assert copy.execute("pragma integrity_check").fetchone() == ("ok",)
+    with contextlib.closing(sqlite3.connect(tmp_path / "app.db")) as copy:
+        assert copy.execute("select count(*), min(x) from t").fetchone() == (1000, 0)
+        assert copy.execute("pragma integrity_check").fetchone() == ("ok",)
     assert list(folder.glob(".hostsmith*")) == []
 
 

@@ -92,8 +92,8 @@ def owners(folder: Path) -> set[tuple[int, int]]:
 def test_what_is_swapped_while_it_is_given_and_taken_back_leads_to_nothing_of_others(
     tree: Path, victim: Path, swapper: None
 ) -> None:
-    deadline = time.monotonic() + 30
     for _ in range(ROUNDS):
+        deadline = time.monotonic() + 30
         with opened(tree) as handle:
             # What was swapped in before is not root's: that is told, and no more.
             with contextlib.suppress(ResourceError):

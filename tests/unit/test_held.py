@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from hostsmith.agent import lock
-from hostsmith.resources import Command, File
+from hostsmith.resources import Command, File, Validated
 from local_host import Agent, tree
 from own_resources import Append
 
@@ -31,6 +31,17 @@ def test_what_is_confirmed_stays(tmp_path: Path, old: Path) -> None:
         assert agent.outcome().states == ["changed"]
         agent.send(op="confirm")
         assert agent.outcome().ok
+    assert old.read_text() == "new"
+
+
+def test_what_is_confirmed_is_taken_back_by_no_boot(tmp_path: Path, old: Path) -> None:
+    with Agent(tmp_path) as agent:
+        agent.start([Validated("group", [File(str(old), "new")], ["true"])], hold=True)
+        assert agent.outcome().states == ["changed"]
+        assert Path(agent.journal).exists()
+        agent.send(op="confirm")
+        assert agent.outcome().ok
+        assert not Path(agent.journal).exists()
     assert old.read_text() == "new"
 
 

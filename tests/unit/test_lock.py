@@ -120,6 +120,17 @@ def test_breaking_it_ends_its_holder(path: str, held: subprocess.Popen[str]) -> 
     assert lock.holder(path) is None
 
 
+def test_breaking_it_waits_until_its_holder_has_put_back_what_it_had_begun(path: str) -> None:
+    slow = "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), sys.exit()))"
+    process = hold(path, f"import time; {slow}; print('ready', flush=True); sys.stdin.read()")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    assert lock.break_lock(path)
+    assert lock.holder(path) is None
+    assert process.wait(60) == 0
+    end(process)
+
+
 def test_breaking_what_nobody_holds_does_nothing(path: str) -> None:
     assert lock.break_lock(path) is None
     # What a dead holder wrote is no holder, though its process id may be somebody else's by now.

@@ -1,4 +1,4 @@
-"""The agent touches paths by `filesystem` and `folders` alone, which other users cannot redirect: seen in its source."""
+"""The agent touches paths by `filesystem` and `folders` alone, which others cannot redirect: seen in its source."""
 
 from __future__ import annotations
 

@@ -87,17 +87,15 @@ def _opened(path: str) -> Iterator[IO[bytes]]:
 
 def _copied(path: str, to: str) -> bool:
     """Copy a database with SQLite; return False for a file that only begins like one."""
-    source, target = sqlite3.connect(path, timeout=_PATIENCE), sqlite3.connect(to)
-    try:
-        source.backup(target)
-    except sqlite3.OperationalError:
-        # A writer holds it for too long, or the disk is full.
-        raise
-    except sqlite3.DatabaseError:
-        return False
-    finally:
-        source.close()
-        target.close()
+    closing, connect = contextlib.closing, sqlite3.connect
+    with closing(connect(path, timeout=_PATIENCE)) as source, closing(connect(to)) as target:
+        try:
+            source.backup(target)
+        except sqlite3.OperationalError:
+            # A writer holds it for too long, or the disk is full.
+            raise
+        except sqlite3.DatabaseError:
+            return False
     return True
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ...contract.base import ResourceError
 from ..linux import filesystem, source_file
-from . import beside
 
 # Each lockfile with the file beside it from which it was generated.
 LOCKS = {
