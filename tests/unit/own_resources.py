@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from hostsmith.contract.base import PutBack
 from hostsmith.resources import Change, Handler, Resource, ResourceError
 
 
@@ -59,3 +62,17 @@ class Buggy(Resource):
 
     def check(self) -> Change | None:
         raise KeyError("a mistake")
+
+
+@dataclass(frozen=True)
+class HungUp(PutBack):
+    """A way back on which the controller goes away, once."""
+
+    path: str
+
+    def describe(self) -> str:
+        return self.path
+
+    def __call__(self) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        Path(self.path).write_text("put back")

@@ -59,6 +59,15 @@ def test_free_until_taken_and_after_it_was_given_back(path: str) -> None:
     assert lock.holder(path) is None
 
 
+def test_no_other_user_can_open_it_and_so_hold_it(path: str) -> None:
+    before = os.umask(0)
+    try:
+        os.close(lock.acquire(ANN, 0, path))
+    finally:
+        os.umask(before)
+    assert os.stat(path).st_mode & 0o777 == 0o600
+
+
 def test_the_second_is_told_who_holds_it(path: str, held: subprocess.Popen[str]) -> None:
     with pytest.raises(lock.LockedError, match=rf"deploy by ann@laptop since .*Z \(pid {held.pid}\)") as caught:
         lock.acquire(BOB, 0, path)

@@ -679,6 +679,22 @@ class TestBalancer:
         (limit,) = [line for line in self.sections(balancer={"rate_limit": 50})["frontend http"] if "429" in line]
         assert limit.endswith("if { sc_http_req_rate(0) gt 50 }")
 
+    def test_what_may_change_something_is_never_asked_twice(self) -> None:
+        backend = self.sections()["backend blog"]
+        retried = backend.index("retry-on conn-failure empty-response")
+        assert "http-request disable-l7-retry unless { method GET HEAD OPTIONS }" in backend[retried:]
+
+    def test_no_connection_keeps_the_worker_of_before_a_reload_for_ever(self) -> None:
+        assert "hard-stop-after 5m" in self.sections()["global"]
+
+    def test_a_silent_client_or_host_is_given_up(self) -> None:
+        found = self.sections()
+        for line in ("http-request 10s", "http-keep-alive 60s", "client 60s", "client-fin 10s", "connect 1s"):
+            assert f"timeout {line}" in found["defaults"]
+        servers = [line for line in found["backend blog"] if line.startswith("server ")]
+        assert all(line.endswith(" tcp-ut 2s") for line in servers)
+        assert {"option srvtcpka", "srvtcpka-cnt 2", "timeout check 5s"} <= set(found["backend blog"])
+
     def test_nginx_gives_up_before_the_balancer_does(self) -> None:
         assert "timeout server 100s" in self.sections(web_timeout=90)["defaults"]
 

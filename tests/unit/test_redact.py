@@ -12,7 +12,7 @@ from hostsmith.contract import redact
 from hostsmith.contract.redact import Stream
 from hostsmith.resources import Secret
 
-NASTY = "pä\"ss'w$ord\\/&%1"
+NASTY = "pä\"ss' w$ord\\/&%+1"
 KEY = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG\n9w0BAQEFAASCBKcwggSj\n-----END KEY-----\n"
 
 
@@ -35,8 +35,10 @@ def know(*texts: str) -> None:
         json.dumps({"k": NASTY}, ensure_ascii=False)[7:-2],
         repr(NASTY)[1:-1],
         urllib.parse.quote(NASTY),
+        urllib.parse.quote(NASTY, safe=""),
         urllib.parse.quote_plus(NASTY),
         base64.b64encode(NASTY.encode()).decode(),
+        base64.b64encode(NASTY.encode()).decode().rstrip("="),
         NASTY.replace("'", "'\"'\"'"),
     ],
 )
