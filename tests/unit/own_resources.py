@@ -76,3 +76,34 @@ class HungUp(PutBack):
     def __call__(self) -> None:
         os.kill(os.getpid(), signal.SIGHUP)
         Path(self.path).write_text("put back")
+
+
+@dataclass(frozen=True)
+class Stubborn(PutBack):
+    """A way back that there is none of."""
+
+    def describe(self) -> str:
+        return "stubborn"
+
+    def __call__(self) -> None:
+        raise ResourceError("it does not go")
+
+    def at_boot(self) -> list[str]:
+        return []
+
+
+@dataclass(frozen=True)
+class Doubtful(Resource):
+    """A change that cannot be taken back, and fails unless it is told to succeed; in the journal from before it."""
+
+    fails: bool = True
+
+    def describe(self) -> str:
+        return "doubtful"
+
+    def check(self) -> Change | None:
+        return Change("begun", self._apply, Stubborn(), durable=(Stubborn(),))
+
+    def _apply(self) -> None:
+        if self.fails:
+            raise ResourceError("it stopped half-way")

@@ -178,7 +178,7 @@ class TestGone:
                 assert (place / "f").read_text() == "new"
                 agent.close()
                 outcome = agent.outcome()
-        assert outcome.results == [("group", "failed")]
+        assert (outcome.results, outcome.error) == ([("group", "failed")], "interrupted")
         assert outcome.events[-1] == {"event": "done", "ok": False, "interrupted": True}
         assert tree(place) == before
         nobody_reads(pipe)

@@ -11,7 +11,7 @@ import pytest
 from hostsmith.agent import lock
 from hostsmith.resources import Command, File
 from local_host import Agent, tree
-from own_resources import Append
+from own_resources import Append, Doubtful
 
 
 def held(agent: Agent, *resources: File | Command) -> None:
@@ -54,6 +54,19 @@ def test_a_failure_puts_back_its_own_change_and_leaves_the_others_held(tmp_path:
         assert old.read_text() == "new"
         agent.send(op="put_back")
         assert agent.outcome().results == [(f"file {old}", "reverted")]
+    assert old.read_text() == "old"
+
+
+def test_what_cannot_be_put_back_is_told_and_keeps_nothing_else_from_it(tmp_path: Path, old: Path) -> None:
+    log = tmp_path / "log"
+    with Agent(tmp_path) as agent:
+        agent.start((File(str(old), "new"), Doubtful(fails=False, notify=Append(str(log)))), hold=True)
+        assert agent.outcome().ok
+        agent.send(op="put_back")
+        outcome = agent.outcome()
+        assert (outcome.ok, outcome.error) == (False, "it does not go")
+        assert outcome.results == [("doubtful", "failed"), (f"file {old}", "reverted"), ("append ran", "ran")]
+        assert not Path(agent.journal).exists(), "it is told once, and no boot tries again"
     assert old.read_text() == "old"
 
 

@@ -14,7 +14,7 @@ import pytest
 from hostsmith.contract.interruption import Interrupted, interrupt
 from hostsmith.resources import Absent, Directory, File, Secret, Symlink, Validated
 from local_host import NASTY, LocalHost, mode, tree
-from own_resources import Append, HungUp
+from own_resources import Append, Doubtful, HungUp
 
 # What Python itself announces of all that a run does to the disk, or has a program do (docs: "Audit events table").
 MOVES = ("os.rename", "os.remove", "os.symlink", "subprocess.Popen")
@@ -213,3 +213,10 @@ def test_an_interruption_waits_until_a_step_is_put_back_and_crossed_out(host: Lo
     finally:
         signal.signal(signal.SIGHUP, before)
     assert not host.journal
+
+
+def test_what_could_not_be_put_back_at_once_is_told_once_and_tried_by_no_later_run(host: LocalHost) -> None:
+    outcome = host.converge(Doubtful())
+    assert outcome.error == "it stopped half-way\ncould not be put back: it does not go"
+    assert not host.journal
+    assert host.recover().notes == []

@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hostsmith.agent import engine
+from hostsmith.agent.held import Held
+from hostsmith.agent.journal import Journal
+from hostsmith.agent.owed import Owed
 from hostsmith.contract import redact
 from hostsmith.hostkit.linux import filesystem
 from hostsmith.resources import ResourceError, Secret
@@ -120,6 +124,22 @@ def test_the_first_release_leaves_nothing_live_when_it_is_taken_back(host: Local
     assert one.layout.live() is None
     assert one.running == []
     assert os.listdir(f"{one.layout.base}/conf.d") == []
+
+
+@pytest.mark.parametrize("end", ["confirm", "put back"])
+def test_one_of_several_hosts_is_proven_when_all_have_switched(one: OneHost, tmp_path: Path, end: str) -> None:
+    held, owed, journal = Held(), Owed(f"{tmp_path}/owed"), Journal(f"{tmp_path}/journal.conf")
+    assert engine.converge([live()], owed, journal, held)
+    assert (one.layout.live(), one.state(NEW)) == (NEW, "building")
+    assert journal.describe() == f"live release {NEW}"
+    if end == "confirm":
+        held.confirm(journal)
+        assert (one.layout.live(), one.state(NEW), one.running) == (NEW, "proven", [OLD, NEW])
+    else:
+        assert engine.put_back(held, owed, journal)
+        the_old_one_serves(one)
+        assert one.layout.record(NEW).reason == "put back before it was confirmed"
+    assert not journal
 
 
 class TestGoingBack:
