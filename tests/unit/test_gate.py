@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hostsmith.agent import lock, main, queries
 from hostsmith.agent.gate import _LARGEST_FRAME
 from hostsmith.connection import pack
 from hostsmith.contract.controller import REFUSED
@@ -119,6 +120,22 @@ def test_each_module_can_be_loaded_from_the_file_that_is_installed(code: Path) -
         [sys.executable, "-I", "-S", "-c", load, str(code)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_lock_that_a_deployer_takes_and_breaks_is_one_of_its_own_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken: list[str | None] = []
+    monkeypatch.setattr(queries, "break_lock", lambda app: broken.append(app))
+    path, journal = str(tmp_path / "lock"), str(tmp_path / "journal.conf")
+    for app in ("shop", None):
+        run = main._Run(app, lambda frame: None)
+        assert run._answer({"op": "ask", "query": "break_lock", "arguments": {"app": "another"}})["ok"]
+        holder = {"who": "ann@laptop", "what": "deploy", "app": "another"}
+        assert run._answer({"op": "lock", "holder": holder, "wait": 0, "path": path, "journal": journal})["ok"]
+        assert lock.read(path)["app"] == app
+        run.end()
+    assert broken == ["shop", None]
 
 
 class TestInstalled:

@@ -436,12 +436,74 @@ class TestSite:
         assert len(blocks(server, "location", "^~", "/media/")) == 1
         (cache,) = blocks(site, "map", "$uri")
         ((pattern, value),) = [(words[0], words[1]) for words, _ in cache if words[0] != "default"]
-        assert "immutable" in value
+        assert value == "public, max-age=31536000, immutable"
+        assert [words for words, _ in cache if words[0] == "default"] == [["default", "public, max-age=3600"]]
         hashed = re.compile(pattern.removeprefix("~"))
         for name in ("app.3f2a91bc.js", "app-0123456789abcdef.min.css", "logo.d41d8cd98f00.svg"):
             assert hashed.search(f"/static/{name}"), name
         for name in ("app.js", "jquery-3.7.1.min.js", "facade.js", "2024-report.pdf"):
             assert not hashed.search(f"/static/{name}"), name
+
+    def test_what_a_visitor_has_uploaded_runs_no_script_in_the_name_of_the_site(self) -> None:
+        site = self.site(static={"/static/": "blog/static"}, framework="django")
+        server = blocks(site, "server")[-1]
+        (static,), (media,) = (blocks(server, "location", "^~", f"/{name}/") for name in ("static", "media"))
+        assert ["Content-Security-Policy", "$site_blog_sandbox", "always"] in all_of(media, "add_header")
+        assert not [words for words in all_of(static, "add_header") if words[0] == "Content-Security-Policy"]
+        (kinds,) = blocks(site, "map", "$sent_http_content_type", "$site_blog_sandbox")
+        ((pattern, value),) = [(words[0], words[1]) for words, _ in kinds if words[0] != "default"]
+        assert value == "sandbox"
+        shown = re.compile(pattern.removeprefix("~*"), re.IGNORECASE)
+        for kind in ("text/html", "TEXT/HTML; charset=utf-8", "image/svg+xml", "text/xml", "application/xhtml+xml"):
+            assert shown.search(kind), kind
+        for kind in ("image/png", "application/pdf", "text/plain; charset=utf-8"):
+            assert not shown.search(kind), kind
+
+    def test_what_browsers_are_told_holds_for_all_answers_and_gives_way_to_the_app(self) -> None:
+        site = self.site()
+        server = blocks(site, "server")[-1]
+        told = all_of(server, "add_header")
+        assert [words[0] for words in told] == ["X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy"]
+        assert {words[2] for words in told} == {"always"}, "errors, too"
+        maps = {words[2]: [inside for inside, _ in inner or []] for words, inner in site if words[0] == "map"}
+        assert maps["$site_blog_nosniff"] == [["default", ""], ["", "nosniff"]]
+        assert maps["$site_blog_referrer"] == [["default", ""], ["", "strict-origin-when-cross-origin"]]
+        assert maps["$site_blog_frame"] == [["default", "SAMEORIGIN"], ["~^[^;]", ""], ["~*frame-ancestors", ""]]
+
+    @pytest.mark.parametrize("domains", [[], ["example.com"]])
+    def test_a_client_that_is_slow_or_large_is_given_up_also_before_it_has_named_a_site(
+        self, domains: list[str]
+    ) -> None:
+        servers = [self.server(domains=domains)]
+        if domains:
+            path = "/etc/nginx/sites-available/hostsmith-unknown-host"
+            servers += blocks(read_nginx(text_of(nginx.unknown_host(settings(domains=domains)), path)), "server")
+        for server in servers:
+            for name, words in {
+                "client_header_timeout": ["10s"],
+                "client_body_timeout": ["20s"],
+                "send_timeout": ["20s"],
+                "reset_timedout_connection": ["on"],
+                "large_client_header_buffers": ["4", "8k"],
+                "underscores_in_headers": ["off"],
+                "ignore_invalid_headers": ["on"],
+            }.items():
+                assert all_of(server, name) == [words], name
+
+    def test_a_websocket_is_all_that_a_connection_can_become(self) -> None:
+        site = self.site()
+        headers = dict(all_of(blocks(site, "server")[-1], "proxy_set_header"))
+        assert (headers["Upgrade"], headers["Connection"]) == ("$site_blog_upgrade", "$site_blog_connection")
+        (upgrade,) = blocks(site, "map", "$http_upgrade", "$site_blog_upgrade")
+        assert [words for words, _ in upgrade] == [["default", ""], ["~*^websocket$", "websocket"]]
+        (connection,) = blocks(site, "map", "$site_blog_upgrade", "$site_blog_connection")
+        assert [words for words, _ in connection] == [["default", ""], ["websocket", "upgrade"]]
+
+    def test_where_the_app_redirects_to_is_its_own_affair(self) -> None:
+        for location in blocks(self.server(processes={"web": "uvicorn a:b --uds $SOCKET"}), "location"):
+            if all_of(location, "proxy_pass"):
+                assert all_of(location, "proxy_redirect") == [["off"]]
+                assert all_of(location, "proxy_http_version") == [["1.1"]]
 
     def test_what_the_live_release_does_not_have_is_looked_for_among_the_others(self) -> None:
         server = self.server(static={"/static/": "blog/static"})
