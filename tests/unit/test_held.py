@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import lock
-from hostsmith.resources import Command, File
-from local_host import Agent, tree
+from hostsmith.agent import lock, main
+from hostsmith.contract.interruption import Interrupted, interrupt
+from hostsmith.resources import Change, Command, File
+from local_host import Agent, LocalHost, tree
 from own_resources import Append, Doubtful
 
 
@@ -87,3 +89,22 @@ def test_nobody_is_there_to_confirm_it(tmp_path: Path, place: Path, old: Path, l
         assert agent.process.wait(30) == 0
     assert tree(place) == before
     assert lock.holder(agent.lock_path) is None
+
+
+def test_told_to_stop_once_more_while_all_is_put_back_it_goes_on_to_the_end(host: LocalHost) -> None:
+    back: list[str] = []
+
+    def undo(name: str) -> None:
+        back.append(name)
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    run = main._Run(None, lambda frame: None)
+    for name in ("first", "second", "third"):
+        run._held.register(Command(["true"]), Change(name, lambda: None, functools.partial(undo, name)))
+    before = signal.signal(signal.SIGHUP, interrupt)
+    try:
+        with host._recorded(), pytest.raises(Interrupted):
+            run.leave()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert back == ["third", "second", "first"]
