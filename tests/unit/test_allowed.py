@@ -167,6 +167,7 @@ WRONG: list[tuple[Resource, dict[str, list[Any]]]] = [
             "name": ["--output=/etc/x", "HEAD", "refs/heads/main", "", None],
             "url": [
                 "file:///srv/shop-admin/repo.git", "/srv/shop-admin/repo.git", "../shop-admin/repo.git",
+                "file://srv/shop-admin/repo.git", "file://localhost/srv/shop-admin/repo.git",
                 "ext::sh -c id", "ssh://-oProxyCommand=id/x", "-u", "fd::0", "FILE:///x", "localhost::x", "",
             ],
             "pack": ["text", None],
@@ -451,7 +452,8 @@ NUMBERS = [-1, 1e9, 10**400, float("inf"), float("nan"), "30", None, True]
 WHOLE = [-1, 1.5, 10**12, float("nan"), "5", None, True]
 APPS = [name for name in ANOTHER if not isinstance(name, Secret)]
 PLAIN_IDS = [OTHER_ID, "..", "", f"{ID}\n", f"/{ID}", [ID], 20261121]
-URLS = ["file:///srv/shop-admin/repo.git", "/x", "../x", "ext::sh -c id", "ssh://-oProxyCommand=id/x", "-u", "", None]
+URLS = ["file:///srv/shop-admin/repo.git", "file://srv/shop-admin/repo.git", "/x", "../x", "ext::sh -c id", "-u", "",
+        "ssh://-oProxyCommand=id/x", None]  # fmt: skip
 REVISIONS = ["--help", "-x", "", "a b", "a:b", "a\0b", None]
 NAMES = [["../shop-admin/web"], ["a\nb"], [None], "web", None, ["w"] * 2000]
 A_HEALTH = [wire.dump(Package("x")), {"$type": "os:system", "fields": {}}, "x", [], wire.dump(Secret("x"))]
@@ -649,6 +651,17 @@ def test_any_other_frame_is_refused(frame: Any, why: str) -> None:
     """Each for the one thing that is wrong with it."""
     with pytest.raises(ResourceError, match=f"^refused: {re.escape(why)};"):
         Allowed("shop").check(frame)
+
+
+@pytest.mark.parametrize(
+    "nest", [lambda inner: [inner], lambda inner: {"$tuple": [inner]}, lambda inner: {"$dict": [["x", inner]]}]
+)
+def test_what_is_nested_deeper_than_it_can_be_looked_at_is_refused(nest: Callable[[Any], Any]) -> None:
+    data = wire.dump(Pruned("shop", 5))
+    for _ in range(10_000):
+        data = nest(data)
+    with pytest.raises(ResourceError, match="^refused: what is nested so deep;"):
+        Allowed("shop").check({"op": "converge", "resources": [data], "modules": {}, "hold": False})
 
 
 def test_the_config_of_a_release_may_say_what_hostsmiths_template_says_and_no_more() -> None:

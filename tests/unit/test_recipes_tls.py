@@ -70,6 +70,12 @@ def test_then_http_leads_to_https_but_for_the_authority() -> None:
     assert all_of(app, "ssl_certificate_key") == [[f"{ISSUED}/privkey.pem"]]
     assert ["Strict-Transport-Security", "$site_blog_hsts", "always"] in all_of(app, "add_header")
     assert '"max-age=31536000"' in text
+    for server in servers:
+        if server not in by_http:
+            assert all_of(server, "ssl_protocols") == [["TLSv1.2", "TLSv1.3"]]
+            assert all_of(server, "ssl_session_tickets") == [["off"]]
+            (ciphers,) = all_of(server, "ssl_ciphers")
+            assert all(name.startswith("ECDHE-") for name in ciphers[0].split(":")), "what is read later stays closed"
 
 
 @pytest.mark.parametrize("tls", [{"hsts": 0}, {"staging": True}, {"self_signed": True}])

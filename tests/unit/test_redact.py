@@ -59,9 +59,15 @@ def test_the_password_in_a_url_is_found_alone() -> None:
     assert redact.text("connect to db as blog") == "connect to db as blog"
 
 
+def test_it_is_found_without_the_space_around_it_too() -> None:
+    """A file with a single line ends with one, which programs leave out."""
+    know(" hunter2-long\n")
+    assert redact.text("TOKEN=hunter2-long;") == "TOKEN=***;"
+
+
 def test_what_is_too_short_to_be_told_from_other_text_stays() -> None:
-    know("false", "")
-    assert redact.text("DEBUG=false") == "DEBUG=false"
+    know("false", "", "sesame")
+    assert redact.text("DEBUG=false OPEN=sesame") == "DEBUG=false OPEN=***"
 
 
 def test_of_two_secrets_that_begin_alike_nothing_is_left() -> None:

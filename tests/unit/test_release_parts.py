@@ -70,6 +70,17 @@ def test_what_is_taken_back_leaves_a_repository_that_still_works(
     assert repository.objects() == [commit]
 
 
+def test_what_was_fetched_stays_for_the_next_release(
+    host: LocalHost, one: OneHost, code: tuple[str, bytes], tmp_path: Path
+) -> None:
+    commit, _ = code
+    repository = Repository(one.layout.repository)
+    host.undo(ReleaseCode("blog", NEW, commit, f"file://{tmp_path}/project"))
+    assert repository.objects() == []
+    assert repository.has(f"{commit}^{{commit}}"), "its branch is still there"
+    subprocess.run(["git", f"--git-dir={repository.path}", "fsck", "--strict"], check=True, capture_output=True)
+
+
 def test_what_another_release_is_made_of_stays_when_one_is_taken_back(
     host: LocalHost, one: OneHost, code: tuple[str, bytes]
 ) -> None:
