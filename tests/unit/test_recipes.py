@@ -505,6 +505,24 @@ class TestSite:
                 assert all_of(location, "proxy_redirect") == [["off"]]
                 assert all_of(location, "proxy_http_version") == [["1.1"]]
 
+    @pytest.mark.parametrize("balanced", [False, True])
+    def test_in_maintenance_visitors_get_a_page_that_nobody_keeps(self, balanced: bool) -> None:
+        site = nginx.site(fleet(domains=["example.com"]) if balanced else settings())
+        server = blocks(read_nginx(text_of([site], "/etc/nginx/sites-available/blog")), "server")[-1]
+        assert ["590", "=503", "/.hostsmith/maintenance"] in all_of(server, "error_page")
+        (page,) = blocks(server, "location", "=", "/.hostsmith/maintenance")
+        assert all_of(page, "internal") == [[]]
+        assert all_of(page, "root") == [["/srv/blog/maintenance/"]]
+        told = all_of(page, "add_header")
+        assert ["Retry-After", "$site_blog_retry_after", "always"] in told
+        assert ["Cache-Control", "no-store", "always"] in told
+        assert all(words in told for words in all_of(server, "add_header"))
+        text = str(server)
+        assert "-f', '/srv/blog/maintenance/page.html" in text
+        assert "-f', '/srv/blog/maintenance/allow/$remote_addr" in text
+        # The balancer's own question, and nobody else's, gets an answer that says that all is well.
+        assert ("'allowed 1 127.0.0.1" in text) is balanced
+
     def test_what_the_live_release_does_not_have_is_looked_for_among_the_others(self) -> None:
         server = self.server(static={"/static/": "blog/static"})
         (static,) = blocks(server, "location", "^~", "/static/")
@@ -733,6 +751,7 @@ class TestBalancer:
     def test_the_app_learns_of_the_client_from_the_balancer_alone(self) -> None:
         frontend = self.sections()["frontend http"]
         removed = frontend.index("http-request del-header X-Forwarded- -m beg")
+        assert "http-request del-header Forwarded" in frontend
         for told in ("X-Forwarded-For %[src]", "X-Forwarded-Proto http"):
             assert removed < frontend.index(f"http-request set-header {told}")
 
@@ -748,6 +767,19 @@ class TestBalancer:
 
     def test_no_connection_keeps_the_worker_of_before_a_reload_for_ever(self) -> None:
         assert "hard-stop-after 5m" in self.sections()["global"]
+
+    def test_only_root_and_its_own_group_steer_it(self) -> None:
+        (line,) = [line for line in self.sections()["global"] if line.startswith("stats socket")]
+        assert line == "stats socket /run/haproxy/admin.sock mode 660 level admin expose-fd listeners"
+        assert {"user haproxy", "group haproxy", "chroot /var/lib/haproxy"} <= set(self.sections()["global"])
+
+    def test_addresses_of_one_client_are_counted_together(self) -> None:
+        limited = self.sections(balancer={"rate_limit": 50})["frontend http"]
+        assert "http-request track-sc0 src,ipmask(32,64)" in limited
+
+    def test_health_is_asked_as_a_visitor_by_https_asks(self) -> None:
+        (send,) = [line for line in self.sections()["backend blog"] if line.startswith("http-check send")]
+        assert " hdr X-Forwarded-For 127.0.0.1 hdr X-Forwarded-Proto https " in send
 
     def test_a_silent_client_or_host_is_given_up(self) -> None:
         found = self.sections()

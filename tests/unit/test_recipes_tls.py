@@ -135,7 +135,10 @@ class TestBalanced:
         assert "redirect scheme https code 301 unless { ssl_fc } or asked_by_the_authority" in text
         assert "status 404" in text[: text.index("redirect scheme")], "first, whether the name is the site's"
         assert "acl of_the_site req.fhdr(host),field(1,:),lower -m str example.com example.com." in text
+        assert "unless of_the_site or asked_by_the_authority" in text
         assert "X-Forwarded-Proto https if { ssl_fc }" in text
+        assert "X-Forwarded-Proto http unless { ssl_fc }" in text
+        assert "ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets prefer-client-ciphers" in text
         assert "server certbot 127.0.0.1:8402" in text
         certificate = one(Certificate, haproxy.certificate(balanced()))
         assert certificate.challenge == ("--standalone", "--http-01-address", "127.0.0.1", "--http-01-port", "8402")
