@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Container, Sequence
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any, TypeAlias
 
 import pytest
@@ -815,6 +816,20 @@ class TestSupervisor:
         assert web["stdout_logfile"] == f"/var/log/blog/web-{ID}.log"
         assert int(web["stopwaitsecs"]) > 60, "longer than a request may take"
 
+    def test_each_runs_until_it_is_asked_to_end_and_ends_with_all_that_it_has_started(self) -> None:
+        worker = {"command": "cd src && python worker.py", "stop_signal": "INT", "start_timeout": 9, "scale": 3}
+        found = self.read(processes={"web": "gunicorn blog:app", "worker": worker})
+        web, shell = (dict(found[f"program:blog-{ID}-{name}"]) for name in ("web", "worker"))
+        for each in (web, shell):
+            assert (each["autostart"], each["autorestart"], each["startretries"]) == ("true", "true", "3")
+            assert each["killasgroup"] == each["redirect_stderr"] == "true"
+            assert each["stdout_logfile_maxbytes"] == "0", "logrotate does that"
+        assert (web["stopsignal"], web["startsecs"], web.get("stopasgroup")) == ("TERM", "1", None)
+        assert (shell["stopsignal"], shell["startsecs"], shell["stopasgroup"]) == ("INT", "9", "true")
+        assert (shell["process_name"], shell["numprocs"], shell["numprocs_start"]) == (
+            "worker.%(process_num)d", "3", "1",
+        )  # fmt: skip
+
     def test_only_the_processes_of_the_host(self) -> None:
         processes = {"web": "gunicorn blog:app", "worker": "w"}
         found = self.read(("worker",), processes=processes, roles={"web": ["a"], "worker": ["b"]})
@@ -844,6 +859,31 @@ class TestGunicorn:
         found = self.read(threads=4, web_timeout=90)
         assert (found["threads"], found["timeout"], found["graceful_timeout"]) == (4, 90, 90)
 
+    def test_nothing_of_two_releases_that_run_side_by_side_is_shared(self) -> None:
+        found = self.read()
+        assert found["control_socket"] == f"{FOLDER}/run/gunicorn.ctl"
+        assert found["worker_tmp_dir"] == "/dev/shm"
+        assert (found["accesslog"], found["errorlog"]) == (None, "-")
+
+    def test_an_app_that_ends_while_it_is_loaded_ends_the_server_and_is_not_started_for_ever(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class HaltedError(Exception):
+            pass
+
+        monkeypatch.setitem(sys.modules, "gunicorn", ModuleType("gunicorn"))
+        errors = ModuleType("gunicorn.errors")
+        errors.__dict__["HaltServer"] = HaltedError
+        monkeypatch.setitem(sys.modules, "gunicorn.errors", errors)
+        found = self.read()
+        running, stopping = SimpleNamespace(LISTENERS=["socket"]), SimpleNamespace(LISTENERS=[])
+        with pytest.raises(HaltedError):
+            found["child_exit"](running, None)
+        found["child_exit"](stopping, None)
+        # Once a worker has loaded it, one that ends is started again.
+        found["post_worker_init"](None)
+        found["child_exit"](running, None)
+
 
 class TestStart:
     """The script that starts a process, really started."""
@@ -856,7 +896,7 @@ class TestStart:
         (path / "venv/bin").mkdir(parents=True)
         return path
 
-    def write(self, folder: Path, processes: dict[str, str], **environment: str) -> Path:
+    def write(self, folder: Path, processes: dict[str, Any], **environment: str) -> Path:
         found = settings(processes={"web": "gunicorn blog:app", **processes})
         group = release.configuration(found, EVERYTHING, ID)
         assert isinstance(group, Validated)
@@ -892,6 +932,31 @@ class TestStart:
         assert (found["HOSTSMITH_APP"], found["HOSTSMITH_RELEASE"]) == ("blog", ID)
         assert found["PATH"].startswith(f"{folder}/venv/bin:")
         assert list((folder / "code").iterdir()) == [folder / "code/show.py"]
+
+    def test_nothing_that_it_starts_gets_more_rights_than_it_has(self, folder: Path) -> None:
+        start = self.write(folder, {})
+        done = subprocess.run([start, "run", "cat", "/proc/self/status"], capture_output=True, text=True, check=True)
+        assert "NoNewPrivs:\t1\n" in done.stdout
+
+    def test_its_memory_is_limited_where_that_is_asked_for(self, folder: Path) -> None:
+        limit = 'python3 -c "import resource; print(resource.getrlimit(resource.RLIMIT_DATA)[0])"'
+        start = self.write(folder, {"small": {"command": limit, "memory": "64m"}, "free": limit})
+        found = [
+            subprocess.run([start, name], capture_output=True, text=True, check=True) for name in ("small", "free")
+        ]
+        assert [int(done.stdout) for done in found] == [64 << 20, -1]
+
+    def test_what_it_prints_is_in_the_log_at_once_and_programs_of_the_host_are_found(self, folder: Path) -> None:
+        start = self.write(folder, {})
+        done = subprocess.run([start, "run", "env"], capture_output=True, text=True, check=True, env={"PATH": "/bin"})
+        assert "PYTHONUNBUFFERED=1\n" in done.stdout
+        assert f"PATH={folder}/venv/bin:/bin\n" in done.stdout
+
+    def test_it_starts_nothing_without_its_environment(self, folder: Path) -> None:
+        start = self.write(folder, {})
+        (folder / "env").unlink()
+        done = subprocess.run([start, "run", "echo", "started"], capture_output=True, text=True, check=False)
+        assert (done.returncode != 0, done.stdout) == (True, "")
 
     def test_run_takes_any_command(self, folder: Path) -> None:
         argv = [

@@ -15,6 +15,7 @@ from hostsmith.agent.owed import Owed
 from hostsmith.contract import redact
 from hostsmith.hostkit.linux import filesystem
 from hostsmith.resources import ResourceError, Secret
+from hostsmith.resources.release import live as module
 from hostsmith.resources.release.live import GoBack, Live
 from local_host import LocalHost
 from one_host import NEW, OLD, OneHost, health
@@ -149,6 +150,20 @@ class TestGoingBack:
         host.undo(live())
         the_old_one_serves(one)
         assert (one.state(OLD), one.state(NEW)) == ("proven", "failed")
+
+    def test_lets_the_new_one_finish_its_requests_before_it_is_stopped(
+        self, host: LocalHost, one: OneHost, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        drained = []
+
+        def drain(path: str, timeout: float) -> int:
+            drained.append((path, timeout, one.layout.live(), one.running))
+            return 0
+
+        monkeypatch.setattr(module, "drain", drain)
+        host.undo(live())
+        assert drained == [(one.layout.socket(NEW), 0.1, OLD, [OLD, NEW])]
+        the_old_one_serves(one)
 
     def test_starts_the_old_one_when_it_has_ended(self, host: LocalHost, one: OneHost) -> None:
         host.converge(live())
