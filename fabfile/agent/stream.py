@@ -75,18 +75,15 @@ def _pass_on(process: subprocess.Popen[bytes]) -> None:
             for key in list(selector.get_map().values()):
                 _send(key.data[0], key.data[1].end())
     # It may close its output and keep running; a signal just before an endless wait would not be noticed.
-    while process.poll() is None:
-        try:
-            process.wait(_QUIET)
-        except subprocess.TimeoutExpired:
-            continue
+    while not system.has_ended(process, _QUIET):
+        continue
 
 
 def _read_all(selector: selectors.BaseSelector, process: subprocess.Popen[bytes]) -> None:
     """Stream output until all pipes are closed, or the program has ended and is quiet."""
     while selector.get_map():
         ready = selector.select(_QUIET)
-        if not ready and process.poll() is not None:
+        if not ready and system.has_ended(process):
             return
         for key, _ in ready:
             name, hidden = key.data

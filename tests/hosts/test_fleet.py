@@ -290,7 +290,11 @@ def test_a_host_is_one_session_for_a_whole_deploy(trio: Trio) -> None:
 
 def test_a_host_that_fails_keeps_no_other_from_being_provisioned(trio: Trio) -> None:
     first, second = trio.web
-    first.run("flock --close /run/hostsmith.lock sleep 600 > /dev/null 2>&1 & echo $! > /run/holder; sleep 0.1")
+    first.run(
+        "flock --close /run/hostsmith.lock sh -c 'touch /run/held; exec sleep 600' "
+        "> /dev/null 2>&1 & echo $! > /run/holder"
+    )
+    first.wait_for_file("/run/held")
     trio.settings(lock_timeout=0)
     second.run("rm /etc/logrotate.d/hello")
     done = trio.project.fab("provision", status=1)

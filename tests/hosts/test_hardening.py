@@ -248,9 +248,13 @@ def test_a_table_that_was_emptied_is_loaded_again(hard: Project) -> None:
 
 def test_who_opens_many_connections_is_slowed_down_unless_trusted(hard: Project) -> None:
     vps = hard.vps
+    got_in, tried, limit = 0, 0, time.monotonic() + 60
     with ThreadPoolExecutor(20) as pool:
-        got_in = sum(pool.map(lambda _: answers(vps, 22), range(160)))
-    assert 90 <= got_in < 160
+        # One a second more is let in: how many there are until one is not depends on how fast this machine is.
+        while got_in == tried:
+            assert time.monotonic() < limit, f"{tried} got in, and none was slowed down"
+            got_in, tried = got_in + sum(pool.map(lambda _: answers(vps, 22), range(20))), tried + 20
+    assert got_in >= 90
     # Slowed down, and not shut out: TCP tries again by itself.
     assert with_key(vps).stdout == "root\n"
     here = vps.address.rpartition(".")[0] + ".1"

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+from pathlib import Path
+
 from tests.hosts.conftest import Pair
 
 OWN_TASK = """\
@@ -51,7 +56,29 @@ def test_a_project_without_hosts_says_what_to_write_and_runs_nothing_here(pair: 
     project, _, _ = pair
     project.settings()
     for task in ("provision", "deploy", "rollback", "releases", "status", "unlock"):
-        assert "fab -H user@host" in project.fab(task, status=2).stderr
+        before = touched_here()
+        started = project.home / "started"
+        argv = ["strace", "-f", "--seccomp-bpf", "-qq", "-e", "trace=execve", "-e", "signal=none", "-o", str(started)]
+        done = subprocess.run(
+            [*argv, *project.argv(task)],
+            cwd=project.folder,
+            env=project.env(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert "fab -H user@host" in done.stderr
+        programs = {Path(path).name for path in re.findall(r'execve\("([^"]+)"', started.read_text())}
+        assert programs & {"fab", "python", "python3"}, "nothing was traced"
+        assert not programs & {"sh", "bash", "sudo", "ssh", "supervisorctl", "systemctl", "nginx"}, programs
+        assert touched_here() == before
+
+
+def touched_here() -> dict[str, int | None]:
+    """When the places of this machine changed where a run on a host begins."""
+    places = ("/run/hostsmith.lock", "/etc/tmpfiles.d/hostsmith.conf", "/var/lib/hostsmith/owed.json", "/srv/hello")
+    return {place: os.stat(place).st_mtime_ns if os.path.exists(place) else None for place in places}
 
 
 def test_a_projects_own_task_works_on_all_hosts_though_one_of_them_fails(pair: Pair) -> None:

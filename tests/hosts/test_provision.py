@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.hosts.conftest import Project, make_project
+from tests.hosts.test_run import lines_of
 
 
 def test_a_bare_host_becomes_a_web_host_and_a_second_run_changes_nothing(bare_project: Project) -> None:
@@ -152,7 +153,8 @@ def test_a_handler_that_was_owed_when_the_run_was_killed_runs_next_time(provisio
 
 def test_the_second_of_two_runs_waits_and_says_who_holds_the_host(provisioned: Project) -> None:
     vps = provisioned.vps
-    provisioned.write("Procfile", "web: gunicorn hello:app\nrelease: touch ~/started && sleep 8\n")
+    release = "touch ~/started && until [ -e ~/go ]; do sleep 0.1; done"
+    provisioned.write("Procfile", f"web: gunicorn hello:app\nrelease: {release}\n")
     provisioned.commit("slow")
     deploying = provisioned.start("deploy")
     vps.wait_for_file("/srv/hello/shared/started")
@@ -160,11 +162,13 @@ def test_the_second_of_two_runs_waits_and_says_who_holds_the_host(provisioned: P
     refused = provisioned.fab("provision", status=1)
     assert "is held by deploy by" in refused.stderr
     assert "unlock" in refused.stderr
-    provisioned.environment["FABRIC_LOCK_TIMEOUT"] = "60"
-    done = provisioned.fab("provision")
-    assert "waiting up to 60 s for deploy by" in done.stdout
-    out, _ = deploying.communicate(timeout=60)
-    assert deploying.returncode == 0, out
+    provisioned.environment["FABRIC_LOCK_TIMEOUT"] = "300"
+    waiting = provisioned.start("provision")
+    lines_of(waiting, "waiting up to 300 s for deploy by")
+    vps.run("touch /srv/hello/shared/go")
+    for running in (deploying, waiting):
+        out, errors = running.communicate(timeout=300)
+        assert running.returncode == 0, out + errors
 
 
 def test_unlock_ends_the_run_that_holds_the_host(deployed: Project) -> None:

@@ -156,7 +156,8 @@ def test_program(c: Connection, vps: Vps) -> None:
     before = vps.run("cat /etc/supervisor/conf.d/beat.conf")
     refused(c, changed)
     assert vps.run("cat /etc/supervisor/conf.d/beat.conf") == before
-    assert vps.run("pgrep -f 'sleep 600' | wc -l").strip() != "0"
+    # The old one runs again, as the user that it had.
+    assert vps.run("ps -o user=,args= -p $(supervisorctl pid beat)").split() == ["root", "sleep", "600"]
     assert changes(c, changed) == ["content changed"]
     assert vps.run("ps -o user= -p $(supervisorctl pid beat)").strip() == "www-data"
     vps.run("supervisorctl stop beat")

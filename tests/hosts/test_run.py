@@ -123,8 +123,11 @@ def test_an_output_that_is_read_no_further_ends_the_command(pair: Pair) -> None:
 
 def test_a_command_that_leaves_something_behind_is_not_waited_for_longer_than_itself(pair: Pair) -> None:
     project, _, second = pair
-    project.fab("run", "--once", "--", "sleep 4321 & echo started")
-    second.run("pkill -f 'sleep 4321'")
+    done = project.fab("run", "--once", "--", "sleep 4321 & echo started")
+    assert "started" in done.stdout
+    # The words stand in no other command line: that of the shell which looks for them has a bracket in it.
+    assert len(second.run("pgrep -f '[s]leep 4321$'").split()) == 1
+    second.run("pkill -f '[s]leep 4321$'")
 
 
 def test_without_a_task_the_command_is_fabrics(pair: Pair) -> None:

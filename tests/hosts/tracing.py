@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from hostsmith.sandbox import machine, process
 from hostsmith.sandbox.store import Store
 
 from tests.hosts.conftest import Vps
+
+_UNFINISHED = " <unfinished ...>"
+_RESUMED = re.compile(r"<\.\.\. \w+ resumed>")
 
 
 @contextlib.contextmanager
@@ -38,8 +42,20 @@ def traced(vps: Vps, *calls: str) -> Iterator[list[str]]:
             strace.send_signal(signal.SIGINT)
             strace.wait(30)
             lines = Path(file.name).read_text(errors="replace").splitlines()
-    # One that another process interrupts is on two lines: `<unfinished ...>`, and `resumed` with the result.
-    found += [line for line in lines if line.endswith("= 0")]
+    found += [line for line in joined(lines) if line.endswith("= 0")]
+
+
+def joined(lines: Iterable[str]) -> Iterator[str]:
+    """The calls of strace's lines, each whole: another process's may stand between the two halves of one."""
+    begun: dict[str, str] = {}
+    for line in lines:
+        pid, _, call = line.partition(" ")
+        if call.endswith(_UNFINISHED):
+            begun[pid] = line.removesuffix(_UNFINISHED)
+        elif resumed := _RESUMED.match(call.lstrip()):
+            yield begun.pop(pid, f"{pid} ") + call.lstrip()[resumed.end() :]
+        else:
+            yield line
 
 
 def _sshd_of(vps: Vps) -> int:

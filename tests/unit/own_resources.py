@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from hostsmith.contract.base import PutBack
 from hostsmith.resources import Change, Handler, Resource, ResourceError
 
 
@@ -59,3 +62,48 @@ class Buggy(Resource):
 
     def check(self) -> Change | None:
         raise KeyError("a mistake")
+
+
+@dataclass(frozen=True)
+class HungUp(PutBack):
+    """A way back on which the controller goes away, once."""
+
+    path: str
+
+    def describe(self) -> str:
+        return self.path
+
+    def __call__(self) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        Path(self.path).write_text("put back")
+
+
+@dataclass(frozen=True)
+class Stubborn(PutBack):
+    """A way back that there is none of."""
+
+    def describe(self) -> str:
+        return "stubborn"
+
+    def __call__(self) -> None:
+        raise ResourceError("it does not go")
+
+    def at_boot(self) -> list[str]:
+        return []
+
+
+@dataclass(frozen=True)
+class Doubtful(Resource):
+    """A change that cannot be taken back, and fails unless it is told to succeed; in the journal from before it."""
+
+    fails: bool = True
+
+    def describe(self) -> str:
+        return "doubtful"
+
+    def check(self) -> Change | None:
+        return Change("begun", self._apply, Stubborn(), durable=(Stubborn(),))
+
+    def _apply(self) -> None:
+        if self.fails:
+            raise ResourceError("it stopped half-way")

@@ -178,7 +178,7 @@ class TestGone:
                 assert (place / "f").read_text() == "new"
                 agent.close()
                 outcome = agent.outcome()
-        assert outcome.results == [("group", "failed")]
+        assert (outcome.results, outcome.error) == ([("group", "failed")], "interrupted")
         assert outcome.events[-1] == {"event": "done", "ok": False, "interrupted": True}
         assert tree(place) == before
         nobody_reads(pipe)
@@ -260,6 +260,8 @@ class TestGone:
             agent.converge(File(f"{place}/f", "x"))
         assert agent.process.returncode == 0
         assert lock.holder(agent.lock_path) is None
+        with Agent(tmp_path) as agent:
+            assert [event["event"] for event in agent.lock()] == ["done"], "it was not cut off"
 
     def test_a_request_that_was_cut_off_is_not_begun(self, tmp_path: Path, place: Path) -> None:
         with Agent(tmp_path) as agent:
@@ -341,6 +343,18 @@ class TestLock:
             assert "needs the lock" not in error(agent)
         assert ["needs the lock" in each for each in found] == [True] * 3
 
+    def test_nothing_is_put_back_beside_another_run_but_when_the_controller_goes(
+        self, tmp_path: Path, place: Path
+    ) -> None:
+        with Agent(tmp_path) as agent:
+            agent.start([File(f"{place}/f", "x")], hold=True)
+            assert agent.outcome().ok
+            Path(agent.lock_path).unlink()
+            agent.send(op="put_back")
+            assert "needs the lock" in agent.outcome().error
+            assert list(tree(place)) == ["f"]
+        assert tree(place) == {}
+
     def test_a_balancer_that_had_nothing_to_drain_has_nothing_to_put_back(self, tmp_path: Path) -> None:
         with Agent(tmp_path) as agent:
             agent.send(op="put_back")
@@ -407,3 +421,13 @@ class TestTogether:
                 assert agent.outcome().events[-1] == {"event": "done", "ok": False, "interrupted": True}
                 assert agent.process.wait(30) == 0
         assert list(tree(place)) == ["pipe"]
+
+
+def test_what_it_has_made_is_for_others_to_read_and_not_to_write_whatever_it_was_started_with(
+    tmp_path: Path, place: Path
+) -> None:
+    serve = "import sys; from hostsmith.agent.main import main; main(sys.stdin.buffer)"
+    command = f"umask 0; read first; exec {shlex.quote(sys.executable)} -c {shlex.quote(serve)}"
+    with Agent(tmp_path, command=command) as agent:
+        assert agent.converge(Command(["touch", f"{place}/f"])).ok
+    assert tree(place)["f"][1] == 0o644

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,7 @@ WRONG: list[tuple[Resource, dict[str, list[Any]]]] = [
             "name": ["--output=/etc/x", "HEAD", "refs/heads/main", "", None],
             "url": [
                 "file:///srv/shop-admin/repo.git", "/srv/shop-admin/repo.git", "../shop-admin/repo.git",
+                "file://srv/shop-admin/repo.git", "file://localhost/srv/shop-admin/repo.git",
                 "ext::sh -c id", "ssh://-oProxyCommand=id/x", "-u", "fd::0", "FILE:///x", "localhost::x", "",
             ],
             "pack": ["text", None],
@@ -374,24 +376,25 @@ def test_no_other_class_passes_by_itself(resource: Resource) -> None:
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("data", "why"),
     [
-        {"$type": "os:system", "fields": {}},
-        {"$type": "", "fields": {}},
-        {"$type": "hostsmith.resources.release.release:ReleaseRecord", "fields": {}},
-        {"$type": "hostsmith.hostkit.app.layout:Record", "fields": wire.dump(RECORD)["fields"]},
-        {"$secret": {"$type": "subprocess:Popen", "fields": {"args": "id"}}},
-        {"$tuple": [wire.dump(Package("x"))]},
-        {"$type": ["hostsmith.resources.release.live:Live"], "fields": {}},
-        "text",
-        None,
-        [wire.dump(Package("x"))],
-        {},
+        ({"$type": "os:system", "fields": {}}, "refused: system;"),
+        ({"$type": "hostsmith.resources.release.release:ReleaseRecord", "fields": {}}, "cannot load .*:ReleaseRecord:"),
+        (wire.dump(RECORD), "refused: a Record like this;"),
+        ({"$secret": {"$type": "subprocess:Popen", "fields": {"args": "id"}}}, "refused: Popen;"),
+        ({"$tuple": [wire.dump(Package("x"))]}, "refused: Package;"),
+        ({"$dict": [["x", wire.dump(Package("x"))]]}, "refused: Package;"),
+        ({"$type": ["hostsmith.resources.release.live:Live"], "fields": {}}, "refused: Live"),
+        ("text", "refused: a str like this;"),
+        (None, "refused: a NoneType like this;"),
+        ([wire.dump(Package("x"))], "refused: Package;"),
+        ([wire.dump(Pruned("shop", 5))], "refused: a list like this;"),
+        ({}, "what cannot have been sent to a host"),
     ],
 )
-def test_what_is_no_resource_at_all_is_no_way_in(data: Any) -> None:
-    with pytest.raises((ResourceError, ValueError)):
-        Allowed("shop").check({"op": "converge", "resources": [data], "modules": {}})
+def test_what_is_no_resource_at_all_is_no_way_in(data: Any, why: str) -> None:
+    with pytest.raises(ResourceError, match=why):
+        Allowed("shop").check({"op": "converge", "resources": [data], "modules": {}, "hold": False})
 
 
 FRAMES: list[dict[str, Any]] = [
@@ -454,7 +457,8 @@ NUMBERS = [-1, 1e9, 10**400, float("inf"), float("nan"), "30", None, True]
 WHOLE = [-1, 1.5, 10**12, float("nan"), "5", None, True]
 APPS = [name for name in ANOTHER if not isinstance(name, Secret)]
 PLAIN_IDS = [OTHER_ID, "..", "", f"{ID}\n", f"/{ID}", [ID], 20261121]
-URLS = ["file:///srv/shop-admin/repo.git", "/x", "../x", "ext::sh -c id", "ssh://-oProxyCommand=id/x", "-u", "", None]
+URLS = ["file:///srv/shop-admin/repo.git", "file://srv/shop-admin/repo.git", "/x", "../x", "ext::sh -c id", "-u", "",
+        "ssh://-oProxyCommand=id/x", None]  # fmt: skip
 REVISIONS = ["--help", "-x", "", "a b", "a:b", "a\0b", None]
 NAMES = [["../shop-admin/web"], ["a\nb"], [None], "web", None, ["w"] * 2000]
 A_HEALTH = [wire.dump(Package("x")), {"$type": "os:system", "fields": {}}, "x", [], wire.dump(Secret("x"))]
@@ -649,38 +653,60 @@ def test_what_passes_the_gate_is_what_the_agent_can_be_called_with() -> None:
 
 
 @pytest.mark.parametrize(
-    "frame",
+    ("frame", "why"),
     [
-        {"op": "exec", "argv": ["id"]},
-        {"op": "plan", "resources": [], "modules": {}},
-        {"op": "dump", "argv": ["cat", "/etc/shadow"]},
-        {"op": "load", "argv": ["sh"]},
-        {"op": "give", "data": "aWQK"},
-        {"op": "given"},
-        {"op": ["lock"]},
-        {},
-        [],
-        None,
-        {"op": "converge", "resources": [], "modules": {"evil": "import os; os.system('id')"}},
-        {"op": "converge", "resources": {}, "modules": {}},
-        {"op": "lock", "holder": {"who": "a\x1b[2J", "what": "x"}, "wait": 1},
-        {"op": "lock", "holder": {"pid": "1"}, "wait": 1},
-        {"op": "run", "app": "shop", "argv": "id"},
-        {"op": "run", "app": "shop", "argv": ["a\0b"]},
-        {"op": "follow", "app": "shop", "names": ["../shop-admin/web"], "marks": {}},
-        {"op": "ask", "query": "log_lines", "arguments": {"app": "shop", "names": ["../shop-admin/web"], "lines": 1}},
-        {"op": "ask", "query": "__import__", "arguments": {"name": "os"}},
-        {"op": "ask", "query": "asdict", "arguments": {}},
-        {"op": "ask", "arguments": {"app": "shop-admin"}},
-        {"op": "ask", "query": "status", "arguments": {"app": "shop", "health": wire.dump(Package("x"))}},
-        {"op": "act", "action": "resolve", "arguments": {"app": "shop", "url": "file:///x", "revision": "HEAD"}},
-        {"op": "act", "action": "resolve", "arguments": {"app": "shop", "url": "git://x", "revision": "--help"}},
-        {"op": "ask", "query": "history", "arguments": {"app": "shop", "files": ["../../etc/passwd"]}},
+        ({"op": "exec", "argv": ["id"]}, "'exec'"),
+        ({"op": "plan", "resources": [], "modules": {}}, "'plan'"),
+        ({"op": "plan", "resources": [], "modules": {"evil": "import os; os.system('id')"}}, "'plan'"),
+        ({"op": "dump", "argv": ["cat", "/etc/shadow"]}, "'dump'"),
+        ({"op": "load", "argv": ["sh"]}, "'load'"),
+        ({"op": "give", "data": "aWQK"}, "'give'"),
+        ({"op": "given"}, "'given'"),
+        ({"op": ["lock"]}, "['lock']"),
+        ({}, "None"),
+        ([], "None"),
+        (None, "None"),
+        ({"op": "converge", "resources": [], "modules": {"e": "import os"}, "hold": False},
+         "converge with this modules"),
+        ({"op": "converge", "resources": [], "modules": {"evil": ""}, "hold": True}, "converge with this modules"),
+        ({"op": "converge", "resources": {}, "modules": {}, "hold": False}, "converge with this resources"),
+        ({"op": "lock", "holder": {"who": "a\x1b[2J", "what": "x"}, "wait": 1}, "lock with this holder"),
+        ({"op": "lock", "holder": {"pid": "1"}, "wait": 1}, "lock with this holder"),
+        ({"op": "run", "app": "shop", "argv": "id"}, "run with this argv"),
+        ({"op": "run", "app": "shop", "argv": ["a\0b"]}, "run with this argv"),
+        ({"op": "follow", "app": "shop", "names": ["../shop-admin/web"], "marks": {}}, "follow with this names"),
+        ({"op": "ask", "query": "log_lines",
+          "arguments": {"app": "shop", "names": ["../shop-admin/web"], "lines": 1}}, "log_lines with this names"),
+        ({"op": "ask", "query": "__import__", "arguments": {"name": "os"}}, "ask with this query"),
+        ({"op": "ask", "query": "asdict", "arguments": {}}, "ask with this query"),
+        ({"op": "ask", "arguments": {"app": "shop-admin"}}, "ask without 'query'"),
+        ({"op": "ask", "query": "status", "arguments": {"app": "shop", "health": wire.dump(Package("x"))}},
+         "status with this health"),
+        ({"op": "act", "action": "resolve",
+          "arguments": {"app": "shop", "url": "file:///x", "revision": "HEAD", "timeout": 1}}, "resolve with this url"),
+        ({"op": "act", "action": "resolve",
+          "arguments": {"app": "shop", "url": "git://x", "revision": "--help", "timeout": 1}},
+         "resolve with this revision"),
+        ({"op": "ask", "query": "history",
+          "arguments": {"app": "shop", "url": "git://x", "revision": "HEAD", "since": [],
+                        "files": ["../../etc/passwd"]}}, "history with this files"),
     ],
 )  # fmt: skip
-def test_any_other_frame_is_refused(frame: Any) -> None:
-    with pytest.raises(ResourceError, match="refused"):
+def test_any_other_frame_is_refused(frame: Any, why: str) -> None:
+    """Each for the one thing that is wrong with it."""
+    with pytest.raises(ResourceError, match=f"^refused: {re.escape(why)};"):
         Allowed("shop").check(frame)
+
+
+@pytest.mark.parametrize(
+    "nest", [lambda inner: [inner], lambda inner: {"$tuple": [inner]}, lambda inner: {"$dict": [["x", inner]]}]
+)
+def test_what_is_nested_deeper_than_it_can_be_looked_at_is_refused(nest: Callable[[Any], Any]) -> None:
+    data = wire.dump(Pruned("shop", 5))
+    for _ in range(10_000):
+        data = nest(data)
+    with pytest.raises(ResourceError, match="^refused: what is nested so deep;"):
+        Allowed("shop").check({"op": "converge", "resources": [data], "modules": {}, "hold": False})
 
 
 def test_the_config_of_a_release_may_say_what_hostsmiths_template_says_and_no_more() -> None:

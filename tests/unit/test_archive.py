@@ -256,12 +256,17 @@ def test_what_was_tampered_with_or_cut_off_is_not_decrypted(change: str) -> None
 
 def test_a_part_is_bound_to_its_key_its_name_and_its_archive() -> None:
     sealed = _sealed(b"data")
-    for wrong in (lambda: _open(sealed, key=Key.new()), lambda: _open(sealed, part="postgres")):
-        with pytest.raises(BackupError):
-            wrong()
+    assert _open(sealed, KEY, "files") == b"data"
     other = {**HEADER, "created": "2026-11-20 03:15:00Z"}
-    with pytest.raises(BackupError):
-        list(opened(KEY, bound_to(other, "files"), [sealed], "files"))
+    assert b"".join(opened(KEY, bound_to(HEADER, "files"), [sealed], "files")) == b"data"
+    wrong: dict[str, Callable[[], bytes]] = {
+        "another key": lambda: _open(sealed, key=Key.new()),
+        "another part": lambda: _open(sealed, part="postgres"),
+        "another archive": lambda: b"".join(opened(KEY, bound_to(other, "files"), [sealed], "files")),
+    }
+    for what, open_it in wrong.items():
+        with pytest.raises(BackupError, match="cannot be decrypted"):
+            pytest.fail(f"{what}: {open_it()!r}")
 
 
 @pytest.fixture

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hostsmith.contract.interruption import Interrupted, interrupt, uninterrupted
@@ -200,6 +202,22 @@ class TestInterruption:
             system.run(["sh", "-c", f"cat {place}/pipe & kill -HUP $PPID; wait"])
         nobody_reads(place / "pipe")
 
+    def test_amid_waiting_for_a_program_does_not_keep_it_from_being_waited_for(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        start, started = system.start, []
+
+        def hung_up(argv: list[str], **options: Any) -> Any:
+            process = start(argv, **options)
+            process._waitpid_lock = HungUpLock()
+            started.append(process)
+            return process
+
+        monkeypatch.setattr(system, "start", hung_up)
+        with pytest.raises(Interrupted):
+            system.run(["true"])
+        assert [process.returncode for process in started] == [0]
+
     def test_at_any_moment_is_an_interruption_and_nothing_else(self) -> None:
         """Also between the start of a program and waiting for it."""
         interrupted = 0
@@ -241,6 +259,29 @@ class TestInterruption:
         with pytest.raises(Interrupted):
             undo.run()
         assert done == ["first"]
+
+
+class HungUpLock:
+    """A lock whose first taker is hung up on when it has it, and before anything else."""
+
+    def __init__(self) -> None:
+        self._lock, self._struck = threading.Lock(), False
+
+    def acquire(self, blocking: bool = True) -> bool:
+        taken = self._lock.acquire(blocking)
+        if not self._struck:
+            self._struck = True
+            os.kill(os.getpid(), signal.SIGHUP)
+        return taken
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *exc: object) -> None:
+        self.release()
 
 
 class TestUndo:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hostsmith.agent import lock
-from hostsmith.resources import Command, File, Validated
-from local_host import Agent, tree
-from own_resources import Append
+from hostsmith.agent import lock, main
+from hostsmith.contract.interruption import Interrupted, interrupt
+from hostsmith.resources import Change, Command, File, Validated
+from local_host import Agent, LocalHost, tree
+from own_resources import Append, Doubtful
 
 
 def held(agent: Agent, *resources: File | Command) -> None:
@@ -68,6 +70,19 @@ def test_a_failure_puts_back_its_own_change_and_leaves_the_others_held(tmp_path:
     assert old.read_text() == "old"
 
 
+def test_what_cannot_be_put_back_is_told_and_keeps_nothing_else_from_it(tmp_path: Path, old: Path) -> None:
+    log = tmp_path / "log"
+    with Agent(tmp_path) as agent:
+        agent.start((File(str(old), "new"), Doubtful(fails=False, notify=Append(str(log)))), hold=True)
+        assert agent.outcome().ok
+        agent.send(op="put_back")
+        outcome = agent.outcome()
+        assert (outcome.ok, outcome.error) == (False, "it does not go")
+        assert outcome.results == [("doubtful", "failed"), (f"file {old}", "reverted"), ("append ran", "ran")]
+        assert not Path(agent.journal).exists(), "it is told once, and no boot tries again"
+    assert old.read_text() == "old"
+
+
 def kill(agent: Agent) -> None:
     holder = lock.holder(agent.lock_path)
     assert holder is not None
@@ -85,3 +100,22 @@ def test_nobody_is_there_to_confirm_it(tmp_path: Path, place: Path, old: Path, l
         assert agent.process.wait(30) == 0
     assert tree(place) == before
     assert lock.holder(agent.lock_path) is None
+
+
+def test_told_to_stop_once_more_while_all_is_put_back_it_goes_on_to_the_end(host: LocalHost) -> None:
+    back: list[str] = []
+
+    def undo(name: str) -> None:
+        back.append(name)
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    run = main._Run(None, lambda frame: None)
+    for name in ("first", "second", "third"):
+        run._held.register(Command(["true"]), Change(name, lambda: None, functools.partial(undo, name)))
+    before = signal.signal(signal.SIGHUP, interrupt)
+    try:
+        with host._recorded(), pytest.raises(Interrupted):
+            run.leave()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert back == ["third", "second", "first"]

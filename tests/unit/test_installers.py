@@ -55,6 +55,18 @@ def test_pips_configuration_is_told_to_uv() -> None:
     assert found["UV_CACHE_DIR"] == "/cache"
 
 
+def test_uv_does_what_pip_does_where_nobody_says_anything() -> None:
+    assert uv_environment("", "/cache") == {
+        "UV_CACHE_DIR": "/cache",
+        # Its default would make a file of the cache, which the next build writes to, the app's as well.
+        "UV_LINK_MODE": "copy",
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_NO_PROGRESS": "1",
+        "UV_COMPILE_BYTECODE": "1",
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+    }
+
+
 class TestConfiguration:
     """pip is asked for its configuration where there is one, and only there, since to start it takes its time."""
 

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hostsmith.contract.interruption import Interrupted, interrupt
 from hostsmith.resources import Absent, Directory, File, Secret, Symlink, Validated
 from local_host import NASTY, LocalHost, mode, tree
-from own_resources import Append
+from own_resources import Append, Doubtful, HungUp
 
 # What Python itself announces of all that a run does to the disk, or has a program do (docs: "Audit events table").
 MOVES = ("os.rename", "os.remove", "os.symlink", "subprocess.Popen")
@@ -198,3 +199,24 @@ def test_it_is_gone_also_when_a_folder_is_made_on_the_way(host: LocalHost, place
     folder.chmod(0o777)
     assert host.converge(Validated("group", (File(str(folder / "file"), "other"),))).ok
     assert not host.journal
+
+
+def test_an_interruption_waits_until_a_step_is_put_back_and_crossed_out(host: LocalHost, place: Path) -> None:
+    host.journal.add([HungUp(f"{place}/first"), HungUp(f"{place}/last")])
+    before = signal.signal(signal.SIGHUP, interrupt)
+    try:
+        for done in ("last", "first"):
+            with pytest.raises(Interrupted):
+                host.journal.recover()
+            assert (place / done).read_text() == "put back"
+            assert done not in host.journal.describe()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert not host.journal
+
+
+def test_what_could_not_be_put_back_at_once_is_told_once_and_tried_by_no_later_run(host: LocalHost) -> None:
+    outcome = host.converge(Doubtful())
+    assert outcome.error == "it stopped half-way\ncould not be put back: it does not go"
+    assert not host.journal
+    assert host.recover().notes == []

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import getpass
+import re
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -264,6 +267,25 @@ def test_a_new_host_is_added_under_a_hash_where_ssh_does_so(tmp_path: Path) -> N
     subprocess.run(["ssh-keygen", "-F", "web1", "-f", path], check=True, capture_output=True)
     meet("Web1", key, path, hashed=True)
     assert len(path.read_text().splitlines()) == 1
+
+
+def test_who_meets_a_host_that_another_run_is_adding_waits_for_that_one_and_adds_nothing(tmp_path: Path) -> None:
+    path, (line, key) = tmp_path / "known_hosts", new_key()
+    path.touch()
+    with path.open("a") as file, ThreadPoolExecutor(1) as pool:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        met = pool.submit(meet, "web1", key, path)
+        blocked = re.compile(rf"-> FLOCK .*:{path.stat().st_ino} ")
+        deadline = time.monotonic() + 60
+        while not blocked.search(Path("/proc/locks").read_text()):
+            assert not met.done(), "it did not wait"
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        file.write(f"web1 {line}\n")
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_UN)
+        met.result(60)
+    assert path.read_text() == f"web1 {line}\n"
 
 
 def test_processes_that_meet_a_host_at_the_same_time_add_one_line(tmp_path: Path) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hostsmith.agent import lock
+from hostsmith.contract import events
 from hostsmith.resources import ResourceError
 
 ANN, BOB = {"who": "ann@laptop", "what": "deploy"}, {"who": "bob@desk", "what": "provision"}
@@ -57,6 +61,38 @@ def test_free_until_taken_and_after_it_was_given_back(path: str) -> None:
     assert (found["who"], found["what"], found["pid"]) == ("ann@laptop", "deploy", os.getpid())
     os.close(fd)
     assert lock.holder(path) is None
+
+
+def test_no_other_user_can_open_it_and_so_hold_it(path: str) -> None:
+    before = os.umask(0)
+    try:
+        os.close(lock.acquire(ANN, 0, path))
+    finally:
+        os.umask(before)
+    assert os.stat(path).st_mode & 0o777 == 0o600
+
+
+def test_one_that_ended_as_it_should_is_not_taken_for_one_that_was_cut_off(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes: list[str] = []
+    monkeypatch.setattr(events, "note", notes.append)
+    lock.release(lock.acquire(ANN, 0, path))
+    os.close(lock.acquire(BOB, 0, path))
+    assert notes == []
+    lock.release(lock.acquire(ANN, 0, path))
+    (note,) = notes
+    assert re.fullmatch(
+        rf"provision by bob@desk since .*Z \(pid {os.getpid()}\) was cut off, and this run takes its place", note
+    )
+
+
+def test_it_keeps_nobody_out_whose_file_is_gone(path: str) -> None:
+    fd = lock.acquire(ANN, 0, path)
+    assert lock.is_held(fd)
+    os.unlink(path)
+    assert not lock.is_held(fd)
+    os.close(fd)
 
 
 def test_the_second_is_told_who_holds_it(path: str, held: subprocess.Popen[str]) -> None:
@@ -128,6 +164,30 @@ def test_breaking_it_waits_until_its_holder_has_put_back_what_it_had_begun(path:
     assert lock.break_lock(path)
     assert lock.holder(path) is None
     assert process.wait(60) == 0
+
+
+def test_breaking_it_ends_a_holder_by_force_that_does_not_heed_being_asked(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deaf = "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); sys.stdin.read()"
+    process = hold(path, deaf)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "deaf\n"
+    # A second here is a minute there.
+    hurried = SimpleNamespace(monotonic=lambda: time.monotonic() * 60, sleep=time.sleep, strftime=time.strftime)
+    monkeypatch.setattr(lock, "time", hurried)
+    assert lock.break_lock(path)
+    assert process.wait(60) == -signal.SIGKILL
+    assert lock.holder(path) is None
+    end(process)
+
+
+def test_the_deployers_of_an_app_break_what_one_of_them_holds(path: str) -> None:
+    process = hold(path, holder={**ANN, "app": "shop"})
+    found = lock.break_lock(path, "shop")
+    assert found is not None
+    assert lock.describe(found).startswith("deploy by ann@laptop, a deployer of shop since ")
+    assert process.wait(60) == -signal.SIGTERM
     end(process)
 
 

@@ -90,4 +90,5 @@ def test_also_what_a_release_applied_that_failed_or_was_pruned() -> None:
 
 def test_of_a_release_from_before_there_were_records_the_next_one_tells() -> None:
     assert migrations.unknown_to(A, past(b=("1", "12"))) == ["2"]
+    assert migrations.unknown_to(A, past(b=("1", "12"), c=("12", "123"))) == ["2", "3"], "of several, the first"
     assert migrations.unknown_to(A, past()) == []

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Container, Sequence
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any, TypeAlias
 
 import pytest
@@ -440,12 +441,92 @@ class TestSite:
         assert len(blocks(server, "location", "^~", "/media/")) == 1
         (cache,) = blocks(site, "map", "$uri")
         ((pattern, value),) = [(words[0], words[1]) for words, _ in cache if words[0] != "default"]
-        assert "immutable" in value
+        assert value == "public, max-age=31536000, immutable"
+        assert [words for words, _ in cache if words[0] == "default"] == [["default", "public, max-age=3600"]]
         hashed = re.compile(pattern.removeprefix("~"))
         for name in ("app.3f2a91bc.js", "app-0123456789abcdef.min.css", "logo.d41d8cd98f00.svg"):
             assert hashed.search(f"/static/{name}"), name
         for name in ("app.js", "jquery-3.7.1.min.js", "facade.js", "2024-report.pdf"):
             assert not hashed.search(f"/static/{name}"), name
+
+    def test_what_a_visitor_has_uploaded_runs_no_script_in_the_name_of_the_site(self) -> None:
+        site = self.site(static={"/static/": "blog/static"}, framework="django")
+        server = blocks(site, "server")[-1]
+        (static,), (media,) = (blocks(server, "location", "^~", f"/{name}/") for name in ("static", "media"))
+        assert ["Content-Security-Policy", "$site_blog_sandbox", "always"] in all_of(media, "add_header")
+        assert not [words for words in all_of(static, "add_header") if words[0] == "Content-Security-Policy"]
+        (kinds,) = blocks(site, "map", "$sent_http_content_type", "$site_blog_sandbox")
+        ((pattern, value),) = [(words[0], words[1]) for words, _ in kinds if words[0] != "default"]
+        assert value == "sandbox"
+        shown = re.compile(pattern.removeprefix("~*"), re.IGNORECASE)
+        for kind in ("text/html", "TEXT/HTML; charset=utf-8", "image/svg+xml", "text/xml", "application/xhtml+xml"):
+            assert shown.search(kind), kind
+        for kind in ("image/png", "application/pdf", "text/plain; charset=utf-8"):
+            assert not shown.search(kind), kind
+
+    def test_what_browsers_are_told_holds_for_all_answers_and_gives_way_to_the_app(self) -> None:
+        site = self.site()
+        server = blocks(site, "server")[-1]
+        told = all_of(server, "add_header")
+        assert [words[0] for words in told] == ["X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy"]
+        assert {words[2] for words in told} == {"always"}, "errors, too"
+        maps = {words[2]: [inside for inside, _ in inner or []] for words, inner in site if words[0] == "map"}
+        assert maps["$site_blog_nosniff"] == [["default", ""], ["", "nosniff"]]
+        assert maps["$site_blog_referrer"] == [["default", ""], ["", "strict-origin-when-cross-origin"]]
+        assert maps["$site_blog_frame"] == [["default", "SAMEORIGIN"], ["~^[^;]", ""], ["~*frame-ancestors", ""]]
+
+    @pytest.mark.parametrize("domains", [[], ["example.com"]])
+    def test_a_client_that_is_slow_or_large_is_given_up_also_before_it_has_named_a_site(
+        self, domains: list[str]
+    ) -> None:
+        servers = [self.server(domains=domains)]
+        if domains:
+            path = "/etc/nginx/sites-available/hostsmith-unknown-host"
+            servers += blocks(read_nginx(text_of(nginx.unknown_host(settings(domains=domains)), path)), "server")
+        for server in servers:
+            for name, words in {
+                "client_header_timeout": ["10s"],
+                "client_body_timeout": ["20s"],
+                "send_timeout": ["20s"],
+                "reset_timedout_connection": ["on"],
+                "large_client_header_buffers": ["4", "8k"],
+                "underscores_in_headers": ["off"],
+                "ignore_invalid_headers": ["on"],
+            }.items():
+                assert all_of(server, name) == [words], name
+
+    def test_a_websocket_is_all_that_a_connection_can_become(self) -> None:
+        site = self.site()
+        headers = dict(all_of(blocks(site, "server")[-1], "proxy_set_header"))
+        assert (headers["Upgrade"], headers["Connection"]) == ("$site_blog_upgrade", "$site_blog_connection")
+        (upgrade,) = blocks(site, "map", "$http_upgrade", "$site_blog_upgrade")
+        assert [words for words, _ in upgrade] == [["default", ""], ["~*^websocket$", "websocket"]]
+        (connection,) = blocks(site, "map", "$site_blog_upgrade", "$site_blog_connection")
+        assert [words for words, _ in connection] == [["default", ""], ["websocket", "upgrade"]]
+
+    def test_where_the_app_redirects_to_is_its_own_affair(self) -> None:
+        for location in blocks(self.server(processes={"web": "uvicorn a:b --uds $SOCKET"}), "location"):
+            if all_of(location, "proxy_pass"):
+                assert all_of(location, "proxy_redirect") == [["off"]]
+                assert all_of(location, "proxy_http_version") == [["1.1"]]
+
+    @pytest.mark.parametrize("balanced", [False, True])
+    def test_in_maintenance_visitors_get_a_page_that_nobody_keeps(self, balanced: bool) -> None:
+        site = nginx.site(fleet(domains=["example.com"]) if balanced else settings())
+        server = blocks(read_nginx(text_of([site], "/etc/nginx/sites-available/blog")), "server")[-1]
+        assert ["590", "=503", "/.hostsmith/maintenance"] in all_of(server, "error_page")
+        (page,) = blocks(server, "location", "=", "/.hostsmith/maintenance")
+        assert all_of(page, "internal") == [[]]
+        assert all_of(page, "root") == [["/srv/blog/maintenance/"]]
+        told = all_of(page, "add_header")
+        assert ["Retry-After", "$site_blog_retry_after", "always"] in told
+        assert ["Cache-Control", "no-store", "always"] in told
+        assert all(words in told for words in all_of(server, "add_header"))
+        text = str(server)
+        assert "-f', '/srv/blog/maintenance/page.html" in text
+        assert "-f', '/srv/blog/maintenance/allow/$remote_addr" in text
+        # The balancer's own question, and nobody else's, gets an answer that says that all is well.
+        assert ("'allowed 1 127.0.0.1" in text) is balanced
 
     def test_what_the_live_release_does_not_have_is_looked_for_among_the_others(self) -> None:
         server = self.server(static={"/static/": "blog/static"})
@@ -675,6 +756,7 @@ class TestBalancer:
     def test_the_app_learns_of_the_client_from_the_balancer_alone(self) -> None:
         frontend = self.sections()["frontend http"]
         removed = frontend.index("http-request del-header X-Forwarded- -m beg")
+        assert "http-request del-header Forwarded" in frontend
         for told in ("X-Forwarded-For %[src]", "X-Forwarded-Proto http"):
             assert removed < frontend.index(f"http-request set-header {told}")
 
@@ -682,6 +764,35 @@ class TestBalancer:
         assert not any("429" in line for line in self.sections()["frontend http"])
         (limit,) = [line for line in self.sections(balancer={"rate_limit": 50})["frontend http"] if "429" in line]
         assert limit.endswith("if { sc_http_req_rate(0) gt 50 }")
+
+    def test_what_may_change_something_is_never_asked_twice(self) -> None:
+        backend = self.sections()["backend blog"]
+        retried = backend.index("retry-on conn-failure empty-response")
+        assert "http-request disable-l7-retry unless { method GET HEAD OPTIONS }" in backend[retried:]
+
+    def test_no_connection_keeps_the_worker_of_before_a_reload_for_ever(self) -> None:
+        assert "hard-stop-after 5m" in self.sections()["global"]
+
+    def test_only_root_and_its_own_group_steer_it(self) -> None:
+        (line,) = [line for line in self.sections()["global"] if line.startswith("stats socket")]
+        assert line == "stats socket /run/haproxy/admin.sock mode 660 level admin expose-fd listeners"
+        assert {"user haproxy", "group haproxy", "chroot /var/lib/haproxy"} <= set(self.sections()["global"])
+
+    def test_addresses_of_one_client_are_counted_together(self) -> None:
+        limited = self.sections(balancer={"rate_limit": 50})["frontend http"]
+        assert "http-request track-sc0 src,ipmask(32,64)" in limited
+
+    def test_health_is_asked_as_a_visitor_by_https_asks(self) -> None:
+        (send,) = [line for line in self.sections()["backend blog"] if line.startswith("http-check send")]
+        assert " hdr X-Forwarded-For 127.0.0.1 hdr X-Forwarded-Proto https " in send
+
+    def test_a_silent_client_or_host_is_given_up(self) -> None:
+        found = self.sections()
+        for line in ("http-request 10s", "http-keep-alive 60s", "client 60s", "client-fin 10s", "connect 1s"):
+            assert f"timeout {line}" in found["defaults"]
+        servers = [line for line in found["backend blog"] if line.startswith("server ")]
+        assert all(line.endswith(" tcp-ut 2s") for line in servers)
+        assert {"option srvtcpka", "srvtcpka-cnt 2", "timeout check 5s"} <= set(found["backend blog"])
 
     def test_nginx_gives_up_before_the_balancer_does(self) -> None:
         assert "timeout server 100s" in self.sections(web_timeout=90)["defaults"]
@@ -708,6 +819,20 @@ class TestSupervisor:
         assert web["user"] == "blog"
         assert web["stdout_logfile"] == f"/var/log/blog/web-{ID}.log"
         assert int(web["stopwaitsecs"]) > 60, "longer than a request may take"
+
+    def test_each_runs_until_it_is_asked_to_end_and_ends_with_all_that_it_has_started(self) -> None:
+        worker = {"command": "cd src && python worker.py", "stop_signal": "INT", "start_timeout": 9, "scale": 3}
+        found = self.read(processes={"web": "gunicorn blog:app", "worker": worker})
+        web, shell = (dict(found[f"program:blog-{ID}-{name}"]) for name in ("web", "worker"))
+        for each in (web, shell):
+            assert (each["autostart"], each["autorestart"], each["startretries"]) == ("true", "true", "3")
+            assert each["killasgroup"] == each["redirect_stderr"] == "true"
+            assert each["stdout_logfile_maxbytes"] == "0", "logrotate does that"
+        assert (web["stopsignal"], web["startsecs"], web.get("stopasgroup")) == ("TERM", "1", None)
+        assert (shell["stopsignal"], shell["startsecs"], shell["stopasgroup"]) == ("INT", "9", "true")
+        assert (shell["process_name"], shell["numprocs"], shell["numprocs_start"]) == (
+            "worker.%(process_num)d", "3", "1",
+        )  # fmt: skip
 
     def test_only_the_processes_of_the_host(self) -> None:
         processes = {"web": "gunicorn blog:app", "worker": "w"}
@@ -738,6 +863,31 @@ class TestGunicorn:
         found = self.read(threads=4, web_timeout=90)
         assert (found["threads"], found["timeout"], found["graceful_timeout"]) == (4, 90, 90)
 
+    def test_nothing_of_two_releases_that_run_side_by_side_is_shared(self) -> None:
+        found = self.read()
+        assert found["control_socket"] == f"{FOLDER}/run/gunicorn.ctl"
+        assert found["worker_tmp_dir"] == "/dev/shm"
+        assert (found["accesslog"], found["errorlog"]) == (None, "-")
+
+    def test_an_app_that_ends_while_it_is_loaded_ends_the_server_and_is_not_started_for_ever(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class HaltedError(Exception):
+            pass
+
+        monkeypatch.setitem(sys.modules, "gunicorn", ModuleType("gunicorn"))
+        errors = ModuleType("gunicorn.errors")
+        errors.__dict__["HaltServer"] = HaltedError
+        monkeypatch.setitem(sys.modules, "gunicorn.errors", errors)
+        found = self.read()
+        running, stopping = SimpleNamespace(LISTENERS=["socket"]), SimpleNamespace(LISTENERS=[])
+        with pytest.raises(HaltedError):
+            found["child_exit"](running, None)
+        found["child_exit"](stopping, None)
+        # Once a worker has loaded it, one that ends is started again.
+        found["post_worker_init"](None)
+        found["child_exit"](running, None)
+
 
 class TestStart:
     """The script that starts a process, really started."""
@@ -750,7 +900,7 @@ class TestStart:
         (path / "venv/bin").mkdir(parents=True)
         return path
 
-    def write(self, folder: Path, processes: dict[str, str], **environment: str) -> Path:
+    def write(self, folder: Path, processes: dict[str, Any], **environment: str) -> Path:
         found = settings(processes={"web": "gunicorn blog:app", **processes})
         group = release.configuration(found, EVERYTHING, ID)
         assert isinstance(group, Validated)
@@ -786,6 +936,31 @@ class TestStart:
         assert (found["HOSTSMITH_APP"], found["HOSTSMITH_RELEASE"]) == ("blog", ID)
         assert found["PATH"].startswith(f"{folder}/venv/bin:")
         assert list((folder / "code").iterdir()) == [folder / "code/show.py"]
+
+    def test_nothing_that_it_starts_gets_more_rights_than_it_has(self, folder: Path) -> None:
+        start = self.write(folder, {})
+        done = subprocess.run([start, "run", "cat", "/proc/self/status"], capture_output=True, text=True, check=True)
+        assert "NoNewPrivs:\t1\n" in done.stdout
+
+    def test_its_memory_is_limited_where_that_is_asked_for(self, folder: Path) -> None:
+        limit = 'python3 -c "import resource; print(resource.getrlimit(resource.RLIMIT_DATA)[0])"'
+        start = self.write(folder, {"small": {"command": limit, "memory": "64m"}, "free": limit})
+        found = [
+            subprocess.run([start, name], capture_output=True, text=True, check=True) for name in ("small", "free")
+        ]
+        assert [int(done.stdout) for done in found] == [64 << 20, -1]
+
+    def test_what_it_prints_is_in_the_log_at_once_and_programs_of_the_host_are_found(self, folder: Path) -> None:
+        start = self.write(folder, {})
+        done = subprocess.run([start, "run", "env"], capture_output=True, text=True, check=True, env={"PATH": "/bin"})
+        assert "PYTHONUNBUFFERED=1\n" in done.stdout
+        assert f"PATH={folder}/venv/bin:/bin\n" in done.stdout
+
+    def test_it_starts_nothing_without_its_environment(self, folder: Path) -> None:
+        start = self.write(folder, {})
+        (folder / "env").unlink()
+        done = subprocess.run([start, "run", "echo", "started"], capture_output=True, text=True, check=False)
+        assert (done.returncode != 0, done.stdout) == (True, "")
 
     def test_run_takes_any_command(self, folder: Path) -> None:
         argv = [

@@ -70,6 +70,12 @@ def test_then_http_leads_to_https_but_for_the_authority() -> None:
     assert all_of(app, "ssl_certificate_key") == [[f"{ISSUED}/privkey.pem"]]
     assert ["Strict-Transport-Security", "$site_blog_hsts", "always"] in all_of(app, "add_header")
     assert '"max-age=31536000"' in text
+    for server in servers:
+        if server not in by_http:
+            assert all_of(server, "ssl_protocols") == [["TLSv1.2", "TLSv1.3"]]
+            assert all_of(server, "ssl_session_tickets") == [["off"]]
+            (ciphers,) = all_of(server, "ssl_ciphers")
+            assert all(name.startswith("ECDHE-") for name in ciphers[0].split(":")), "what is read later stays closed"
 
 
 @pytest.mark.parametrize("tls", [{"hsts": 0}, {"staging": True}, {"self_signed": True}])
@@ -129,7 +135,10 @@ class TestBalanced:
         assert "redirect scheme https code 301 unless { ssl_fc } or asked_by_the_authority" in text
         assert "status 404" in text[: text.index("redirect scheme")], "first, whether the name is the site's"
         assert "acl of_the_site req.fhdr(host),field(1,:),lower -m str example.com example.com." in text
+        assert "unless of_the_site or asked_by_the_authority" in text
         assert "X-Forwarded-Proto https if { ssl_fc }" in text
+        assert "X-Forwarded-Proto http unless { ssl_fc }" in text
+        assert "ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets prefer-client-ciphers" in text
         assert "server certbot 127.0.0.1:8402" in text
         certificate = one(Certificate, haproxy.certificate(balanced()))
         assert certificate.challenge == ("--standalone", "--http-01-address", "127.0.0.1", "--http-01-port", "8402")

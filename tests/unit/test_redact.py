@@ -12,7 +12,7 @@ from hostsmith.contract import redact
 from hostsmith.contract.redact import Stream
 from hostsmith.resources import Secret
 
-NASTY = "pä\"ss'w$ord\\/&%1"
+NASTY = "pä\"ss' w$ord\\/&%+1"
 KEY = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG\n9w0BAQEFAASCBKcwggSj\n-----END KEY-----\n"
 
 
@@ -35,8 +35,10 @@ def know(*texts: str) -> None:
         json.dumps({"k": NASTY}, ensure_ascii=False)[7:-2],
         repr(NASTY)[1:-1],
         urllib.parse.quote(NASTY),
+        urllib.parse.quote(NASTY, safe=""),
         urllib.parse.quote_plus(NASTY),
         base64.b64encode(NASTY.encode()).decode(),
+        base64.b64encode(NASTY.encode()).decode().rstrip("="),
         NASTY.replace("'", "'\"'\"'"),
     ],
 )
@@ -57,9 +59,15 @@ def test_the_password_in_a_url_is_found_alone() -> None:
     assert redact.text("connect to db as blog") == "connect to db as blog"
 
 
+def test_it_is_found_without_the_space_around_it_too() -> None:
+    """A file with a single line ends with one, which programs leave out."""
+    know(" hunter2-long\n")
+    assert redact.text("TOKEN=hunter2-long;") == "TOKEN=***;"
+
+
 def test_what_is_too_short_to_be_told_from_other_text_stays() -> None:
-    know("false", "")
-    assert redact.text("DEBUG=false") == "DEBUG=false"
+    know("false", "", "sesame")
+    assert redact.text("DEBUG=false OPEN=sesame") == "DEBUG=false OPEN=***"
 
 
 def test_of_two_secrets_that_begin_alike_nothing_is_left() -> None:

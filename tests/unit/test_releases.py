@@ -6,10 +6,10 @@ import calendar
 from collections.abc import Sequence
 
 import pytest
-from hostsmith.deployment.releases import new_record, state, to_go_back_to
+from hostsmith.deployment.releases import new_record, shared, state, to_go_back_to
 from hostsmith.deployment.source import Source
 from hostsmith.errors import ReleaseError
-from hostsmith.hostkit.app.layout import Record
+from hostsmith.hostkit.app.layout import Record, State
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SOURCE = Source("tree", COMMIT, "Add a page")
@@ -63,6 +63,25 @@ RECORDS = [
     Record("20260106-000000-aaaaaaa", "aaaaaaa1", state="building"),
 ]
 LIVE = RECORDS[3].id
+
+
+class TestOfSeveralHosts:
+    """What a fleet can go back to: it goes there together."""
+
+    ONE, TWO, THREE = (f"2026010{day}-000000-x" for day in (1, 2, 3))
+
+    def test_are_those_that_each_of_them_has_oldest_first(self) -> None:
+        first = [Record(self.ONE, state="proven"), Record(self.TWO, state="proven"), Record(self.THREE, state="proven")]
+        assert shared([first, first[1:]]) == shared([first[1:], first]) == first[1:]
+        assert shared([first, first]) == shared([first]) == first
+        assert shared([first, []]) == shared([]) == []
+
+    @pytest.mark.parametrize("other", ["failed", "bad", "building"])
+    def test_are_proven_only_where_all_of_them_say_so(self, other: State) -> None:
+        proven, not_there = Record(self.ONE, state="proven"), Record(self.ONE, state=other, reason="it crashed")
+        for listings in ([[proven], [not_there]], [[not_there], [proven]], [[proven], [proven], [not_there]]):
+            (found,) = shared(listings)
+            assert (found.state, found.reason) == (other, "it crashed")
 
 
 class TestGoingBack:

@@ -235,18 +235,23 @@ def test_something_in_the_way_of_the_rename_leaves_no_temporary_file(place: Path
     assert list(tree(place)) == ["f"]
 
 
-def test_an_interruption_waits_until_a_file_is_whole(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sync = os.fsync
+@pytest.mark.parametrize("moment", ["open", "write", "fsync", "replace", "unlink"])
+def test_an_interruption_waits_until_a_file_is_whole(place: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    call, struck = getattr(os, moment), []
 
-    def interrupted_sync(handle: int) -> None:
-        os.kill(os.getpid(), signal.SIGHUP)
-        sync(handle)
+    def interrupted(*arguments: object, **more: object) -> object:
+        if not struck:
+            struck.append(moment)
+            os.kill(os.getpid(), signal.SIGHUP)
+        return call(*arguments, **more)
 
     before = signal.signal(signal.SIGHUP, interrupt)
-    monkeypatch.setattr(os, "fsync", interrupted_sync)
+    monkeypatch.setattr(os, moment, interrupted)
     try:
         with pytest.raises(Interrupted):
             filesystem.write_atomic(str(place / "f"), b"whole", mode=0o644)
     finally:
         signal.signal(signal.SIGHUP, before)
+        monkeypatch.undo()
+    assert struck
     assert tree(place) == {"f": ("file", 0o644, b"whole")}

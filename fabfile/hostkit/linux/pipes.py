@@ -48,9 +48,8 @@ class _Program:
 
         :raises ResourceError: its exit status is not 0; the message has its last lines.
         """
-        while self._process.poll() is None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(0.1)
+        while not system.has_ended(self._process, 0.1):
+            continue
         if status := self._process.returncode:
             self._errors.seek(max(0, os.fstat(self._errors.fileno()).st_size - PIECE))
             lines = system.tail(self._errors.read())

@@ -190,12 +190,20 @@ def _communicate(
                         selector.unregister(key.fileobj)
                         pipes[key.data].close()
                 keep(printed[key.data])
-    while process.poll() is None:
-        seconds = left()
-        with uninterrupted(), contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(seconds)
+    while not has_ended(process):
+        has_ended(process, left())
     out, err = map(bytes, printed)
     return out, err
+
+
+def has_ended(process: subprocess.Popen[bytes], within: float = 0.0) -> bool:
+    """Wait so many seconds for a program; returns whether it has ended.
+
+    An interruption waits as long: within `Popen.wait` it would leave a lock taken that every later wait needs.
+    """
+    with uninterrupted(), contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(within)
+    return process.returncode is not None
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
