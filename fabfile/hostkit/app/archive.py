@@ -1,7 +1,7 @@
 """Archives of an app's data: written part by part without a temporary copy, and found to be whole or refused.
 
 An archive is a tar file. It has a gzipped member for each part, then `manifest.json`, which says what they are, then
-`SHA256SUMS`, as `sha256sum --check` reads it. An encrypted part is one of `sealed`'s, with `.enc` after its name.
+`SHA256SUMS`, as `sha256sum --check` reads it. An encrypted part has `.enc` after its name.
 
 Whoever gives us one may have written it: what `Writer` would not have written is refused before it is used.
 """
