@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from hostsmith.sandbox import Host
+from hostsmith.sandbox import SandboxHost
 
 from .cost import Command, Cost
 from .delay import HERE, Traffic
@@ -52,7 +52,7 @@ class Bench:
     :param hosts: fresh copies of one on which all tools have done all jobs; or bare ones, for `Job.PROVISION` alone.
     """
 
-    def __init__(self, lab: Lab, hosts: Sequence[Host], distance: Distance, tools: Sequence[Tool]) -> None:
+    def __init__(self, lab: Lab, hosts: Sequence[SandboxHost], distance: Distance, tools: Sequence[Tool]) -> None:
         self.tools = tools
         self._lab, self._hosts, self._distance = lab, hosts, distance
         self._site, self._numbers = 1, itertools.count(_FIRST.number + 1)
@@ -126,11 +126,11 @@ class Bench:
         except LabError as error:
             raise LabError(f"{tool.name}, {job.value}: {error}\n{output}") from None
 
-    def _verify_site(self, host: Host) -> None:
+    def _verify_site(self, host: SandboxHost) -> None:
         self._lab.shell(host, _VERIFY.read_text(), str(self._site))
 
 
-def do_all_once(lab: Lab, host: Host, distance: Distance, jobs: Mapping[Tool, Collection[Job]]) -> None:
+def do_all_once(lab: Lab, host: SandboxHost, distance: Distance, jobs: Mapping[Tool, Collection[Job]]) -> None:
     """Have a bare host be one that `Bench` can measure copies of, by the tools that are to do these jobs."""
     bench = Bench(lab, [host], distance, list(jobs))
     for tool, wanted in jobs.items():

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from hostsmith.sandbox import Host, Sandbox, SshTarget, lookup
+from hostsmith.sandbox import Sandbox, SandboxHost, SshTarget, lookup
 
 from .delay import HERE, Proxy, Traffic, proxy
 from .say import say
@@ -77,7 +77,7 @@ class Lab:
         self._leave.close()
 
     @contextmanager
-    def image(self, name: str, base: str | None = None) -> Iterator[Host]:
+    def image(self, name: str, base: str | None = None) -> Iterator[SandboxHost]:
         """A host of which an image is made when the `with` block is done.
 
         :param base: the image that it is a copy of; None for a bare Debian.
@@ -90,9 +90,9 @@ class Lab:
             self._box.destroy(host.name)
 
     @contextmanager
-    def hosts(self, count: int, image: str) -> Iterator[list[Host]]:
+    def hosts(self, count: int, image: str) -> Iterator[list[SandboxHost]]:
         """So many fresh copies of an image, for the length of a `with` block."""
-        hosts: list[Host] = []
+        hosts: list[SandboxHost] = []
         try:
             for number in range(1, count + 1):
                 hosts.append(self._box.create(f"clone-{number}", image=image))
@@ -105,7 +105,7 @@ class Lab:
                 self._box.destroy(host.name)
 
     @contextmanager
-    def far(self, hosts: Sequence[Host], round_trip: float) -> Iterator[Distance]:
+    def far(self, hosts: Sequence[SandboxHost], round_trip: float) -> Iterator[Distance]:
         """The hosts at a distance, for the length of a `with` block.
 
         :param round_trip: seconds; 0 for no proxy at all.
@@ -117,7 +117,7 @@ class Lab:
             doors = [(host, "127.0.0.1", between.ports[host.address]) for host in hosts]
             yield Distance(self._ways(doors), between)
 
-    def shell(self, host: Host, script: str, *arguments: str) -> str:
+    def shell(self, host: SandboxHost, script: str, *arguments: str) -> str:
         """What a script prints that runs on a host as root, through a connection that is kept.
 
         :raises LabError: it failed.
@@ -131,16 +131,16 @@ class Lab:
             raise LabError(f"{host.address} is not as it should be: {shlex.join(arguments)}\n{done.stderr}")
         return done.stdout
 
-    def sessions(self, host: Host) -> int:
+    def sessions(self, host: SandboxHost) -> int:
         """How many sessions the host's sshd has begun, this one among them."""
         return int(self.shell(host, _COUNT))
 
-    def _hang_up(self, host: Host) -> None:
+    def _hang_up(self, host: SandboxHost) -> None:
         """End all connections, so that nobody keeps one to a host that is no more."""
         with suppress(LabError):  # it ends this one, too
             self.shell(host, "pkill sshd")
 
-    def _ways(self, doors: Sequence[tuple[Host, str, int]]) -> list[Way]:
+    def _ways(self, doors: Sequence[tuple[SandboxHost, str, int]]) -> list[Way]:
         """How a tool comes to hosts, which it knows by their own addresses and by the proxy's."""
         if not doors:
             return []
@@ -155,7 +155,7 @@ class Lab:
                     file.write(f"[{name}]:{port} {key}\n")
         return [Way(host.address, name, port, Path(target.key_filename), known) for host, name, port in doors]
 
-    def _target(self, host: Host) -> SshTarget:
+    def _target(self, host: SandboxHost) -> SshTarget:
         target = lookup(HERE, host.name)
         assert target is not None
         return target

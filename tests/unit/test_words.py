@@ -41,7 +41,6 @@ PENDING = (
     "fabfile/console/",
     "fabfile/local/",
     "fabfile/patchwork/",
-    "fabfile/sandbox/",
     "fabfile/views/",
     "benchmarks/",
     "examples/",
