@@ -39,7 +39,6 @@ PENDING = (
     "fabfile/side_by_side.py",
     # The user's machine.
     "fabfile/console/",
-    "fabfile/local/",
     "fabfile/patchwork/",
     "fabfile/views/",
     "benchmarks/",
