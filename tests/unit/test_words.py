@@ -40,7 +40,6 @@ PENDING = (
     # The user's machine.
     "fabfile/console/",
     "fabfile/patchwork/",
-    "fabfile/views/",
     "benchmarks/",
     "examples/",
     "scripts/",
