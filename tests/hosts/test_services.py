@@ -278,4 +278,4 @@ def test_a_service_that_is_not_asked_for_cannot_be_emptied(own: Project) -> None
     told = own.fab("services.clear", "oracle", status=2).stderr
     assert "found oracle, expected one of the services that the settings ask for: postgres" in told
     # There is nobody to ask here.
-    assert "say it with --yes" in own.fab("services.clear", "redis", status=2).stderr
+    assert "pass --yes" in own.fab("services.clear", "redis", status=2).stderr

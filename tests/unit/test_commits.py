@@ -17,7 +17,7 @@ NONE = Pending("20261121-101500-1f3c2ab", LIVE, LIVE)
 NOTHING = HostPlan(NONE, (), Names(), ("web",), ())
 
 
-def text(found: Pending | Plan) -> str:
+def text(found: Pending | HostPlan) -> str:
     return "\n".join(line for line, _ in found.lines())
 
 
@@ -72,7 +72,7 @@ def test_a_plan_without_a_change_says_so() -> None:
         replace(NOTHING, provision=(Result("reload nginx", "ran"),)),
     ],
 )
-def test_whatever_differs_is_something_to_do(plan: Plan) -> None:
+def test_whatever_differs_is_something_to_do(plan: HostPlan) -> None:
     assert plan.is_something
     assert plan.to_json()["changes"]
     assert "nothing to do" not in text(plan)

@@ -507,7 +507,7 @@ def test_a_question_has_the_terminal_to_itself_until_it_is_answered() -> None:
 
 
 def test_a_question_without_a_terminal_says_what_to_do() -> None:
-    with pytest.raises(UsageError, match="found no terminal to ask at; if so, say it with --yes"):
+    with pytest.raises(UsageError, match="cannot ask for confirmation without a terminal; pass --yes to go ahead"):
         Console().agrees("go back all the same?")
 
 

@@ -38,7 +38,6 @@ PENDING = (
     "fabfile/report.py",
     "fabfile/side_by_side.py",
     # The user's machine.
-    "fabfile/console/",
     "fabfile/patchwork/",
     "benchmarks/",
     "examples/",
