@@ -39,7 +39,9 @@ WORDS = {
     r"of (?:its|their|your|our|his|one's|ones) own": "its own X, a separate X, yours",
     r"keeps? (?:\w+ )?waiting|kept (?:\w+ )?waiting": "wait for, hold",
     r"remember(?:s|ed)? (?:it |them )?when (?:it is |they are )?(?:first )?met": "add to `~/.ssh/known_hosts`, trust",
-    r"(?<!there )(?:is|are) (?-i:none)(?! of)|(?<!there )is no(?! longer| more| \w+er )": "invalid, is not a valid X",
+    r"(?<!there )(?:is|are) (?-i:none)(?! of)|(?<!there )is no(?= \w)(?! longer| more| \w+er )": (
+        "invalid, is not a valid X"
+    ),
     r"mend(?:s|ed|ing)?": "fix, repair",
     r"heed(?:s|ed|ing)?": "respect, honour, follow",
     r"look(?:s|ed|ing)? at|examin(?:e|es|ed|ing|ation)": "inspect, check",

@@ -60,7 +60,7 @@ def file_of(stream: Stream) -> TextIO:
 
 
 class Plain:
-    """LineBuffer as they are, without colours."""
+    """Plain lines, without colours."""
 
     def __init__(self, stream: Stream, quiet: bool) -> None:
         self.quiet = quiet
