@@ -54,7 +54,7 @@ class Network:
         raise SandboxError(f"all addresses of {self.subnet} are taken; remove hosts: fab sandbox.destroy --name ...")
 
     def set_up(self, machines: Iterable[str] = ()) -> None:
-        """Make bridge and firewall rules, keeping those that exist.
+        """Make the bridge unless it exists, and replace the firewall rules.
 
         :param machines: running hosts, whose interfaces join a new bridge.
         """
@@ -67,7 +67,7 @@ class Network:
         tools.call(["ip", "address", "replace", address, "dev", self.bridge], what="setting the bridge's address")
         tools.call(["ip", "link", "set", self.bridge, "up"], what="bringing the bridge up")
         # Until a booting host answers ARP, the kernel asks once a second: most of the wait for its SSH server.
-        with contextlib.suppress(OSError):  # not to be written in some containers; costs but that second
+        with contextlib.suppress(OSError):  # read-only in some containers; that costs only a second
             (_PROC_SYS / f"net/ipv4/neigh/{self.bridge}/retrans_time_ms").write_text("50\n")
         tools.call(["nft", "-f", "-"], what="allowing the hosts to connect out", stdin=self._rules())
         self._pass_forward_chain()

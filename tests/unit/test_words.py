@@ -40,7 +40,6 @@ PENDING = (
     "fabfile/errors.py",
     "fabfile/printable.py",
     "fabfile/report.py",
-    "fabfile/side_by_side.py",
     # Pages.
     "docs/",
     "CHANGELOG.md",
