@@ -34,10 +34,8 @@ PENDING = (
     "fabfile/connection/pack.py",
     "fabfile/connection/requests.py",
     "fabfile/connection/session.py",
-    "fabfile/connection/__init__.py",
     "fabfile/_",
     "fabfile/converging.py",
-    "fabfile/errors.py",
     "fabfile/printable.py",
     "fabfile/report.py",
     # Pages.
