@@ -95,7 +95,7 @@ def test_a_restore_puts_back_rows_files_and_variables_and_the_app_serves(project
     archive = _backup(project)
     assert archive.stat().st_mode & 0o777 == 0o600
     _lose(project)
-    assert "found no terminal to ask on" in project.fab("restore", str(archive), status=2).stderr
+    assert "cannot ask for confirmation without a terminal" in project.fab("restore", str(archive), status=2).stderr
     project.fab("restore", str(archive), "--yes")
     assert _data(project) == before
     assert project.vps.http("/healthz").status == 200
