@@ -1,3 +1,3 @@
-"""Version of hostsmith, in a separate module so that the build need not import the library."""
+"""Version of hostsmith, separate so that the build need not import the library."""
 
 __version__ = "0.1.0"
