@@ -1,1 +1,1 @@
-"""What hostsmith costs beside other tools, on hosts of the sandbox; `make bench`."""
+"""Benchmark of hostsmith beside other tools on sandbox hosts; `make bench`."""

@@ -1,4 +1,4 @@
-"""What a command costs this machine: seconds, CPU, memory. It must succeed, and within a limit."""
+"""Cost of a command on this machine: seconds, CPU, memory."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LIMIT = 900.0  # seconds
-_LOOK = 0.02  # seconds between two looks at memory
+_LOOK = 0.02  # seconds between two checks of memory
 
 
 class CommandError(Exception):
-    """A command failed, or took too long; says what it printed."""
+    """A command failed or took too long; the message has its output."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a command took of this machine.
+    """Resources of this machine that a command used.
 
     :param seconds: from its start to its end.
     :param cpu: seconds of CPU, of itself and of all processes that it waited for.
@@ -39,24 +39,24 @@ class Cost:
 
 @dataclass(frozen=True)
 class Command:
-    """A command, and all variables that it has."""
+    """A command with its complete environment."""
 
     argv: Sequence[str]
     cwd: Path
     environment: Mapping[str, str]
 
     def timed(self, limit: float = LIMIT) -> tuple[Cost, str]:
-        """Run it; returns what it cost and what it printed.
+        """Run it; returns its cost and its output.
 
-        :raises CommandError: it failed, or was ended after the limit.
+        :raises CommandError: it failed, or was killed after the limit.
         """
         return self._run(limit, lambda _: contextlib.nullcontext())
 
     def watched(self, limit: float = LIMIT) -> tuple[Cost, str, float]:
-        """Run it, and look at its memory all the while, which takes some time, too.
+        """Run it and sample its memory, which takes some time, too.
 
-        :returns: as `timed`; and MB at the peak, of all its processes together, what they share counted once.
-        :raises CommandError: it failed, or was ended after the limit.
+        :returns: as `timed`; and MB at the peak of all its processes, shared memory counted once.
+        :raises CommandError: it failed, or was killed after the limit.
         """
         watches: list[_Watch] = []
 
@@ -92,7 +92,7 @@ class Command:
 
 
 class _Watch(threading.Thread):
-    """Looks at the memory of a process and its descendants."""
+    """Samples the memory of a process and its descendants."""
 
     def __init__(self, pid: int) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ class _Watch(threading.Thread):
 
 
 def _family(pid: int) -> list[int]:
-    """A process and its descendants; one that has left its parent, such as a daemon, is none."""
+    """List a process and its descendants, without daemons that have left their parent."""
     found = [pid]
     for parent in found:  # grows as it goes
         with contextlib.suppress(OSError):
@@ -122,7 +122,7 @@ def _family(pid: int) -> list[int]:
 
 
 def _memory(pid: int) -> float:
-    """MB of a process, of pages shared with others its share; 0 when it has ended."""
+    """Read the proportional set size of a process in MB; 0 when it has ended."""
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
@@ -132,7 +132,7 @@ def _memory(pid: int) -> float:
 
 @contextmanager
 def _ended_after(limit: float, process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """End a command with all that it started, after the limit or when we are interrupted."""
+    """Kill a command and its children after the limit, or on an interrupt."""
 
     def end() -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -1,11 +1,12 @@
-"""A proxy that makes hosts of the sandbox as far away as a round trip says: a loopback port for each.
+"""Proxy that delays connections to sandbox hosts by a round-trip time.
 
-Each piece of data is held back half the round trip, each way, in order; a new connection takes a whole one, as it does
-on a network. Bandwidth is not limited. It runs as a process of its own, so that it does not wait for what is measured:
+Each host gets a loopback port. Each piece of data is delayed by half the round trip, each way, in order; a new
+connection takes a whole one, as on a network. Bandwidth is not limited. It runs as a separate process, so that it does
+not wait for what is measured:
 
     python -m benchmarks.delay SECONDS ADDRESS...
 
-says a JSON object on a line, address to port, and, for each line that it reads, another, address to what has passed.
+prints a JSON object of addresses and ports on a line, then one of addresses and traffic for each line that it reads.
 It ends with its standard input.
 """
 
@@ -31,7 +32,7 @@ _PIECE = 65536
 
 @dataclass
 class Traffic:
-    """What has passed to and from one host.
+    """Traffic to and from one host.
 
     :param connections: made to it.
     :param sent: bytes, to the host.
@@ -46,7 +47,7 @@ class Traffic:
         return Traffic(self.connections + other.connections, self.sent + other.sent, self.received + other.received)
 
     def since(self, before: Traffic) -> Traffic:
-        """What has passed since an earlier count."""
+        """Compute the traffic since an earlier count."""
         return Traffic(self.connections - before.connections, self.sent - before.sent, self.received - before.received)
 
 
@@ -58,7 +59,7 @@ class Door:
         self.traffic = Traffic()
 
     async def open(self) -> tuple[asyncio.Server, int]:
-        """Listen, from now on; returns what listens, and its port."""
+        """Start listening; returns the server and its port."""
         server = await asyncio.start_server(self._come, "127.0.0.1")
         return server, int(server.sockets[0].getsockname()[1])
 
@@ -113,7 +114,7 @@ class Door:
 
 
 class Proxy:
-    """The process that holds back what goes to and comes from hosts.
+    """The process that delays traffic of hosts.
 
     :param ports: address of a host to the port of 127.0.0.1 at which it is reached.
     """
@@ -123,7 +124,7 @@ class Proxy:
         self.ports: dict[str, int] = self._answer()
 
     def traffic(self) -> dict[str, Traffic]:
-        """What has passed so far, by address."""
+        """Ask for the traffic so far, by address."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
@@ -137,7 +138,7 @@ class Proxy:
 
 @contextmanager
 def proxy(round_trip: float, addresses: Sequence[str]) -> Iterator[Proxy]:
-    """Hosts far away, for the length of a `with` block.
+    """Delay connections to hosts during a `with` block.
 
     :param round_trip: seconds.
     :param addresses: of the benchmark's own hosts, or of this machine.
@@ -153,7 +154,7 @@ def proxy(round_trip: float, addresses: Sequence[str]) -> Iterator[Proxy]:
 
 
 async def serve(round_trip: float, addresses: Sequence[str]) -> None:
-    """Be the proxy until standard input ends."""
+    """Run the proxy until standard input ends."""
     doors = {address: Door(round_trip, address) for address in addresses}
     opened = {address: await door.open() for address, door in doors.items()}
     print(json.dumps({address: port for address, (_, port) in opened.items()}), flush=True)
@@ -163,12 +164,12 @@ async def serve(round_trip: float, addresses: Sequence[str]) -> None:
 
 
 def may_reach(address: str) -> bool:
-    """Whether it is this machine, or a host of the benchmark's sandbox: others are nobody's to load."""
+    """Whether it is this machine or a host of the benchmark's sandbox: no others may get load."""
     return ipaddress.ip_address(address).is_loopback or lookup(HERE, address) is not None
 
 
 def main() -> int:
-    """The process of its own."""
+    """Run as a separate process."""
     round_trip, *addresses = sys.argv[1:]
     refused = [address for address in addresses if not may_reach(address)]
     if refused:

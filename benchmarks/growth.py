@@ -1,4 +1,4 @@
-"""What each resource more costs hostsmith: the same list at several lengths, with nothing to change in it."""
+"""Cost of each additional resource: lists of several lengths, nothing to change."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FAB = Path(sys.executable).with_name("fab")
 def measure(folder: Path, way: Way, lengths: Sequence[int], runs: int) -> list[Listed]:
     """Time lists of these lengths on a host, interleaved.
 
-    :raises CommandError: a run that was to change nothing has changed something.
+    :raises CommandError: a run has changed something.
     """
     shutil.copytree(_PROJECT, folder)
     ssh = folder / "home" / ".ssh"

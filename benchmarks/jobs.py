@@ -1,4 +1,4 @@
-"""The jobs on a set of hosts: what is made ready for each, what is timed, and what must be so on the hosts after it."""
+"""Jobs on a set of hosts: preparation, timed command, verification."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from hostsmith.sandbox import Host
+from hostsmith.sandbox import SandboxHost
 
 from .cost import Command, Cost
 from .delay import HERE, Traffic
@@ -20,7 +20,7 @@ _VERIFY = HERE / "work" / "verify" / "provision.sh"
 
 @dataclass(frozen=True)
 class Revision:
-    """What a tool has deployed."""
+    """A revision that a tool has deployed."""
 
     number: int
     requirements: int
@@ -28,12 +28,12 @@ class Revision:
 
 @dataclass(frozen=True)
 class Look:
-    """What a run showed that was watched.
+    """Measurements of a watched run.
 
-    :param cost: that of being watched included.
+    :param cost: with the cost of watching.
     :param memory: MB at the peak, of all processes on this machine.
     :param channels: SSH sessions that the first host has begun.
-    :param traffic: of all hosts; None where nothing was between.
+    :param traffic: of all hosts; None without a proxy.
     """
 
     cost: Cost
@@ -42,7 +42,7 @@ class Look:
     traffic: Traffic | None
 
 
-# What each tool has deployed on the image that hosts are copies of, see `do_all_once`.
+# Revision that each tool has deployed on the image of the hosts, see `do_all_once`.
 _FIRST = Revision(1, 1)
 
 
@@ -52,7 +52,7 @@ class Bench:
     :param hosts: fresh copies of one on which all tools have done all jobs; or bare ones, for `Job.PROVISION` alone.
     """
 
-    def __init__(self, lab: Lab, hosts: Sequence[Host], distance: Distance, tools: Sequence[Tool]) -> None:
+    def __init__(self, lab: Lab, hosts: Sequence[SandboxHost], distance: Distance, tools: Sequence[Tool]) -> None:
         self.tools = tools
         self._lab, self._hosts, self._distance = lab, hosts, distance
         self._site, self._numbers = 1, itertools.count(_FIRST.number + 1)
@@ -61,9 +61,9 @@ class Bench:
             tool.use(distance.ways)
 
     def timed(self, tool: Tool, job: Job) -> Cost:
-        """What a job costs.
+        """Time a job.
 
-        :raises LabError: the tool says that it is done, and it is not so.
+        :raises LabError: the tool reports success, but the hosts differ.
         """
         self._make_ready(tool, job)
         cost, output = _command(tool, job).timed()
@@ -71,9 +71,9 @@ class Bench:
         return cost
 
     def watched(self, tool: Tool, job: Job) -> Look:
-        """What else there is to know of a job.
+        """Measure a job beyond its time.
 
-        :raises LabError: the tool says that it is done, and it is not so.
+        :raises LabError: the tool reports success, but the hosts differ.
         """
         self._make_ready(tool, job)
         first, before = self._lab.sessions(self._hosts[0]), self._distance.traffic()
@@ -81,10 +81,10 @@ class Bench:
         after, last = self._distance.traffic(), self._lab.sessions(self._hosts[0])
         self._verify(tool, job, output)
         passed = after.since(before) if after and before else None
-        return Look(cost, memory, last - first - 1, passed)  # to count takes a session, too
+        return Look(cost, memory, last - first - 1, passed)  # counting takes a session, too
 
     def begin(self, tool: Tool) -> None:
-        """Deploy what all copies of the hosts will have deployed."""
+        """Deploy the revision that all copies of the hosts start with."""
         tool.prepare()
         tool.revision(_FIRST.number, _FIRST.requirements)
         _, output = _command(tool, Job.DEPLOY).timed()
@@ -96,18 +96,18 @@ class Bench:
         if job in PROVISION_JOBS:
             tool.template(self._site)
         elif job is Job.ROLLBACK:
-            self._have_a_revision_to_go_back_to(tool)
+            self._prepare_rollback(tool)
         else:
             self._revise(tool, other_requirements=int(job is Job.DEPLOY_REQUIREMENTS))
 
     def _revise(self, tool: Tool, other_requirements: int = 0) -> None:
-        """Have the next deploy be of a new revision."""
+        """Commit a new revision for the next deploy."""
         deployed = self._deployed[tool.name]
         deployed.append(Revision(next(self._numbers), deployed[-1].requirements + other_requirements))
         tool.revision(deployed[-1].number, deployed[-1].requirements)
 
-    def _have_a_revision_to_go_back_to(self, tool: Tool) -> None:
-        """Deploy as often as it takes, until there is one with the same requirements: not all tools keep others."""
+    def _prepare_rollback(self, tool: Tool) -> None:
+        """Deploy until two revisions have the same requirements: not all tools keep other virtualenvs."""
         deployed = self._deployed[tool.name]
         while len(deployed) == 1 or deployed[-1].requirements != deployed[-2].requirements:
             self.timed(tool, Job.DEPLOY)
@@ -115,7 +115,7 @@ class Bench:
 
     def _verify(self, tool: Tool, job: Job, output: str) -> None:
         if job is Job.UNCHANGED and not tool.unchanged(output, len(self._hosts)):
-            raise LabError(f"{tool.name}: expected that it says that nothing changed, found:\n{output}")
+            raise LabError(f"{tool.name}: expected a report that nothing changed, found:\n{output}")
         try:
             if job in PROVISION_JOBS:
                 side_by_side(self._verify_site, self._hosts)
@@ -126,12 +126,12 @@ class Bench:
         except LabError as error:
             raise LabError(f"{tool.name}, {job.value}: {error}\n{output}") from None
 
-    def _verify_site(self, host: Host) -> None:
+    def _verify_site(self, host: SandboxHost) -> None:
         self._lab.shell(host, _VERIFY.read_text(), str(self._site))
 
 
-def do_all_once(lab: Lab, host: Host, distance: Distance, jobs: Mapping[Tool, Collection[Job]]) -> None:
-    """Have a bare host be one that `Bench` can measure copies of, by the tools that are to do these jobs."""
+def do_all_once(lab: Lab, host: SandboxHost, distance: Distance, jobs: Mapping[Tool, Collection[Job]]) -> None:
+    """Prepare a bare host so that `Bench` can measure copies of it with these tools and jobs."""
     bench = Bench(lab, [host], distance, list(jobs))
     for tool, wanted in jobs.items():
         say(f"{tool.name}, for the first time")

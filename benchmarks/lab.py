@@ -1,4 +1,4 @@
-"""The hosts that all is measured on: made, copied, reached without any of the tools, and taken away."""
+"""Benchmark hosts: made, copied, reached and removed without the tools."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from hostsmith.sandbox import Host, Sandbox, SshTarget, lookup
+from hostsmith.sandbox import Sandbox, SandboxHost, SshTarget, lookup
 
 from .delay import HERE, Proxy, Traffic, proxy
 from .say import say
 from .tools.base import Way
 
-BARE = "bare"  # the image of a host that has been told to count its sessions, and nothing else
+BARE = "bare"  # image of a host that only counts its sessions
 _COUNT_SESSIONS = """
 echo LogLevel VERBOSE > /etc/ssh/sshd_config.d/00-count.conf
 systemctl reload ssh
@@ -45,7 +45,7 @@ class LabError(Exception):
 
 
 class Lab:
-    """A sandbox of the benchmark's own, for the length of a `with` block.
+    """The benchmark's sandbox, during a `with` block.
 
     :param folder: a scratch folder.
     :raises LabError: another benchmark has it.
@@ -77,8 +77,8 @@ class Lab:
         self._leave.close()
 
     @contextmanager
-    def image(self, name: str, base: str | None = None) -> Iterator[Host]:
-        """A host of which an image is made when the `with` block is done.
+    def image(self, name: str, base: str | None = None) -> Iterator[SandboxHost]:
+        """Make an image of a host at the end of a `with` block.
 
         :param base: the image that it is a copy of; None for a bare Debian.
         """
@@ -90,9 +90,9 @@ class Lab:
             self._box.destroy(host.name)
 
     @contextmanager
-    def hosts(self, count: int, image: str) -> Iterator[list[Host]]:
-        """So many fresh copies of an image, for the length of a `with` block."""
-        hosts: list[Host] = []
+    def hosts(self, count: int, image: str) -> Iterator[list[SandboxHost]]:
+        """Boot fresh copies of an image for a `with` block."""
+        hosts: list[SandboxHost] = []
         try:
             for number in range(1, count + 1):
                 hosts.append(self._box.create(f"clone-{number}", image=image))
@@ -105,8 +105,8 @@ class Lab:
                 self._box.destroy(host.name)
 
     @contextmanager
-    def far(self, hosts: Sequence[Host], round_trip: float) -> Iterator[Distance]:
-        """The hosts at a distance, for the length of a `with` block.
+    def far(self, hosts: Sequence[SandboxHost], round_trip: float) -> Iterator[Distance]:
+        """Put the hosts at a distance for a `with` block.
 
         :param round_trip: seconds; 0 for no proxy at all.
         """
@@ -117,8 +117,8 @@ class Lab:
             doors = [(host, "127.0.0.1", between.ports[host.address]) for host in hosts]
             yield Distance(self._ways(doors), between)
 
-    def shell(self, host: Host, script: str, *arguments: str) -> str:
-        """What a script prints that runs on a host as root, through a connection that is kept.
+    def shell(self, host: SandboxHost, script: str, *arguments: str) -> str:
+        """Run a script on a host as root over a kept connection; returns its output.
 
         :raises LabError: it failed.
         """
@@ -131,17 +131,17 @@ class Lab:
             raise LabError(f"{host.address} is not as it should be: {shlex.join(arguments)}\n{done.stderr}")
         return done.stdout
 
-    def sessions(self, host: Host) -> int:
-        """How many sessions the host's sshd has begun, this one among them."""
+    def sessions(self, host: SandboxHost) -> int:
+        """Count the sessions that the host's sshd has begun, this one included."""
         return int(self.shell(host, _COUNT))
 
-    def _hang_up(self, host: Host) -> None:
-        """End all connections, so that nobody keeps one to a host that is no more."""
+    def _hang_up(self, host: SandboxHost) -> None:
+        """End all connections, so that none is kept to a host that is gone."""
         with suppress(LabError):  # it ends this one, too
             self.shell(host, "pkill sshd")
 
-    def _ways(self, doors: Sequence[tuple[Host, str, int]]) -> list[Way]:
-        """How a tool comes to hosts, which it knows by their own addresses and by the proxy's."""
+    def _ways(self, doors: Sequence[tuple[SandboxHost, str, int]]) -> list[Way]:
+        """Build the routes of a tool to hosts, by their addresses and the proxy's."""
         if not doors:
             return []
         target = self._target(doors[0][0])
@@ -155,7 +155,7 @@ class Lab:
                     file.write(f"[{name}]:{port} {key}\n")
         return [Way(host.address, name, port, Path(target.key_filename), known) for host, name, port in doors]
 
-    def _target(self, host: Host) -> SshTarget:
+    def _target(self, host: SandboxHost) -> SshTarget:
         target = lookup(HERE, host.name)
         assert target is not None
         return target
@@ -163,23 +163,23 @@ class Lab:
 
 @dataclass(frozen=True)
 class Distance:
-    """Hosts as far away as they are at the moment.
+    """Hosts at their current distance.
 
-    :param between: what counts the traffic to them; None where nothing is between.
+    :param between: the proxy that counts traffic; None without one.
     """
 
     ways: list[Way]
     between: Proxy | None
 
     def traffic(self) -> Traffic | None:
-        """What has passed so far, to and from all of them together."""
+        """Sum up the traffic of all hosts so far."""
         return sum(self.between.traffic().values(), Traffic()) if self.between else None
 
 
 def served(url: str, text: str) -> None:
-    """Wait until a page is just this text.
+    """Wait until a page has exactly this text.
 
-    :raises LabError: it was not within a minute.
+    :raises LabError: it has not within a minute.
     """
     deadline = time.monotonic() + _ANSWERS
     while (page := fetched(url)) != text:
@@ -189,7 +189,7 @@ def served(url: str, text: str) -> None:
 
 
 def fetched(url: str) -> str:
-    """A page; nothing when there is none yet."""
+    """Get a page; empty when there is none yet."""
     try:
         with _DIRECTLY.open(url, timeout=5) as answer:
             return str(answer.read().decode()).strip()
@@ -198,6 +198,6 @@ def fetched(url: str) -> str:
 
 
 def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """Do what is not timed to some at a time."""
+    """Run untimed work on several items at a time."""
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
         return list(pool.map(work, items))

@@ -1,4 +1,4 @@
-"""All that is measured, in order: one host at each distance, many hosts, bare hosts, long lists."""
+"""Order of the measurements: distances, many hosts, bare hosts, long lists."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def measure(options: Options, folder: Path, results: Results, keep: Callable[[],
     """Measure, and leave nothing but the cached base and the tools.
 
     :param folder: a scratch folder.
-    :param keep: called whenever there is more in the results.
+    :param keep: called whenever there are more results.
     """
     tools = _installed([tool(folder / tool.name) for tool in options.tools], results)
     with Lab(folder) as lab, ExitStack() as stack:
-        # However it ends: rounds that are over count, though there were to be more.
+        # However it ends: finished rounds count, even if more were planned.
         stack.callback(keep)
         sizes = [size for size in options.sizes if options.jobs_with(size)]
         if sizes:
@@ -48,7 +48,7 @@ def measure(options: Options, folder: Path, results: Results, keep: Callable[[],
 
 
 def _installed(tools: Sequence[Tool], results: Results) -> list[Tool]:
-    """Those of the tools that can be had here; not all of them can everywhere."""
+    """Install the tools; those that are unavailable here are left out."""
     there = []
     for tool, version in zip(tools, side_by_side(_version, tools), strict=True):
         if version is None:
@@ -85,7 +85,7 @@ def _bench(lab: Lab, size: int, image: str, delay: int, tools: Sequence[Tool]) -
 
 
 def _rounds(bench: Bench, size: int, delay: int, options: Options, results: Results) -> None:
-    """Each job of each tool, one after the other, so that a machine that slows down slows all of them."""
+    """Run each job of each tool in turn, so that a machine that slows down slows all of them."""
     work = [
         (job, tool) for job in options.jobs_with(size) for tool in bench.tools if job in options.jobs_of(tool, delay)
     ]
@@ -103,7 +103,7 @@ def _rounds(bench: Bench, size: int, delay: int, options: Options, results: Resu
 
 
 def _bare(lab: Lab, tools: Sequence[Tool], options: Options, results: Results) -> None:
-    """Each run on a host of its own that nothing has been done to."""
+    """Run each time on a separate bare host."""
     for delay in options.delays:
         for _ in range(max(options.runs, 1)):
             for tool in tools:

@@ -1,4 +1,4 @@
-"""What is measured, as the environment asks for it."""
+"""Options of the benchmark, from the environment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _QUICK = (
 
 
 class OptionError(Exception):
-    """A variable has a value that cannot be."""
+    """A variable has an invalid value."""
 
 
 @dataclass(frozen=True)
@@ -43,25 +43,25 @@ class Options:
     left_out: tuple[str, ...] = ()
 
     def jobs_of(self, tool: Tool, delay: int) -> frozenset[Job]:
-        """What a tool does of what is timed at a distance."""
+        """Choose the jobs of a tool at a distance."""
         jobs, near, slow = self.jobs & tool.jobs, delay == self.delays[0], tool.name == _SLOW
         if self.quick and slow and not near:
             return frozenset()
         return jobs & PROVISION_JOBS if self.quick and (slow or not near) else jobs
 
     def runs_of(self, tool: Tool) -> int:
-        """How often a job of a tool is timed after it was watched."""
+        """Choose how often a job of a tool is timed after it was watched."""
         return 0 if self.quick and tool.name == _SLOW else self.runs
 
     def jobs_with(self, size: int) -> list[Job]:
-        """What is timed with so many hosts that are not bare, in order."""
+        """Choose the jobs for a number of provisioned hosts, in order."""
         return [job for job in _ORDER if job in self.jobs and (size == 1 or job in _FLEET_JOBS)]
 
 
 def options(environment: Mapping[str, str], tools: Iterable[type[Tool]]) -> Options:
-    """What the variables say.
+    """Read the options from environment variables.
 
-    :raises OptionError: one cannot be understood.
+    :raises OptionError: one is invalid.
     """
     quick = environment.get("QUICK", "") not in ("", "0")
     known = {tool.name: tool for tool in tools}
@@ -89,7 +89,7 @@ def _numbers(name: str, environment: Mapping[str, str], default: str, least: int
 
 
 def _names(name: str, environment: Mapping[str, str], known: Iterable[str]) -> list[str]:
-    """The names that a variable lists; none when it is not set."""
+    """List the names in a variable; empty when it is not set."""
     words = [word.strip() for word in environment.get(name, "").split(",") if word.strip()]
     unknown = [word for word in words if word not in known]
     if unknown:

@@ -1,4 +1,4 @@
-"""The results as a picture, PNG and SVG."""
+"""Plots of the results, PNG and SVG."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WIDTH, _HEIGHT, _COLUMNS = 4.4, 3.3, 3  # inches of a panel
 
 
 def plot(results: Results, folder: Path) -> list[Path]:
-    """Draw what there is; returns the files."""
+    """Draw the results; returns the files."""
     import matplotlib as mpl
 
     mpl.use("Agg")  # needs no screen

@@ -13,7 +13,7 @@ OURS, FLOOR = "hostsmith", "script"
 
 @dataclass(frozen=True)
 class Case:
-    """What the runs of one row have in common."""
+    """Common properties of the runs in one row."""
 
     job: str
     hosts: int
@@ -22,7 +22,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Goal:
-    """What the project wants to be true of its figures.
+    """Goal of the project for a figure.
 
     :param times: how many times as long as ours the tool takes: at least so many, or for our own row at most so many.
     """
@@ -46,25 +46,25 @@ RESOURCE_GOAL = 1.0  # milliseconds for each one more
 
 
 def report(results: Results) -> str:
-    """All tables, with what they were measured on."""
+    """Write all tables, with the machine that they were measured on."""
     parts = [_facts(results), *(_table(results, hosts, delay) for hosts, delay in _places(results.runs))]
     parts += [_fleet(results), _lists(results), _goals(results)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def seconds(results: Results, case: Case, tool: str) -> list[float]:
-    """All runs of a tool."""
+    """List the seconds of all runs of a tool."""
     return [run.seconds for run in _runs(results, case, tool)]
 
 
 def ratio(results: Results, case: Case, tool: str, base: str) -> float | None:
-    """How many times as long as another a tool takes, by their medians; None when one of them was not measured."""
+    """Divide the medians of two tools; None when one of them was not measured."""
     above, below = seconds(results, case, tool), seconds(results, case, base)
     return median(above) / median(below) if above and below else None
 
 
 def per_host(results: Results, job: str, tool: str) -> tuple[float, float] | None:
-    """What each host more costs a tool: seconds, and seconds of the controller's CPU; None with less than two sizes."""
+    """Compute the cost of each additional host: seconds, and CPU seconds here; None with less than two sizes."""
     runs = [run for run in results.runs if (run.job, run.tool) == (job, tool)]
     delay = min((run.delay for run in runs), default=0)
     cases = sorted({Case(job, run.hosts, delay) for run in runs if run.delay == delay}, key=lambda case: case.hosts)
@@ -162,7 +162,7 @@ def _goals(results: Results) -> str:
 
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table whose columns stand below each other without being rendered, too."""
+    """Write a table that is aligned in plain text, too."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [head, ["-" * width for width in widths], *rows]
     return "\n".join(

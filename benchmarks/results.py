@@ -1,4 +1,4 @@
-"""What was measured, as plain data that is kept as JSON."""
+"""Results of measurements as plain data, kept as JSON."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Sample:
-    """What a run showed that was watched and not timed.
+    """Measurements of a run that was watched and not timed.
 
     :param memory: MB of the controller at the peak.
     :param channels: SSH sessions on one host.
@@ -76,7 +76,7 @@ class Results:
     lists: list[Listed] = field(default_factory=list)
 
     def save(self, path: Path) -> None:
-        """Keep it; what is there stays whole until then."""
+        """Write the results atomically."""
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_suffix(".new")
         new.write_text(json.dumps(asdict(self), indent=1) + "\n")
@@ -84,7 +84,7 @@ class Results:
 
     @classmethod
     def load(cls, path: Path) -> Results:
-        """What `save` has kept."""
+        """Read what `save` has written."""
         kept = json.loads(path.read_text())
         kept["runs"] = [Run(**run) for run in kept["runs"]]
         kept["samples"] = [Sample(**sample) for sample in kept["samples"]]
@@ -93,13 +93,13 @@ class Results:
 
 
 class JoinError(Exception):
-    """Results that cannot stand in one table."""
+    """Results that do not fit in one table."""
 
 
 def joined(parts: Sequence[Results]) -> Results:
-    """Results of several runs, each of which has measured something else, as one.
+    """Join the results of several runs that measured different things.
 
-    :raises JoinError: a tool had another version in one of them, or a case was measured twice: not in one run, then.
+    :raises JoinError: the versions of a tool differ, or a case was measured twice.
     """
     whole = Results({name: ", ".join(dict.fromkeys(part.machine[name] for part in parts)) for name in parts[0].machine})
     for part in parts:
@@ -121,7 +121,7 @@ def _cases(results: Results) -> set[tuple[str, int, int]]:
 
 
 def machine() -> dict[str, str]:
-    """What the figures depend on, other work on the machine included."""
+    """Describe the machine and its load, on which the figures depend."""
     models = [line.partition(":")[2] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
@@ -136,7 +136,7 @@ def machine() -> dict[str, str]:
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:
-    """How much y grows with one more of x: least squares.
+    """Compute the slope of y over x by least squares.
 
     :param points: (x, y), of two or more different x.
     """

@@ -1,4 +1,4 @@
-"""Telling people how far it is; results are on standard output, this is not."""
+"""Progress of the benchmark on standard error."""
 
 from __future__ import annotations
 

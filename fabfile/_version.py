@@ -1,3 +1,3 @@
-"""The version, alone in its module so that the build can read it without importing the library."""
+"""Version of hostsmith, separate so that the build need not import the library."""
 
 __version__ = "0.2.0.dev0"

@@ -1,4 +1,4 @@
-"""Ask the demo's site over HTTP which release answers, and say so in the demo's last line."""
+"""Last line of the demo: the release that answers over HTTP."""
 
 from __future__ import annotations
 

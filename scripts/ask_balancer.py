@@ -1,4 +1,4 @@
-"""Ask the balancer of examples/fleet who answers, a few times once both web hosts do, and print what they say."""
+"""Answers of both web hosts through the balancer of examples/fleet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hostsmith.sandbox import lookup
 
 _HOSTS = 2
 _TIMES = 4
-_LIMIT = 30.0  # seconds: HAProxy asks a host a few times before it calls it up
+_LIMIT = 30.0  # seconds: HAProxy checks a host a few times before it is up
 
 
 def main(name: str) -> int:
@@ -29,8 +29,8 @@ def main(name: str) -> int:
     deadline, found = time.monotonic() + _LIMIT, set[str]()
     while len(found) < _HOSTS:
         if time.monotonic() > deadline:
-            told = ", ".join(found) or "nobody"
-            sys.stderr.write(f"{url}: found answers of {told}, expected {_HOSTS} hosts to answer in turn\n")
+            hosts = ", ".join(found) or "no host"
+            sys.stderr.write(f"{url}: found answers of {hosts}, expected {_HOSTS} hosts to answer in turn\n")
             return 1
         if answer := _ask(url):
             found.add(answer.split()[0])
@@ -41,7 +41,7 @@ def main(name: str) -> int:
 
 
 def _ask(url: str) -> str:
-    """What answers; nothing when the balancer knows nobody who could."""
+    """Get the answer; empty when no host is up behind the balancer."""
     try:
         with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310
             return str(response.read().decode().strip())

@@ -1,4 +1,4 @@
-"""Looks up the packages in .venv in a service of known vulnerabilities, and says clearly when it could not.
+"""Audit of the packages in .venv against services of known vulnerabilities.
 
 usage: audit.py [--strict]; exit status 1 when one is known to be vulnerable, and with --strict also when any could not
 be looked up, as where no service can be reached. pip-audit itself ends with 0 when it has looked up nothing.
@@ -14,7 +14,7 @@ from typing import Any
 # By the names that pip-audit has for them; the second is asked when the first knows nothing.
 SERVICES = ("pypi", "osv")
 
-# For one service, in seconds: where packets are dropped, every package would wait for a time-out of its own.
+# For one service, in seconds: where packets are dropped, every package would wait for its own time-out.
 TIMEOUT = 120
 
 
@@ -25,12 +25,12 @@ def main() -> int:
         found, problem = ask(service)
         if any("vulns" in package for package in found):
             break
-        sys.stderr.write(f"The service {service!r} told nothing: {problem}\n")
+        sys.stderr.write(f"The service {service!r} gave no answer: {problem}\n")
     return judge(found, strict)
 
 
 def ask(service: str) -> tuple[list[dict[str, Any]], str]:
-    """What a service says of each package, and in a line why it may not have."""
+    """Query a service for all packages; returns its answers, and in a line why some may be missing."""
     argv = [sys.executable, "-m", "pip_audit", "--local", "--skip-editable", "--format=json", "--progress-spinner=off"]
     argv += [f"--vulnerability-service={service}", "--timeout=10"]
     try:
@@ -45,17 +45,17 @@ def ask(service: str) -> tuple[list[dict[str, Any]], str]:
 
 
 def judge(packages: list[dict[str, Any]], strict: bool) -> int:
-    """Say what was found; the exit status."""
+    """Print the findings; returns the exit status."""
     known = [package for package in packages if "vulns" in package]
     # A checkout is in no registry.
     unknown = [package["name"] for package in packages if "vulns" not in package and package["name"] != "hostsmith"]
     vulnerable = [package for package in known if package["vulns"]]
     for package in vulnerable:
         for flaw in package["vulns"]:
-            mended = ", ".join(flaw.get("fix_versions", [])) or "none yet"
-            sys.stderr.write(f"{package['name']} {package['version']}: {flaw['id']}; mended in: {mended}\n")
+            fixed = ", ".join(flaw.get("fix_versions", [])) or "none yet"
+            sys.stderr.write(f"{package['name']} {package['version']}: {flaw['id']}; fixed in: {fixed}\n")
     if not known:
-        sys.stderr.write("NOT AUDITED: no service of known vulnerabilities could be reached. This says nothing.\n")
+        sys.stderr.write("NOT AUDITED: no service of known vulnerabilities could be reached. The result is unknown.\n")
     else:
         sys.stdout.write(f"{len(known)} packages looked up, {len(vulnerable)} of them with known vulnerabilities.\n")
         if unknown:

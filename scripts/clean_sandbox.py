@@ -1,4 +1,4 @@
-"""Take away every disposable host that this checkout's demo, tests and benchmarks made, and what they stood on."""
+"""Removal of all disposable hosts that this checkout has made."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""hostsmith, its peers, and a script over one ssh: each does the same jobs in its own best way."""
+"""Tools of the benchmark: hostsmith, its peers, and a shell script over ssh."""

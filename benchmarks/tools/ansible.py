@@ -1,4 +1,4 @@
-"""Ansible, from PyPI in a virtualenv of its own, tuned: pipelining, a fork for each host, connections that are kept."""
+"""Ansible from PyPI, tuned: pipelining, a fork per host, kept connections."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Ansible(Peer):
         return len(re.findall(r"ok=18 +changed=0 +unreachable=0 +failed=0 ", output)) == hosts
 
     def close(self) -> None:
-        """End the connections that are kept: behind the same port there may soon be another host."""
+        """End the kept connections: another host may get the same port."""
         for socket in (self.folder / "home" / ".ansible" / "cp").glob("*"):
             subprocess.run(["ssh", "-S", socket, "-O", "exit", "host"], capture_output=True, check=False)
 

@@ -1,4 +1,4 @@
-"""The app that is deployed, as a git repository of a tool's own, and the page that it serves."""
+"""The app to deploy: a git repository for each tool, and its page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CERTIFI = (WORK / "certifi.txt").read_text().split()
 
 
 def page(number: int, requirements: int = 0) -> str:
-    """What the site answers when a revision is live."""
+    """Return the page of a live revision."""
     return f"revision {number} with certifi {_certifi(requirements)}\n"
 
 
@@ -24,7 +24,7 @@ def create(repository: Path) -> None:
 
 
 def commit(repository: Path, number: int, requirements: int) -> None:
-    """Commit a revision, and all else that lies in the folder."""
+    """Commit a revision and everything else in the folder."""
     (repository / "revision.py").write_text(f"NUMBER = {number}\n")
     text = f"flask>=3,<4\ngunicorn>=23,<27\ncertifi=={_certifi(requirements)}\n"
     (repository / "requirements.txt").write_text(text)

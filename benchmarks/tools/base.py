@@ -1,6 +1,6 @@
-"""What a tool is to the benchmark: the jobs that it does, and how it is told about hosts, templates and revisions.
+"""Base of the tools: their jobs, hosts, templates and revisions.
 
-What is timed is one command, `Tool.command`. All else here is what a user has done beforehand, and is never timed.
+Only one command is timed, `Tool.command`. Everything else here is preparation by the user and never timed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ WORK = HERE / "work"  # what the tools do, in their own languages
 
 
 class Job(Enum):
-    """What is timed; the value is its name on the command line, in tables and in JSON."""
+    """Job that is timed; the value is its name on the command line, in tables and in JSON."""
 
     PROVISION = "provision"  # the 18 resources, on a bare host
     UNCHANGED = "unchanged"  # the same with nothing to change
@@ -33,14 +33,14 @@ DEPLOY_JOBS = frozenset({Job.DEPLOY, Job.DEPLOY_REQUIREMENTS, Job.ROLLBACK})
 
 
 def by_job(provision: str, deploy: str, rollback: str) -> dict[Job, str]:
-    """What a tool calls each job: all that provision are one to it, and both deploys are."""
+    """Map each job to a tool's command: provisions share one, and so do deploys."""
     deploys = {Job.DEPLOY: deploy, Job.DEPLOY_REQUIREMENTS: deploy, Job.ROLLBACK: rollback}
     return dict.fromkeys(PROVISION_JOBS, provision) | deploys
 
 
 @dataclass(frozen=True)
 class Way:
-    """How a tool comes to a host.
+    """Route of a tool to a host.
 
     :param address: the host's own, with its own sshd at port 22: for what is not timed.
     :param host: what the tool connects to, such as 127.0.0.1 where a proxy listens.
@@ -57,7 +57,7 @@ class Way:
 
 
 class Tool(ABC):
-    """A tool with a folder of its own: its home, its inventory, its copy of the app as a git repository.
+    """A tool with a private folder: its home, its inventory, its copy of the app as a git repository.
 
     The order of calls: `install` once; `use` whenever the hosts or the ways to them change; `prepare` once on hosts
     that are to be deployed to (clones of such a host need no other); `template` before a provision job, `revision`
@@ -86,11 +86,11 @@ class Tool(ABC):
 
     @abstractmethod
     def template(self, number: int) -> None:
-        """Have the site's template say `# <number>`."""
+        """Write `# <number>` to the site's template."""
 
     @abstractmethod
     def prepare(self) -> None:
-        """Have the hosts ready for a first deploy: a user, folders, nginx, supervisor."""
+        """Prepare the hosts for a first deploy: a user, folders, nginx, supervisor."""
 
     @abstractmethod
     def revision(self, number: int, requirements: int = 0) -> None:
@@ -101,25 +101,25 @@ class Tool(ABC):
 
     @abstractmethod
     def command(self, job: Job) -> list[str]:
-        """What does a job on all hosts, side by side; run in `cwd`, with `environment`."""
+        """Build the command of a job on all hosts, side by side; it runs in `cwd` with `environment`."""
 
     @property
     def cwd(self) -> Path:
-        """Where a command is run."""
+        """Folder in which commands run."""
         return self.folder
 
     @property
     def environment(self) -> dict[str, str]:
-        """All variables that a command has."""
+        """Complete environment of commands."""
         return {"PATH": os.environ["PATH"], "HOME": str(self.folder / "home"), "LANG": "C.UTF-8"}
 
     @abstractmethod
     def unchanged(self, output: str, hosts: int) -> bool:
-        """Whether it says itself that it has changed nothing on any of so many hosts."""
+        """Whether the tool reports that it changed nothing on all hosts."""
 
     def close(self) -> None:  # noqa: B027
-        """End what it has left running on this machine; hosts that go away are told by this, too."""
+        """End what it left running on this machine, before hosts are removed, too."""
 
     def url(self, way: Way) -> str:
-        """Where the app answers that it has deployed."""
+        """Build the URL of the deployed app."""
         return f"http://{way.address}:{self.port}/"

@@ -1,4 +1,4 @@
-"""Capistrano, from Debian: its own deploy and rollback, which ask no health page and wait for none."""
+"""Capistrano from Debian: its deploy and rollback, without a health check."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TASKS = {
 
 
 class Capistrano(Peer):
-    """It provisions nothing, and so does the deploys only."""
+    """Capistrano, for deploys only: it does not provision."""
 
     name = "capistrano"
     jobs = DEPLOY_JOBS

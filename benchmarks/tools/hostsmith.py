@@ -1,4 +1,4 @@
-"""hostsmith as a project uses it: its own task for the 18 resources, `fab deploy` and `fab rollback` for the app."""
+"""hostsmith in a project: a task for the 18 resources, deploy and rollback."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Hostsmith(Tool):
             "workers": 1,
             "health": {"path": "/healthz"},
             "roles": {"web": [f"{way.user}@{way.host}:{way.port}" for way in ways]},
-            # The other tools' sites are on the same host, at ports of their own.
+            # The other tools' sites are on the same host, at other ports.
             "hardening": {"firewall": False, "fail2ban": False},
         }
         (self.cwd / "fabric.yaml").write_text(json.dumps(settings))

@@ -1,4 +1,4 @@
-"""What the peers share: a host made ready by a script, a bare repository there, releases beside a virtualenv."""
+"""Base of the peers: a prepared host with a bare repository and releases."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from .base import WORK, Tool, Way
 
 
 class Peer(Tool):
-    """A tool that takes the app from a bare repository on the host itself, pushed there beforehand."""
+    """A tool that deploys from a bare repository on the host, which is pushed to beforehand."""
 
     release = ""
 
     @property
     def site(self) -> str:
-        """The name of its folder, user, nginx site and program: the tools leave each other alone on one host."""
+        """Name of its folder, user, nginx site and program: each tool has its own on a host."""
         return f"bench-{self.name}"
 
     @property
     def repository(self) -> Path:
-        """The app, as the project has it."""
+        """Folder of the app in the project."""
         return self.folder / "app"
 
     def make_folders(self) -> None:
-        """Have the app and the files of the 18 resources in the tool's folder."""
+        """Copy the app and the files of the 18 resources to the tool's folder."""
         app.create(self.repository)
         provisioning.create(self.folder / "provision")
 
@@ -35,7 +35,7 @@ class Peer(Tool):
         self.write_inventory()
 
     def write_inventory(self) -> None:
-        """Write down the hosts and the release, for a tool that reads them from a file."""
+        """Write the hosts and the release to a file for tools that read one."""
 
     def template(self, number: int) -> None:
         provisioning.number(self.folder / "provision", number)

@@ -1,4 +1,4 @@
-"""Tools that pip installs, each in a virtualenv of its own; those from PyPI are kept for the next benchmark."""
+"""Tools in virtualenvs, installed by pip and kept for the next benchmark."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def installed(requirement: str) -> Path:
 
 
 def checked_out(project: Path) -> Path:
-    """Install a project's folder as it is now, as its users get it: not as its developers have it; returns the same."""
+    """Install a project's folder as users get it, not editable; returns the folder of its commands."""
     folder = _FOLDER / project.name
     _install(folder, str(project))
     return folder / "bin"
 
 
 def _install(folder: Path, what: str) -> None:
-    """Of what was installed here before, pip keeps what will do; a folder is always installed anew."""
+    """Run pip: it keeps what is installed and sufficient; a folder is always installed again."""
     if not folder.exists():
         venv.create(folder, with_pip=True)
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]

@@ -1,4 +1,4 @@
-"""The files that the 18 resources are made of, the same for all tools: two templates and a file."""
+"""Files of the 18 resources, the same for all tools."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def create(folder: Path) -> None:
 
 
 def number(folder: Path, number: int) -> None:
-    """Have the site's template say `# <number>` in its first line."""
+    """Write `# <number>` to the first line of the site's template."""
     template = folder / "site.j2"
     _, _, rest = template.read_text().partition("\n")
     template.write_text(f"# {number}\n{rest}")

@@ -1,4 +1,4 @@
-"""pyinfra, from PyPI in a virtualenv of its own: all hosts at once, as is its default."""
+"""pyinfra from PyPI: all hosts at once, its default."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DEPLOYS = by_job("provision.py", "deploy.py", "rollback.py")
 
 
 class Pyinfra(Peer):
-    """Deploys by shell operations, for each operation of its own would cost it another look at the host."""
+    """Deploys by shell operations: each built-in operation would cost another check of the host."""
 
     name = "pyinfra"
     jobs = PROVISION_JOBS | DEPLOY_JOBS

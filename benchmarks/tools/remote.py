@@ -1,4 +1,4 @@
-"""What is done on hosts without any of the tools, and never timed: a script over plain ssh, a push of the app."""
+"""Untimed work on hosts without the tools: scripts over ssh, pushes of the app."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from .base import Way
 
 
 class RemoteError(Exception):
-    """A command that was to make a host ready has failed; the message has what it printed."""
+    """A command that prepares a host failed; the message has its output."""
 
 
 def ssh(way: Way) -> list[str]:
-    """The command that logs in to a host itself, past the proxy."""
+    """Build the command that logs in to a host, bypassing the proxy."""
     return ["ssh", *options(way), f"{way.user}@{way.address}"]
 
 
 def options(way: Way) -> list[str]:
-    """The options of OpenSSH by which a host lets us in, and is known."""
+    """Build OpenSSH's options for the key and the known host."""
     return ["-i", str(way.key), "-oBatchMode=yes", f"-oUserKnownHostsFile={way.known_hosts}"]
 
 
@@ -33,7 +33,7 @@ def run_script(ways: Sequence[Way], script: Path, *words: str) -> None:
 
 
 def push(repository: Path, ways: Sequence[Way], path: str) -> None:
-    """Push what is committed to a bare repository on each of the hosts."""
+    """Push the commits to a bare repository on each of the hosts."""
 
     def one(way: Way) -> None:
         command = shlex.join(["ssh", *options(way)])

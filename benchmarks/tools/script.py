@@ -1,4 +1,4 @@
-"""The floor: a shell script written for these very jobs, on the standard input of one ssh for each host."""
+"""Lower bound: a shell script for these jobs through one ssh per host."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SCRIPTS = by_job("provision.sh", "deploy.sh", "rollback.sh")
 
 
 class Script(Peer):
-    """Checks that know these jobs and nothing else, no undo, no lock, no answer to what goes wrong."""
+    """A script with checks for these jobs only: no undo, no lock, no error handling."""
 
     name = "script"
     jobs = PROVISION_JOBS | DEPLOY_JOBS
@@ -41,6 +41,6 @@ class Script(Peer):
         return output == "0 changed\n" * hosts
 
     def _write(self, script: str, **values: str) -> None:
-        """The script as it is sent: the values that it needs before it."""
+        """Build the script to send: its values first."""
         head = "".join(f"{key}={shlex.quote(value)}\n" for key, value in values.items())
         (self.folder / script).write_text(head + (WORK / "script" / script).read_text())

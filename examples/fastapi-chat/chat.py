@@ -1,6 +1,6 @@
 """A chat of one room.
 
-Its messages are rows of a SQLite file that all processes share, those of the release before and those of the next one
+Its messages are rows of a SQLite file that all processes share, those of the previous and of the next release
 too. So it does not matter which of them a visitor is connected to, and one who comes back misses nothing.
 """
 
@@ -14,7 +14,7 @@ from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from fastapi.responses import FileResponse, PlainTextResponse
 
 LONGEST = 2000
-# Seconds between two looks for messages that others have written.
+# Seconds between two polls for messages of others.
 PAUSE = 0.1
 
 
@@ -40,32 +40,32 @@ def page() -> FileResponse:
 
 @app.get("/healthz", response_class=PlainTextResponse)
 async def healthz() -> str:
-    """Say that the messages can be read."""
+    """Answer the health check: the messages can be read."""
     reading.execute("SELECT id FROM messages LIMIT 1").fetchall()
     return "ok\n"
 
 
 @app.websocket("/ws")
 async def talk(socket: WebSocket, after: int = 0) -> None:
-    """Take what a visitor says, and tell all that was said after the message which the visitor has heard last."""
+    """Store a visitor's messages, and send all messages after the last one that the visitor has."""
     await socket.accept()
     await socket.send_json({"release": os.environ.get("HOSTSMITH_RELEASE", "my desk")})
-    telling = asyncio.create_task(tell(socket, after))
+    sending = asyncio.create_task(send(socket, after))
     try:
         while True:
-            said = await socket.receive_json()
-            # The visitor's own key for the message: one that is said again, after a lost connection, counts once.
-            row = (str(said["key"]), str(said["text"])[:LONGEST])
+            message = await socket.receive_json()
+            # The visitor's key of the message: one that is sent again after a lost connection counts once.
+            row = (str(message["key"]), str(message["text"])[:LONGEST])
             await asyncio.to_thread(writing.execute, "INSERT OR IGNORE INTO messages (key, text) VALUES (?, ?)", row)
     except WebSocketDisconnect:
         pass
     except (ValueError, KeyError, TypeError):
         await socket.close(code=1003, reason="expected JSON with a key and a text")
     finally:
-        telling.cancel()
+        sending.cancel()
 
 
-async def tell(socket: WebSocket, after: int) -> None:
+async def send(socket: WebSocket, after: int) -> None:
     """Send each message after that one, in their order, for as long as the visitor stays."""
     with contextlib.suppress(WebSocketDisconnect):
         while True:

@@ -1,6 +1,6 @@
-"""A blog: posts are written and read over HTTP, and a worker counts their words.
+"""A blog: posts over HTTP, and a worker that counts their words.
 
-Whoever finds it may write: an example has no accounts.
+Everybody may write: an example has no accounts.
 """
 
 import jobs
@@ -17,14 +17,14 @@ app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ign
 
 @app.get("/")
 def home() -> str:
-    """All posts, the newest first, and a form for one more."""
+    """Show all posts, the newest first, and a form for one more."""
     with Session() as session:
         return render_template("home.html", posts=session.scalars(select(Post).order_by(Post.id.desc())).all())
 
 
 @app.post("/posts")
 def write() -> Response:
-    """Keep a post, and have its words counted."""
+    """Store a post and queue the count of its words."""
     with Session.begin() as session:
         post = Post(title=request.form["title"], text=request.form["text"])
         session.add(post)
@@ -37,7 +37,7 @@ def write() -> Response:
 
 @app.get("/posts/<int:number>")
 def read(number: int) -> str | tuple[str, int]:
-    """One post."""
+    """Show one post."""
     with Session() as session:
         post = session.get(Post, number)
         return render_template("post.html", post=post) if post else ("no such post\n", 404)
@@ -45,7 +45,7 @@ def read(number: int) -> str | tuple[str, int]:
 
 @app.get("/healthz")
 def healthz() -> str:
-    """Say that the database and the queue answer."""
+    """Answer the health check: the database and the queue answer."""
     with Session() as session:
         session.execute(text("SELECT 1"))
     jobs.connection.ping()

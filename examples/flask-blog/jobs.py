@@ -1,7 +1,7 @@
 """A queue of jobs, in a stream of Redis.
 
-A job stays in the stream until it is done. A worker that is told to stop finishes the job it is at and takes no other.
-Of one that was killed, others take the job over when it has been silent for long.
+A job stays in the stream until it is done. A worker that is stopped finishes its current job and takes no other.
+The job of a killed worker is taken over by others after a while.
 """
 
 import json
@@ -13,9 +13,9 @@ from collections.abc import Callable
 import redis
 
 STREAM, GROUP, FAILED = "jobs", "workers", "jobs:failed"
-# Milliseconds after which a job that was taken and is not done is taken again: more than any job takes.
+# Milliseconds after which an unfinished job is taken over: more than any job takes.
 GIVEN_UP = 600_000
-# Milliseconds to wait for a job before looking whether to stop.
+# Milliseconds to wait for a job before checking whether to stop.
 PATIENCE = 500
 
 # Version 2 of the protocol: the same shape of answers from every version of the library.
@@ -23,28 +23,28 @@ connection = redis.Redis.from_url(os.environ.get("REDIS_URL", "redis://localhost
 
 
 def put(function: str, *arguments: object) -> None:
-    """Have a worker call a function, such as "tasks:count_words"."""
+    """Queue a call of a function, such as "tasks:count_words"."""
     connection.xadd(STREAM, {"call": json.dumps([function, *arguments])})
 
 
-def work(name: str, is_over: Callable[[], bool]) -> None:
-    """Do jobs until it is over.
+def work(name: str, is_stopped: Callable[[], bool]) -> None:
+    """Do jobs until the worker is stopped.
 
-    :param name: of this worker; no two that run at the same time have the same.
+    :param name: unique name of this worker.
     """
     try:
         connection.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
     except redis.ResponseError as error:
-        if not str(error).startswith("BUSYGROUP"):  # it is there already
+        if not str(error).startswith("BUSYGROUP"):  # it exists
             raise
-    while not is_over():
+    while not is_stopped():
         for number, job in _take(name):
             _do(number, job)
     connection.xgroup_delconsumer(STREAM, GROUP, name)
 
 
 def _take(name: str) -> list[tuple[str, dict[str, str]]]:
-    """One job, or none when there is none for a while."""
+    """Take a job; empty when there is none for a while."""
     left = connection.xautoclaim(STREAM, GROUP, name, GIVEN_UP, count=1)[1]
     if left:
         return left
@@ -53,7 +53,7 @@ def _take(name: str) -> list[tuple[str, dict[str, str]]]:
 
 
 def _do(number: str, job: dict[str, str]) -> None:
-    """Do a job and take it out of the stream; one that fails goes to those that did."""
+    """Do a job and remove it from the stream; a failed one moves to the failed jobs."""
     with connection.pipeline() as done:
         try:
             function, *arguments = json.loads(job["call"])

@@ -1,4 +1,4 @@
-"""What is in the database; `migrations` brings it there."""
+"""Tables of the database; `migrations` creates them."""
 
 import os
 
@@ -8,7 +8,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 url = make_url(os.environ.get("DATABASE_URL", "sqlite:///blog.db"))
 if url.drivername == "postgresql":
     url = url.set(drivername="postgresql+psycopg")
-# A connection that ended while nobody used it, as when PostgreSQL was restarted, is replaced and fails no request.
+# An idle connection that ended, as on a restart of PostgreSQL, is replaced and fails no request.
 engine = create_engine(url, pool_pre_ping=True)
 Session = sessionmaker(engine)
 

@@ -1,13 +1,13 @@
 """The jobs of the worker.
 
-A job may be run twice, after a power cut for instance, so each is one that does no harm then.
+A job may be run twice, after a power cut for instance, so each must be harmless when repeated.
 """
 
 from models import Post, Session
 
 
 def count_words(number: int) -> None:
-    """Write down how many words a post has."""
+    """Store the number of words of a post."""
     with Session.begin() as session:
         post = session.get(Post, number)
         if post is not None:

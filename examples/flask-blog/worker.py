@@ -1,4 +1,4 @@
-"""The worker: does jobs until it is told to stop."""
+"""Worker that does jobs until a stop signal."""
 
 import os
 import signal

@@ -18,5 +18,5 @@ def home() -> str:
 
 @app.get("/healthz")
 def healthz() -> str:
-    """Say that the app is well; a real one would ask its database."""
+    """Answer the health check; a real app would query its database."""
     return "ok\n"

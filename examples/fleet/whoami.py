@@ -1,4 +1,4 @@
-"""A site of one page that says which host answers, with which release, and to whom."""
+"""A page with the answering host, its release and the visitor's address."""
 
 import os
 import socket
@@ -7,7 +7,7 @@ import socket
 def app(environ, start_response):
     """Answer every path, the health page too."""
     release = os.environ.get("HOSTSMITH_RELEASE", "my desk")
-    # nginx stands in front, and behind it the balancer: between them they see to it that this is the visitor.
+    # The balancer and nginx in front pass the visitor's address in this header.
     visitor = environ.get("HTTP_X_FORWARDED_FOR", environ.get("REMOTE_ADDR"))
     start_response("200 OK", [("Content-Type", "text/plain; charset=utf-8")])
     return [f"{socket.gethostname()} answers with {release}. You are {visitor}.\n".encode()]

@@ -1,4 +1,4 @@
-"""A project with a fabfile of its own: hostsmith's tasks beside its own, a recipe extended, a template replaced."""
+"""A project's fabfile with hostsmith's tasks, its tasks and an extended recipe."""
 
 import hostsmith
 from hostsmith import (
@@ -40,13 +40,13 @@ def thumbnails(c):
 
 @task(hosts=role("web"))
 def clock(c, dry_run=False):
-    """Set the hosts' time zone, with a resource of this project's own."""
+    """Set the hosts' time zone with a resource of this project."""
     converge(c, [Timezone("Europe/Lisbon")], dry_run=dry_run)
 
 
 @task(hosts=role("web"))
 def site(c):
-    """Put up the site's nginx configuration alone: one recipe of hostsmith's, called by itself."""
+    """Write only the site's nginx configuration: one recipe of hostsmith."""
     converge(c, [recipes.nginx.site(load(c))])
 
 
@@ -57,5 +57,5 @@ def motd(c):
 
 
 ns = Collection(provision, deploy, rollback, thumbnails, clock, site, motd)
-# All of hostsmith's tasks, also under a name of their own: `fab server.status`.
+# All of hostsmith's tasks, also under a prefix: `fab server.status`.
 ns.add_collection(hostsmith.ns, name="server")

@@ -1,4 +1,4 @@
-"""A resource of the project's own. This module travels to the host, so it imports only what is there."""
+"""A resource of the project. This module is sent to the host and imports only what is there."""
 
 import os
 from dataclasses import dataclass

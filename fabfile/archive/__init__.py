@@ -1,4 +1,4 @@
-"""Backups as they are made and put back from this machine: which parts an app has, and how they are encrypted."""
+"""Backups on the controller: archives written, encrypted, read and restored."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from .._lazy import modules
 
 if TYPE_CHECKING:
-    from . import making, places, reading, restoring
+    from . import locations, reader, restore, writer
 
-__all__ = ["making", "places", "reading", "restoring"]
+__all__ = ["locations", "reader", "restore", "writer"]
 
 if not TYPE_CHECKING:
     __getattr__ = modules(__name__, __all__)

@@ -1,1 +1,1 @@
-"""The way to a host: SSH, host keys, the program that is sent, and the session with it."""
+"""Connections to hosts: SSH, the agent program, and the session with it."""

@@ -1,6 +1,6 @@
-"""Shapes of what hosts answer: an answer of any other shape is refused as a whole, before it is used here or elsewhere.
+"""Schemas of hosts' answers to queries; anything else is rejected.
 
-A host may have been taken over. What it answers goes into files of other hosts, into git and onto a terminal here.
+A host may be compromised. Its answers go into files of other hosts, to git and to this terminal.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _LARGEST = 1 << 53
 
 
 def release_id(found: Any) -> bool:
-    """The id of a release, which begins with a time that there is."""
+    """Whether it is the id of a release, which begins with a valid time."""
     if not _RELEASE(found):
         return False
     try:
@@ -27,22 +27,22 @@ def release_id(found: Any) -> bool:
 
 
 def count(found: Any) -> bool:
-    """A whole number that is not negative."""
+    """Whether it is a whole number that is not negative."""
     return type(found) is int and 0 <= found <= _LARGEST
 
 
 def moment(found: Any) -> bool:
-    """Seconds since 1970."""
+    """Whether it is a time in seconds since 1970."""
     return type(found) in (int, float) and 0 <= found <= _LARGEST
 
 
 def words(found: Any) -> bool:
-    """What somebody or some program has said: only ever shown, by what makes it printable."""
+    """Whether it is free text, which is only ever shown in printable form."""
     return type(found) is str
 
 
 def _listed(check: Check) -> Check:
-    """A list of such, as long as it may be: a repository has any number of commits."""
+    """Check a list of any length: a repository has any number of commits."""
     return lambda found: type(found) is list and all(check(each) for each in found)
 
 
@@ -51,7 +51,7 @@ _RELEASE = text(r"[0-9]{8}-[0-9]{6}-[^\x00-\x1f\x7f/]{1,200}")
 # What can be written as UTF-8.
 value = text(r"[^\x00\ud800-\udfff]{0,1000000}")
 line = text(r"[^\x00-\x1f\x7f]{0,250}")
-# As a shell takes it, which reads the file that they are in.
+# Valid for the shell that reads the file with them.
 variable = text(r"[A-Za-z_][A-Za-z0-9_]{0,250}")
 process = text(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 commit = text(r"[0-9a-f]{40,64}")
@@ -119,21 +119,21 @@ ANSWERS: dict[str, Check] = {
     "running_variables": mapping(words, words),
 }
 
-# What an archive keeps of the answer to `kept_variables`, that of an earlier version too, and is used of it.
+# The part of an answer to `kept_variables` that archives keep, those of earlier versions too.
 is_kept = record(
     live=anything, bad=anything, variables=optional(_VARIABLES), generated=optional(mapping(variable, value))
 )
 
 
 def checked(host: str, query: str, answer: Any) -> Any:
-    """The answer of a host to a query.
+    """Validate the answer of a host to a query.
 
-    :raises AgentError: it is no answer to that.
+    :raises AgentError: it is not a valid answer.
     """
     if not ANSWERS[query](answer):
         raise AgentError(
-            f"{host}: its answer to {query!r} is none that hostsmith gives, and nothing of it was used; somebody may "
-            "have changed the host or what it keeps of the app: see what is in /srv and /var/lib/hostsmith"
+            f"{host}: invalid answer to {query!r}, which was rejected; the host or the app's records on it may have "
+            "been changed: check /srv and /var/lib/hostsmith"
         )
     return answer
 

@@ -21,7 +21,7 @@ from ..contract.protocol import greeting
 from ..errors import AgentError, ConnectError, LostError
 from ..printable import cut
 from . import pack
-from .ssh import knock, label, opened
+from .ssh import label, opened, probe
 
 if TYPE_CHECKING:
     from fabric import Connection
@@ -111,7 +111,7 @@ class AgentChannel:
             elif kind == "code":
                 self._send(pack.code_message())
             elif kind == "prove":
-                self.send([{"op": "proof", "problem": knock(self._c)}])
+                self.send([{"op": "proof", "problem": probe(self._c)}])
             else:
                 yield event
 

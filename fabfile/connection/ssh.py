@@ -1,4 +1,4 @@
-"""SSH connections: Fabric's, with host keys checked, time-outs, sandbox hosts by name, and one kept open per host."""
+"""SSH connections with checked host keys and time-outs, shared per host."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ CONNECT_TIMEOUT = 10
 AUTH_TIMEOUT = 30
 CHANNEL_TIMEOUT = 30
 
-# User, host, port, the way there (the place of a gateway, or a ProxyCommand), and the rules for the host's key.
+# User, host, port, route (the place of a gateway, or a ProxyCommand), and the rules for the host key.
 _Place = tuple[Any, ...]
-# One for each place, also while it is being opened, so that whoever else wants it waits for the first.
+# One for each place, also while it is being opened: later callers wait for the first.
 _open: dict[_Place, Future[Connection]] = {}
 _open_lock = threading.Lock()
 
 
 def opened(c: Connection) -> Connection:
-    """The same connection, open, with host keys checked; one to the same place that is open already is used again.
+    """Open a connection with host keys checked; an open one to the same place is reused.
 
-    Threads can call it at the same time. Those that want the same place share one connection, or one error.
+    It is thread-safe. Threads that want the same place share one connection, or one error.
 
-    :raises ConnectError: the host cannot be reached, or does not let us in.
+    :raises ConnectError: the host is unreachable, or authentication failed.
     """
     if c.is_connected:
         return c
@@ -60,10 +60,10 @@ def opened(c: Connection) -> Connection:
     return c
 
 
-def knock(c: Connection) -> str:
-    """Come to the host of an open connection by a new one, with the same credentials.
+def probe(c: Connection) -> str:
+    """Connect once more to the host of an open connection, with the same credentials.
 
-    :returns: why it does not let us in; empty when it does.
+    :returns: why that failed; empty when it succeeded.
     """
     fresh = Connection(c.original_host, c.user, c.port, config=c.config, gateway=c.gateway)
     fresh.connect_timeout, fresh.connect_kwargs = c.connect_timeout, dict(c.connect_kwargs)
@@ -81,7 +81,7 @@ def knock(c: Connection) -> str:
 
 
 def _reserve(place: _Place) -> tuple[Future[Connection], bool]:
-    """The connection to a place, to come or there already, and whether it is the caller who has to open it."""
+    """Return the shared connection to a place, and whether the caller has to open it."""
     with _open_lock:
         shared = _open.get(place)
         if shared and not (shared.done() and (shared.exception() or not shared.result().is_connected)):
@@ -91,18 +91,18 @@ def _reserve(place: _Place) -> tuple[Future[Connection], bool]:
 
 
 def _place(c: Connection) -> _Place:
-    """What connections agree in that can be one: where they go, the way, and how the host's key is judged."""
+    """Build the key of connections that can be shared: destination, route and host key rules."""
     way = _place(c.gateway) if isinstance(c.gateway, Connection) else c.gateway or None
     return c.user, c.host, c.port, way, c.client._policy.rules
 
 
 def secure(c: Connection) -> None:
-    """Give a connection that is not open yet our rules: Fabric's own accept any host key, a changed one too."""
+    """Set host key rules and time-outs of a connection; Fabric itself accepts even changed host keys."""
     sandbox = _use_sandbox(c)
     rules = Rules(host_keys.name(c.host, c.port), (Path(sandbox),)) if sandbox else _rules_of_ssh(c)
     policy = HostKeys(rules)
     c.client.set_missing_host_key_policy(policy)
-    # A copy: what a connection has from Fabric's configuration, others have too.
+    # A copy: values from Fabric's configuration are shared with other connections.
     kwargs = dict(c.connect_kwargs)
     timeout = kwargs.pop("timeout", CONNECT_TIMEOUT)
     if c.connect_timeout is None:
@@ -113,27 +113,27 @@ def secure(c: Connection) -> None:
     _follow_proxy_jump(c)
     if isinstance(c.gateway, Connection):
         secure(c.gateway)
-        # Fabric's own opens a connection to the gateway for each host behind it, and then waits for that for an hour.
+        # Fabric opens a connection to the gateway for each host behind it and then waits an hour for it.
         c.open_gateway = partial(_tunnel, c)
     elif c.gateway:
-        # Paramiko's own does not notice the end of the command, and spins.
+        # Paramiko does not notice the end of the command and spins.
         c.open_gateway = partial(_proxy, c)
 
 
 def _rules_of_ssh(c: Connection) -> Rules:
-    """How ssh judges the key of a connection's host, by the name by which it goes there."""
+    """Read ssh's rules for the host key of a connection."""
     _refuse_half_read(c)
     options = client.options(c)
     if c.host == c.ssh_config.get("hostname", c.original_host):
-        # paramiko does not read all by which ssh finds the name.
+        # paramiko does not read all options by which ssh finds the name.
         c.host = options.get("hostname", c.host)
     return Rules.of(c.host, c.port, options)
 
 
 def _refuse_half_read(c: Connection) -> None:
-    """Go nowhere else than ssh does, where Fabric has read the SSH configuration without us, as in a program of yours.
+    """Refuse a destination that differs from ssh's, when Fabric has read the SSH configuration by itself.
 
-    :raises ConnectError: it has left out something that only ssh reads, and nobody has said it otherwise.
+    :raises ConnectError: Fabric missed an option that only ssh reads, and the Connection does not set it.
     """
     read, whole = c.ssh_config, client.whole(c.config, c.original_host, c.ssh_config)
     if whole == read:
@@ -148,7 +148,7 @@ def _refuse_half_read(c: Connection) -> None:
         if is_meant and whole.get(option) != read.get(option):
             raise ConnectError(
                 f"{c.original_host}: found {option} {whole.get(option, 'none')} in a part of the SSH configuration "
-                "that only ssh reads (Include, Match, CanonicalizeHostname); give it to the Connection, or write it "
+                "that only ssh reads (Include, Match, CanonicalizeHostname); set it on the Connection, or write it "
                 "into ~/.ssh/config itself"
             )
 
@@ -156,7 +156,7 @@ def _refuse_half_read(c: Connection) -> None:
 def _use_sandbox(c: Connection) -> str | None:
     """Fill in address, user and key of a host of the project's sandbox.
 
-    :returns: its known_hosts file; None when the host is none of the sandbox's.
+    :returns: its known_hosts file; None for other hosts.
     """
     from ..sandbox import lookup
 
@@ -171,15 +171,15 @@ def _use_sandbox(c: Connection) -> str | None:
 
 
 def _follow_proxy_jump(c: Connection) -> None:
-    """Have the hops of an SSH configuration's ProxyJump visited first to last, and none where it says `none`.
+    """Connect through the hops of ProxyJump first to last, and through none for `none`.
 
-    Fabric visits the last one first: https://github.com/fabric/fabric/issues/2203
+    Fabric uses the last one first: https://github.com/fabric/fabric/issues/2203
     """
     jump = c.ssh_config.get("proxyjump", "").split(",")
     named = [c.derive_shorthand(hop)["host"] for hop in jump]
     hops = list(itertools.islice(_hops(c), len(named)))
     if [hop.original_host for hop in hops] != named:
-        return  # the gateway was given otherwise
+        return  # the gateway was set by other means
     if named == ["none"]:
         c.gateway = False
     elif len(hops) > 1:
@@ -189,16 +189,16 @@ def _follow_proxy_jump(c: Connection) -> None:
 
 
 def _hops(c: Connection) -> Iterator[Connection]:
-    """The gateways of a connection, from its host's on."""
+    """Yield the gateways of a connection, nearest to its host first."""
     while isinstance(c.gateway, Connection):
         c = c.gateway
         yield c
 
 
 def _tunnel(c: Connection) -> paramiko.Channel:
-    """A way to a host through its gateway; the connection to that is shared by all who go through it.
+    """Open a channel to a host through its gateway; the connection to the gateway is shared.
 
-    :raises ConnectError: the gateway cannot be reached, or cannot reach the host.
+    :raises ConnectError: the gateway is unreachable, or cannot reach the host.
     """
     try:
         gateway = opened(c.gateway)
@@ -217,11 +217,11 @@ def _tunnel(c: Connection) -> paramiko.Channel:
 
 
 def _proxy(c: Connection) -> socket.socket:
-    """A way to a host through a ProxyCommand, which lives for as long as its socket is open."""
+    """Start a ProxyCommand, which lives as long as its socket is open."""
     words = paramiko.SSHConfig.from_text(f"Host *\nPort {c.port}\nUser {c.user}\nProxyCommand {c.gateway}")
     ours, theirs = socket.socketpair()
     with theirs:
-        # A session of its own: Ctrl-C is for us, who then need the connection to stop the host cleanly.
+        # A separate session: on Ctrl-C the connection is still needed to stop the host cleanly.
         process = subprocess.Popen(
             shlex.split(words.lookup(c.host)["proxycommand"]),
             stdin=theirs.fileno(),
@@ -239,7 +239,7 @@ def _connect(c: Connection) -> None:
         _open_or_close(c)
     except paramiko.AuthenticationException as error:
         raise ConnectError(
-            f"{where}: the server does not let us in ({error}); "
+            f"{where}: authentication failed ({error}); "
             "name the right user (user@host), or the key with `fab -i KEY`, or add yours to the host's authorized_keys"
         ) from None
     except (paramiko.SSHException, OSError, EOFError) as error:
@@ -252,7 +252,7 @@ def _connect(c: Connection) -> None:
 
 
 def _open_or_close(c: Connection) -> None:
-    """Open a connection and leave nothing behind when that fails: paramiko's thread would go on waiting."""
+    """Open a connection; close it on failure, since paramiko's thread would go on waiting."""
     try:
         c.open()
     except BaseException:
@@ -273,20 +273,20 @@ def _way(c: Connection) -> str:
 def _reason(c: Connection, error: Exception) -> str:
     if isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
         return "; ".join(str(cause) for cause in error.errors.values())
-    # The two texts are paramiko's for an answer that did not come in time: of the host, and of a gateway.
+    # The two texts are paramiko's for a time-out of the host and of a gateway.
     if isinstance(error, TimeoutError) or str(error) in ("No existing session", "Timeout opening channel."):
         return f"no answer within {c.connect_timeout} s"
     if isinstance(error, paramiko.ChannelException):
         return error.text
-    # Of an end that comes before the first line, paramiko says that it could not read that line; and the system says
-    # that the connection was reset when something that was sent is left unread.
+    # When the connection ends before the first line, paramiko reports that it could not read that line, and the
+    # system reports a reset when sent data is left unread.
     if any(isinstance(end, (EOFError, ConnectionResetError, BrokenPipeError)) for end in (error, error.__context__)):
         return "it closed the connection"
     return str(error) or type(error).__name__
 
 
 def openssh_options(c: Connection) -> list[str]:
-    """The options with which OpenSSH's `ssh` reaches the host of a connection as the connection does."""
+    """Build the options with which OpenSSH's `ssh` connects as this connection does."""
     sandbox = _use_sandbox(c)
     if sandbox is None:
         _refuse_half_read(c)
@@ -306,14 +306,14 @@ def openssh_options(c: Connection) -> list[str]:
 
 
 def label(c: Connection) -> str:
-    """A connection's host as one would write it after `-H`."""
+    """Format a connection's host as written after `-H`."""
     user = f"{c.user}@" if c.user != c.config.user else ""
     return user + bracketed(c.original_host) + (f":{c.port}" if c.port != 22 else "")
 
 
 @atexit.register
 def close_all() -> None:
-    """Close the connections that were kept open."""
+    """Close the shared connections."""
     while _open:
         _, shared = _open.popitem()
         if shared.done() and not shared.exception():

@@ -1,4 +1,4 @@
-"""This terminal, for as long as a program on a host has it: keys go there as they are, and what it draws comes here."""
+"""Interactive programs on a host, attached to this terminal."""
 
 from __future__ import annotations
 
@@ -26,18 +26,16 @@ _CHUNK = 65536
 
 
 def check() -> None:
-    """See that there is a terminal at all.
+    """Check that there is a terminal.
 
     :raises UsageError: there is none.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError(
-            "found no terminal here, expected one for `fab shell`; a command without one is for `fab run -- ...`"
-        )
+        raise UsageError("`fab shell` needs a terminal; use `fab run -- ...` for commands without one")
 
 
 def attached(c: Connection, command: str) -> int:
-    """Run a command on a host, on a terminal of its own there that is this one.
+    """Run a command in a terminal on the host that is attached to this one.
 
     :param command: for the host's shell, quoted.
     :returns: its exit status.
@@ -57,7 +55,7 @@ def attached(c: Connection, command: str) -> int:
 
 @contextlib.contextmanager
 def _raw() -> Iterator[None]:
-    """While no key means anything here, not even Ctrl-C."""
+    """Put the terminal into raw mode for a `with` block: Ctrl-C goes to the host, too."""
     before = termios.tcgetattr(sys.stdin)
     try:
         tty.setraw(sys.stdin)
@@ -68,7 +66,7 @@ def _raw() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _resizing(channel: paramiko.Channel) -> Iterator[None]:
-    """While the host is told of each new size."""
+    """Forward changes of the terminal's size for a `with` block."""
 
     def resized(signum: int, frame: Any) -> None:
         size = shutil.get_terminal_size()
@@ -83,7 +81,7 @@ def _resizing(channel: paramiko.Channel) -> Iterator[None]:
 
 
 def _pass_on(channel: paramiko.Channel) -> None:
-    """Keys there, output here, until the program has ended."""
+    """Copy keys to the host and output from it until the program ends."""
     stdin, stdout = sys.stdin.fileno(), sys.stdout.fileno()
     with DefaultSelector() as selector:
         selector.register(channel, EVENT_READ)

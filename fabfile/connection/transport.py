@@ -1,4 +1,4 @@
-"""What carries an SSH connection: paramiko's transport, made to send at once and to end when its peer is gone."""
+"""SSH transport: paramiko's, without delays and with keepalive of the peer."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from ..errors import HostKeyError
 KEEPALIVE = 15
 DEAD_PEER_TIMEOUT = 45
 
-# What paramiko logs comes to the user as an error of ours; where logging is not set up, Python would print both.
+# What paramiko logs is raised as an error, too; without a handler Python would print both.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 class _Listening(Packetizer):
-    """Remembers when the peer was heard last."""
+    """Packetizer that records when the peer last sent something."""
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
@@ -39,16 +39,15 @@ class _Listening(Packetizer):
 
 
 class _Asking(AuthHandler):
-    """Asks to be let in together with asking whether it may ask, which saves a round trip for each key.
+    """Sends the authentication together with the service request, which saves a round trip for each key.
 
-    Servers answer what they get in its order, and one that has not this service ends the connection (RFC 4253,
-    section 10).
+    Servers answer in order, and one without this service ends the connection (RFC 4253, section 10).
     """
 
     _asked = False
 
     def _request_auth(self) -> None:
-        # First: another thread reads the answer, and would ask once more if it was the faster one.
+        # First: the thread that reads the answer would otherwise send a second request if it is faster.
         self._asked = True
         super()._request_auth()  # type: ignore[misc]
         accepted = Message()
@@ -61,9 +60,9 @@ class _Asking(AuthHandler):
             super()._parse_service_accept(m)  # type: ignore[misc]
 
 
-class _Transport(paramiko.Transport):
+class _SshTransport(paramiko.Transport):
     def auth_publickey(self, username: str, key: paramiko.PKey, event: threading.Event | None = None) -> list[str]:
-        # By which algorithm an RSA key signs depends on what the server has told, and that may be on its way.
+        # The algorithm of an RSA signature depends on the server's extensions, which may still be on their way.
         is_undecided = "rsa" in key.get_name() and not getattr(self, "server_extensions", None)
         is_secured = self.is_active() and getattr(self, "initial_kex_done", False)
         if event is not None or is_undecided or not is_secured:
@@ -77,20 +76,20 @@ class _Transport(paramiko.Transport):
 def make(
     sock: Any, *, host_key_types: Container[str], algorithms: Container[str] | None = None, **options: Any
 ) -> paramiko.Transport:
-    """A transport over a socket, or over what paramiko takes for one: a channel, or a ProxyCommand.
+    """Make a transport over a socket or what paramiko accepts as one: a channel, or a ProxyCommand.
 
-    :param host_key_types: the types of the keys known of the host, which it is asked to show one of.
-    :param algorithms: those by which it may prove its key; None for all.
-    :raises HostKeyError: paramiko has none of them.
+    :param host_key_types: types of the host's known keys, which are preferred.
+    :param algorithms: host key algorithms to accept; None for all.
+    :raises HostKeyError: paramiko supports none of them.
     """
     if isinstance(sock, socket.socket):
         _tune(sock)
-    transport = _Transport(sock, packetizer_class=_Listening, **options)
+    transport = _SshTransport(sock, packetizer_class=_Listening, **options)
     security = transport.get_security_options()
     kinds = [kind for kind in security.key_types if algorithms is None or kind in algorithms]
     if not kinds:
         raise HostKeyError(
-            "HostKeyAlgorithms of the SSH configuration has none that can be used here; "
+            "HostKeyAlgorithms of the SSH configuration has no supported algorithm; "
             f"add one of {', '.join(security.key_types)}"
         )
     known = [kind for kind in kinds if _key_type(kind) in host_key_types]
@@ -99,26 +98,26 @@ def make(
 
 
 def _key_type(algorithm: str) -> str:
-    """The type of key that an algorithm signs with."""
+    """Map a signature algorithm to its type of key."""
     return "ssh-rsa" if algorithm.startswith("rsa-") else algorithm
 
 
 def _tune(sock: socket.socket) -> None:
     if sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
-    # Half of what a handshake sends is small: without this it waits for the peer's delayed ACK, 40 ms.
+    # Half of a handshake's packets are small: without this they wait for the peer's delayed ACK, 40 ms.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # Have the kernel give up a peer that no longer acknowledges (tcp(7)); not every system can.
+    # The kernel gives up a peer that no longer acknowledges (tcp(7)); not all systems support it.
     if option := getattr(socket, "TCP_USER_TIMEOUT", None):
         sock.setsockopt(socket.IPPROTO_TCP, option, DEAD_PEER_TIMEOUT * 1000)
 
 
 def keep_alive(transport: paramiko.Transport) -> None:
-    """Keep a transport that is open from falling asleep, and end it when nothing is heard of the peer for long.
+    """Send keepalives on an open transport, and close it when the peer is silent for too long.
 
-    The kernel cannot tell of a peer that is behind a gateway: it only knows the gateway. And paramiko's own keepalive
-    asks for no answer. As OpenSSH's ServerAliveInterval does, this asks for one, and takes anything that comes for a
-    sign of life. One thread asks and another listens, because asking blocks when the peer takes nothing any more.
+    The kernel cannot detect a dead peer behind a gateway: it only sees the gateway. Paramiko's keepalive requests no
+    answer. Like OpenSSH's ServerAliveInterval, this one does, and any data counts as a sign of life. Separate threads
+    send and listen, because sending blocks when the peer no longer reads.
     """
     for loop in (_ask, _listen):
         threading.Thread(target=loop, args=(transport,), daemon=True).start()

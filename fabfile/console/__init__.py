@@ -1,4 +1,4 @@
-"""What people see of a run, line by line; what machines get is JSON."""
+"""Display of a run: lines for people, JSON for machines."""
 
 from .console import Console, diff_style, print_json
 

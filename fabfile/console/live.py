@@ -1,4 +1,4 @@
-"""The lines at the end of the terminal that say what each host is at, as long as a run lasts."""
+"""Live lines at the end of the terminal: the current work of each host."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.console import OverflowMethod
 
-    from .fleet import Fleet, Progress, State
+    from .progress import FleetProgress, Progress, State
 
 _REFRESH = 1 / 8
 _STYLES: dict[State, str] = {"failed": "bold red", "working": "", "waiting": "dim", "done": "green"}
-# When there is no room for all hosts, those come first of which one wants to know most.
+# Without room for all hosts, the states that matter most come first.
 _RANKS = {state: rank for rank, state in enumerate(_STYLES)}
 
 
 class LiveLines:
-    """One line for each host, kept up to date by a thread of its own.
+    """One line for each host, refreshed by a separate thread.
 
-    rich's own thread would not do: it could draw between the moment when another thread finds out how many lines it
-    has to draw over and the moment when it does so.
+    rich's own thread would not do: it could draw after another thread has counted the lines to overwrite and before
+    it overwrites them.
 
-    :param lock: held by whoever prints, and whoever changes the fleet.
+    :param lock: held to print and to change the fleet.
     """
 
-    def __init__(self, out: RichConsole, fleet: Fleet, lock: threading.RLock) -> None:
+    def __init__(self, out: RichConsole, fleet: FleetProgress, lock: threading.RLock) -> None:
         self._out, self._fleet, self._lock = out, fleet, lock
         unicode = out.encoding.startswith("utf")
         self._spinner = Spinner("dots" if unicode else "line")
@@ -61,7 +61,7 @@ class LiveLines:
 
     @contextlib.contextmanager
     def shown(self) -> Iterator[None]:
-        """While the lines are there; what anyone writes to the terminal in the meantime comes above them."""
+        """Show the lines during a `with` block; other output to the terminal goes above them."""
         with contextlib.redirect_stdout(self._above(sys.stdout)), contextlib.redirect_stderr(self._above(sys.stderr)):
             try:
                 with self._lock:
@@ -77,8 +77,8 @@ class LiveLines:
                     self._live.stop()
 
     @contextlib.contextmanager
-    def away(self) -> Iterator[None]:
-        """While the terminal is somebody else's; for who holds the lock."""
+    def hidden(self) -> Iterator[None]:
+        """Hide the lines during a `with` block; call it with the lock held."""
         self.fit()
         self._live.stop()
         self._drawn = []
@@ -88,9 +88,9 @@ class LiveLines:
             self._live.start()
 
     def fit(self) -> None:
-        """Make up for lines that a terminal broke in two when it became narrower; to be called before printing.
+        """Erase the rest of lines that wrapped when the terminal became narrower; call it before printing.
 
-        rich goes up by the number of lines that it drew, and would leave the rest behind.
+        rich only erases as many lines as it drew.
         """
         width = self._out.width
         if width < self._width:
@@ -111,22 +111,22 @@ class LiveLines:
         return cast("TextIO", _Above(self, self._out, stream, self._lock)) if stream.isatty() else stream
 
     def _draw(self) -> Group:
-        # A third of the terminal is left for the lines above, which say what has changed.
+        # A third of the terminal is left for the lines above, which show changes.
         shown = self._chosen(room=max(1, self._out.height * 2 // 3))
         self._drawn = [self._line(label) for label in shown]
         if rest := [label for label in self._fleet.progress if label not in shown]:
             self._drawn.append(self._summed_up(rest))
         for line in self._drawn:
-            # A line that is full would be broken by the ^C that the terminal shows at its end.
+            # A full line would wrap when the terminal echoes ^C at its end.
             line.truncate(self._out.width - 3, overflow=self._overflow)
         return Group(*self._drawn)
 
     def _chosen(self, room: int) -> list[str]:
-        """The hosts that get a line, in their own order."""
+        """Choose the hosts that get a line, in the order of the run."""
         progress = self._fleet.progress
         if len(progress) <= room:
             return list(progress)
-        # Of those that work, the ones that take long come first.
+        # Of those that work, the slowest come first.
         ranked = sorted(progress, key=lambda label: (_RANKS[progress[label].state], progress[label].since))
         first = set(ranked[: room - 1])
         return [label for label in progress if label in first]
@@ -148,14 +148,14 @@ class LiveLines:
     def _state(self, progress: Progress) -> Text:
         if progress.state != "working":
             return Text(progress.text, _STYLES[progress.state])
-        # It only grows, so that columns do not jump.
+        # It only grows, so that columns stay aligned.
         self._phase_width = max(self._phase_width, len(progress.text))
         seconds = f"{progress.seconds} s".rjust(6)
         return Text.assemble(progress.text.ljust(self._phase_width), (seconds, "dim"), "  ", progress.step)
 
 
 class _Above(FileProxy):
-    """A stream whose lines are printed above the live ones."""
+    """Stream whose lines are printed above the live ones."""
 
     def __init__(self, lines: LiveLines, out: RichConsole, stream: TextIO, lock: threading.RLock) -> None:
         super().__init__(out, stream)

@@ -1,4 +1,4 @@
-"""What hostsmith keeps of a project on this machine, in `.hostsmith/`: nobody else's to read, and not for git."""
+"""The project's private folder `.hostsmith/` on this machine, ignored by git."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ NAME = ".hostsmith"
 
 
 def folder(project: Path) -> Path:
-    """The folder of a project, made when it is not there.
+    """Return the folder of a project, made if missing.
 
-    :raises SettingsError: it cannot be.
+    :raises SettingsError: it cannot be made.
     """
     path = project / NAME
     try:
@@ -29,9 +29,9 @@ def folder(project: Path) -> Path:
 
 
 def kept(path: Path) -> dict[str, str]:
-    """The texts that are kept in a file, by their names; none when there is no such file.
+    """Read the texts of a file by their names; empty without the file.
 
-    :raises SettingsError: it is not as we wrote it.
+    :raises SettingsError: the file is damaged.
     """
     try:
         found = json.loads(path.read_text())
@@ -43,11 +43,11 @@ def kept(path: Path) -> dict[str, str]:
         pass
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}") from None
-    raise SettingsError(f"{path}: found something else than what was kept there; remove it, and it is made anew")
+    raise SettingsError(f"{path}: found invalid content; remove the file and it is generated again")
 
 
 def keep(path: Path, texts: Mapping[str, str]) -> None:
-    """Keep texts in a file that only its owner can read.
+    """Write texts to a file that only its owner can read.
 
     :raises SettingsError: it cannot be written.
     """

@@ -1,4 +1,4 @@
-"""What nginx is on the hosts: one address for the site, static files, and all else to the socket of the app."""
+"""Local stand-in for nginx: serves static files and forwards requests to the app's socket."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ..recipes.forwarding import HEADERS
 ADDRESS = "127.0.0.1"
 _LARGEST_HEAD = 64 * 1024
 _PIECE = 64 * 1024
-# What is between a client and us alone, what a client may not say of itself, and what WSGI would take for that.
+# Hop-by-hop headers, headers that a client may not set, and what WSGI would take for those.
 _OURS = re.compile(
     rf"(?i)(connection|keep-alive|proxy-connection|upgrade|x-forwarded-.*|{'|'.join(HEADERS)}|[^:]*_.*)\s*:".encode()
 )
 
 
-class Front:
-    """The site at one address of this machine; a connection is for one request, or one websocket.
+class LocalFront:
+    """The site at one address of this machine; a connection serves one request or one websocket.
 
     :param socket: where the web process listens.
     :param static: folders by URL path.
@@ -36,20 +36,20 @@ class Front:
         self._server: asyncio.Server | None = None
 
     async def open(self, port: int) -> None:
-        """Listen.
+        """Start listening.
 
-        :raises UsageError: somebody else does.
+        :raises UsageError: the port is in use.
         """
         try:
             self._server = await asyncio.start_server(self._serve, ADDRESS, port, limit=_LARGEST_HEAD)
         except OSError as error:
             raise UsageError(
-                f"--port: cannot listen on {ADDRESS}:{port}: {error.strerror}; expected a port that is free, "
+                f"--port: cannot listen on {ADDRESS}:{port}: {error.strerror}; expected a free port, "
                 f"such as {port + 1 if port < 65535 else 8000}"
             ) from None
 
     async def close(self) -> None:
-        """Listen no more, and end what is still going on."""
+        """Stop listening and cancel open requests."""
         if self._server is not None:
             self._server.close()
         for visit in self._visits:
@@ -61,7 +61,7 @@ class Front:
         assert task is not None
         self._visits.add(task)
         try:
-            # A client that goes away, or says what is no HTTP, is no news.
+            # A client that disconnects, or does not speak HTTP, is ignored.
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
                 await self._answer(await reader.readuntil(b"\r\n\r\n"), reader, writer)
         except asyncio.CancelledError:
@@ -88,26 +88,26 @@ class Front:
 
 
 def _forwarded(first: bytes, fields: list[bytes]) -> bytes:
-    """The head of a request as the app gets it from nginx."""
+    """Rewrite the head of a request as nginx does for the app."""
     host = next((field.partition(b":")[2].strip() for field in fields if field.lower().startswith(b"host:")), b"")
-    # Of all protocols to go on with, websockets alone, as on the hosts.
+    # Only upgrades to websockets are forwarded, as on the hosts.
     upgrades = any(re.fullmatch(rb"(?i)upgrade:\s*websocket\s*", field) for field in fields)
     client = ADDRESS.encode()
-    told = [
+    added = [
         b"X-Real-IP: " + client,
         b"X-Forwarded-For: " + client,
         b"X-Forwarded-Proto: http",
         b"X-Forwarded-Host: " + host,
         *([b"Upgrade: websocket", b"Connection: upgrade"] if upgrades else [b"Connection: close"]),
     ]
-    return b"\r\n".join([first, *(field for field in fields if not _OURS.match(field)), *told, b"", b""])
+    return b"\r\n".join([first, *(field for field in fields if not _OURS.match(field)), *added, b"", b""])
 
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def _both_ways(client: Stream, app: Stream) -> None:
-    """Pass on what either says, until the app has said all."""
+    """Copy both ways until the app has sent everything."""
     asking = asyncio.create_task(_pass_on(client[0], app[1]))
     try:
         await _pass_on(app[0], client[1])
@@ -125,7 +125,7 @@ async def _pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> 
 
 
 async def _send_file(folder: Path, name: str, method: bytes, writer: asyncio.StreamWriter) -> None:
-    """A static file as nginx would send it: no hidden one, no link for a folder, and none that leads out."""
+    """Send a static file as nginx does: not a hidden one, and no link to or out of a folder."""
     path = folder / (f"{name}index.html" if name.endswith("/") or not name else name)
     hidden = any(part.startswith(".") and part != ".well-known" for part in Path(name).parts)
     if method not in (b"GET", b"HEAD"):

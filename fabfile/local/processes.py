@@ -1,4 +1,4 @@
-"""Processes on this machine, side by side: what they print is passed on, and they end together, with their children."""
+"""Processes on this machine that run side by side and stop together."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _PIECE = 64 * 1024
 
 
 @dataclass(frozen=True)
-class Command:
-    """How a process is started and ended.
+class ProcessCommand:
+    """Command of a process, and how it is stopped.
 
-    :param name: what it is called in what it prints.
-    :param stdin: what it can read.
-    :param user: who runs it; None for who runs us.
-    :param stop_signal: asks it and its children to end.
-    :param stop_timeout: seconds that it has to do so; then they are killed.
+    :param name: its name in the output.
+    :param stdin: its standard input.
+    :param user: the user that runs it; None for the current one.
+    :param stop_signal: sent to it and its children to stop them.
+    :param stop_timeout: seconds until they are killed.
     """
 
     name: str
@@ -40,14 +40,14 @@ class Command:
     stop_timeout: float = 10
 
 
-class Process:
-    """One of them, which runs in a session of its own: a Ctrl-C on the terminal is for us, who tell it to end.
+class LocalProcess:
+    """A process in a separate session, so that a Ctrl-C on the terminal reaches only this program.
 
-    :param show: called with what it prints, as it comes.
+    :param show: called with its output, as it comes.
     :raises UsageError: it cannot be started.
     """
 
-    def __init__(self, command: Command, show: Callable[[bytes], None]) -> None:
+    def __init__(self, command: ProcessCommand, show: Callable[[bytes], None]) -> None:
         self.command = command
         try:
             with tempfile.TemporaryFile() as stdin:
@@ -69,13 +69,13 @@ class Process:
             raise UsageError(f"{command.name}: {error.filename}: {error.strerror}") from None
         loop = asyncio.get_running_loop()
         self._status: asyncio.Future[int] = loop.create_future()
-        # asyncio's own would, in some versions of Python, wait for children, too, who have the other end of the pipe.
+        # In some versions of Python, asyncio's own also waits for children that hold the other end of the pipe.
         threading.Thread(target=self._wait, args=[loop], daemon=True).start()
         self._printing = asyncio.create_task(self._pass_on(show))
 
     def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
         status = self._process.wait()
-        # Who does not wait for it any more may have gone.
+        # The loop may be closed when nothing waits any more.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(self._status.set_result, status)
 
@@ -92,40 +92,40 @@ class Process:
 
     @property
     def group(self) -> int:
-        """The number of the group that it and its children are."""
+        """Id of the process group of it and its children."""
         return self._process.pid
 
     @property
-    def is_over(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether it has ended."""
         return self._status.done()
 
     async def ended(self) -> int:
-        """Wait for its end; returns its exit status as a shell tells it."""
+        """Wait for its end; returns its exit status as a shell reports it."""
         status = await asyncio.shield(self._status)
         return status if status >= 0 else 128 - status
 
     async def stop(self) -> None:
-        """Ask it and its children to end, and kill those that have not in time."""
+        """Stop it and its children; kill those that are left after the time limit."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.group, self.command.stop_signal)
-        # A shell ends at once, and what it has started may have more to do: until then it has the pipe.
+        # A shell ends at once, its children may take longer: until then they hold the pipe.
         with contextlib.suppress(asyncio.TimeoutError):
-            over = asyncio.gather(asyncio.shield(self._status), asyncio.shield(self._printing), return_exceptions=True)
-            await asyncio.wait_for(over, self.command.stop_timeout)
+            ended = asyncio.gather(asyncio.shield(self._status), asyncio.shield(self._printing), return_exceptions=True)
+            await asyncio.wait_for(ended, self.command.stop_timeout)
         self.kill()
         await self._status
-        # Whoever has it now has gone off to a session of its own.
+        # A process that still holds it has moved to another session.
         await asyncio.wait([self._printing], timeout=1)
         self._printing.cancel()
 
     def kill(self) -> None:
-        """Kill what is left of it and its children."""
+        """Kill the rest of its process group."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.group, signal.SIGKILL)
 
 
-async def first_end(processes: Sequence[Process]) -> tuple[Process, int]:
+async def first_end(processes: Sequence[LocalProcess]) -> tuple[LocalProcess, int]:
     """Wait until one of them ends; returns it with its exit status."""
     waiting = {asyncio.create_task(process.ended()): process for process in processes}
     try:
@@ -138,6 +138,6 @@ async def first_end(processes: Sequence[Process]) -> tuple[Process, int]:
     return waiting[task], task.result()
 
 
-async def stop_all(processes: Sequence[Process]) -> None:
-    """Have all of them end, side by side."""
+async def stop_all(processes: Sequence[LocalProcess]) -> None:
+    """Stop all processes side by side."""
     await asyncio.gather(*(process.stop() for process in processes))

@@ -1,4 +1,4 @@
-"""The services that the app asks for, on this machine: each an own instance in `.hostsmith/`, on a port of loopback."""
+"""Services of the app on this machine: private instances on loopback ports."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..errors import UsageError
 from ..hostkit.linux import filesystem
 from ..services import Access, known
 from .folder import folder, keep, kept
-from .processes import Command, Process
+from .processes import LocalProcess, ProcessCommand
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
 
 ADDRESS = "127.0.0.1"
 _PASSWORD_LENGTH = 32
-# Seconds that a service may take until it can be used.
+# Seconds until a service must be ready.
 _PATIENCE = 60
 Show = Callable[[bytes], None]
 
 
 @dataclass(frozen=True)
 class Instance(ABC):
-    """One service here.
+    """One service on this machine.
 
     :param programs: the paths of its programs, by their names.
-    :param access: how the app reaches it.
-    :param folder: its own.
-    :param user: who runs it; None for who runs us.
+    :param access: how the app connects to it.
+    :param folder: its private folder.
+    :param user: the user that runs it; None for the current one.
     """
 
     service: AppService
@@ -58,42 +58,42 @@ class Instance(ABC):
 
     @abstractmethod
     def argv(self) -> list[str]:
-        """The program that serves."""
+        """Build the command of the server."""
 
     @abstractmethod
     async def prepare(self, watch: Watch, show: Show) -> None:
-        """Make what it needs before it is started.
+        """Create what it needs before its start.
 
-        :param show: called with what programs print.
-        :raises UsageError: it cannot be made.
+        :param show: called with the output of programs.
+        :raises UsageError: that fails.
         """
 
     def is_ready(self) -> bool:
-        """Whether it can be used."""
+        """Whether it is ready."""
         with socket.socket() as connection:
             return connection.connect_ex((ADDRESS, self.access.port or 0)) == 0
 
-    async def start(self, watch: Watch, show: Show) -> Process:
-        """Start it, and wait until it can be used.
+    async def start(self, watch: Watch, show: Show) -> LocalProcess:
+        """Start it and wait until it is ready.
 
-        :raises UsageError: it does not come up.
+        :raises UsageError: it does not start.
         """
         await self.prepare(watch, show)
         process = watch.start(self._command(self.argv()), show)
         try:
             for _ in range(_PATIENCE * 20):
-                if process.is_over or self.is_ready():
+                if process.has_ended or self.is_ready():
                     break
                 await asyncio.sleep(0.05)
-            if process.is_over or not self.is_ready():
-                raise UsageError(f"{self.service.name} does not come up; see what it says above")
+            if process.has_ended or not self.is_ready():
+                raise UsageError(f"{self.service.name} does not start; see its output above")
         except BaseException:
             process.kill()
             raise
         return process
 
     async def run(self, argv: Sequence[str], watch: Watch, show: Show, stdin: str = "") -> str:
-        """Run a program of it to its end; returns what it printed.
+        """Run one of its programs; returns the output.
 
         :raises UsageError: it failed.
         """
@@ -106,31 +106,31 @@ class Instance(ABC):
         text = b"".join(printed).decode("utf-8", "replace")
         if status or "ERROR:" in text:
             show(text.encode())
-            who = f"; it was run as the user {self.user}, since it refuses to be root's" if self.user else ""
+            who = f"; it ran as the user {self.user}, since it refuses to run as root" if self.user else ""
             raise UsageError(f"{self.service.name}: {Path(argv[0]).name} failed in {self.folder}{who}")
         return text
 
-    def _command(self, argv: Sequence[str], stdin: str = "") -> Command:
-        # PostgreSQL would take what is meant for its clients for its own.
+    def _command(self, argv: Sequence[str], stdin: str = "") -> ProcessCommand:
+        # PostgreSQL's server would read its clients' variables.
         env = {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
-        return Command(
+        return ProcessCommand(
             self.service.name, argv, env, self.folder, stdin.encode(), self.user, self.stop_signal, stop_timeout=20
         )
 
     def write(self, name: str, text: str) -> str:
-        """A file in its folder that nobody else can read; returns its path."""
+        """Write a file that only its owner can read; returns its path."""
         path = str(self.folder / name)
         uid = pwd.getpwnam(self.user).pw_uid if self.user else None
         filesystem.write_atomic(path, text.encode(), mode=0o600, uid=uid)
         return path
 
 
-class Postgres(Instance):
+class LocalPostgres(Instance):
     """PostgreSQL; the app's user is its superuser, so that it can add extensions."""
 
     needs = ("initdb", "postgres")
     package = "postgresql"
-    # Ends the connections that are left; on TERM it would wait for them.
+    # Ends open connections; on TERM it would wait for them.
     stop_signal = SIGINT
 
     @property
@@ -150,7 +150,7 @@ class Postgres(Instance):
             await self._alone(self._data, self.access.name, statements, watch, show)
 
     async def _make(self, watch: Watch, show: Show) -> None:
-        # Only what is whole gets the name that it is looked for by.
+        # The final name is given only when it is complete.
         begun = self.folder / "begun"
         shutil.rmtree(begun, ignore_errors=True)
         password = self.write("password", self.access.password.reveal())
@@ -163,17 +163,17 @@ class Postgres(Instance):
         begun.rename(self._data)
 
     async def _alone(self, data: Path, database: str, statements: str, watch: Watch, show: Show) -> None:
-        """Have statements done while it does not serve; so no client program is needed."""
+        """Run statements in single-user mode, without a client program."""
         await self.run([self.programs["postgres"], "--single", "-D", str(data), database], watch, show, statements)
 
     def is_ready(self) -> bool:
-        # It says so in its eighth line; a connection alone would be answered before, too.
+        # The eighth line of its pid file says so; connections are answered earlier.
         lines = (filesystem.read(str(self._data / "postmaster.pid")) or b"").split(b"\n")
         return len(lines) > 7 and lines[7].strip() == b"ready"
 
 
-class Redis(Instance):
-    """Redis, with a password as on the hosts."""
+class LocalRedis(Instance):
+    """Redis with a password, as on the hosts."""
 
     needs = ("redis-server",)
     package = "redis-server"
@@ -186,29 +186,29 @@ class Redis(Instance):
         self.write("redis.conf", "\n".join([*place, f"requirepass {self.access.password.reveal()}", ""]))
 
 
-class Memcached(Instance):
-    """memcached, which refuses to be root's, too."""
+class LocalMemcached(Instance):
+    """memcached, which refuses to run as root."""
 
     needs = ("memcached",)
     package = "memcached"
 
     async def prepare(self, watch: Watch, show: Show) -> None:
-        """It keeps nothing."""
+        """Prepare nothing: it keeps no data."""
 
     def argv(self) -> list[str]:
         return [self.programs["memcached"], "-l", ADDRESS, "-p", str(self.access.port)]
 
 
-# A service that is a folder, and no program.
+# A service that is only a folder.
 _FILES, _FILES_PATH = "files", "CONFIG_FILES_PATH"
-_KINDS: Mapping[str, type[Instance]] = {"postgres": Postgres, "redis": Redis, "memcached": Memcached}
+_KINDS: Mapping[str, type[Instance]] = {"postgres": LocalPostgres, "redis": LocalRedis, "memcached": LocalMemcached}
 
 
 def instances(settings: Settings, own: Container[str]) -> list[Instance]:
-    """The services that are to be started here: those whose variables `local.env` does not give.
+    """Choose the services to start here: those whose variables are not in `local.env`.
 
-    :param own: the names of the variables that it gives.
-    :raises UsageError: one can neither be started, nor is it given.
+    :param own: the names of the variables in it.
+    :raises UsageError: one cannot be started and its variables are not given.
     """
     found = []
     for name, options in settings.services.items():
@@ -222,7 +222,7 @@ def instances(settings: Settings, own: Container[str]) -> list[Instance]:
 
 
 def files(settings: Settings) -> dict[str, str]:
-    """The variable that names the folder for files of the service `files`, which is made; none when nobody asks."""
+    """Make the folder of the service `files` and set its variable; nothing without that service."""
     if _FILES not in settings.services:
         return {}
     path = folder(settings.project) / _FILES
@@ -238,7 +238,7 @@ def _instance(service: AppService, variables: Sequence[str]) -> Instance:
     programs = {name: path for name in kind.needs if (path := program(name))}
     if missing := [name for name in kind.needs if name not in programs]:
         raise UsageError(
-            f"{service.name}: found no {' and no '.join(missing)} on this machine; install it (on Debian: "
+            f"{service.name}: {' and '.join(missing)} missing on this machine; install it (on Debian: "
             f"`apt install {kind.package}`), {otherwise}"
         )
     root = folder(service.settings.project)
@@ -251,7 +251,7 @@ def _instance(service: AppService, variables: Sequence[str]) -> Instance:
     place, user = root / service.name, _unprivileged(service.name)
     place.mkdir(mode=0o700, exist_ok=True)
     if user:
-        # Only its own folder is to be read by it, but it has to come there.
+        # It may read only its own folder, but has to pass through those above.
         root.chmod(0o711)
         shutil.chown(place, user)
     return kind(service, programs, access, place, user)
@@ -262,13 +262,13 @@ def _access(service: AppService, port: int, password: Secret) -> Access:
 
 
 def program(name: str) -> str | None:
-    """The path of a program; Debian keeps PostgreSQL's where no shell looks for them."""
+    """Find a program; Debian keeps PostgreSQL's outside the PATH."""
     found = shutil.which(name)
     return found or next(iter(sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"), reverse=True)), None)
 
 
 def _unprivileged(name: str) -> str | None:
-    """Who runs a service when we are root; None when we are not."""
+    """Name the user that runs services when the current one is root; None otherwise."""
     if os.geteuid() != 0:
         return None
     users = {entry.pw_name for entry in pwd.getpwall()}

@@ -1,4 +1,4 @@
-"""The variables of the app on this machine: those of the settings, made up ones, and over all of them `local.env`."""
+"""Variables of the app on this machine: settings, generated values and `local.env`."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ LOCAL = "local.env"
 
 
 def variables(settings: Settings, own: Mapping[str, str]) -> dict[str, str]:
-    """What the settings give, with values made up once for those that the hosts would make up; without `own`.
+    """Collect the variables of the settings and generated ones; without `own`.
 
-    :param own: what `local.env` has. Nothing is asked for what it gives, such as a key or a password.
+    :param own: the variables of `local.env`: no key or command is needed for those.
     :raises SecretsError: there is no key, or a command fails.
     """
-    # The site has no name here, and no HTTPS, which a framework might insist on.
+    # The site has no domain and no HTTPS here: a framework might enforce them.
     found = given(settings.model_copy(update={"domains": [], "tls": Tls()}), own)
     known = {name: variable.text for name, variable in found.known.items()}
     if known.get("MEDIA_ROOT") == Layout(settings.app).media:
         known["MEDIA_ROOT"] = str(folder(settings.project) / "media")
-    return {**known, **_made_up(settings.project, found.generated)}
+    return {**known, **_generated(settings.project, found.generated)}
 
 
-def _made_up(project: Path, lengths: Mapping[str, int]) -> dict[str, str]:
+def _generated(project: Path, lengths: Mapping[str, int]) -> dict[str, str]:
     if not lengths:
         return {}
     path = folder(project) / "generated.json"
@@ -48,9 +48,9 @@ def _made_up(project: Path, lengths: Mapping[str, int]) -> dict[str, str]:
 
 
 def local_env(project: Path) -> dict[str, str]:
-    """What `local.env` in a project folder says: `NAME=value` lines, quoted as for a shell where need be.
+    """Read `local.env` of a project folder: `NAME=value` lines, quoted as for a shell.
 
-    :raises SettingsError: all lines that are something else, by their numbers; they are not told.
+    :raises SettingsError: lines of another form, by their numbers; their text stays secret.
     """
     path = project / LOCAL
     try:
@@ -58,7 +58,7 @@ def local_env(project: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except UnicodeDecodeError:
-        raise SettingsError(f"{LOCAL}: found bytes that are no UTF-8 text, expected lines `NAME=value`") from None
+        raise SettingsError(f"{LOCAL}: found bytes that are not UTF-8 text, expected lines `NAME=value`") from None
     except OSError as error:
         raise SettingsError(f"{LOCAL}: {error.strerror}") from None
     values, problems = {}, []
@@ -70,14 +70,14 @@ def local_env(project: Path) -> dict[str, str]:
         if equals and VARIABLE_NAME.fullmatch(name) and value is not None:
             values[name] = value
         else:
-            problems.append(f"{LOCAL}: line {number}: found something else than `NAME=value` or `NAME='two words'`")
+            problems.append(f"{LOCAL}: line {number}: expected `NAME=value` or `NAME='two words'`")
     if problems:
         raise SettingsError("\n".join(problems))
     return values
 
 
 def _unquoted(text: str) -> str | None:
-    """A value without its quotes; None when they do not end, or more follows. Without any, it is what stands there."""
+    """Remove the quotes of a value; None when they do not end or more follows."""
     if not text.startswith(("'", '"')):
         return text if "\0" not in text else None
     try:

@@ -1,4 +1,4 @@
-"""That no process outlives `fab serve`, not even when that is killed and can end none itself."""
+"""Watcher process: ends the processes of `fab serve` when it is killed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from .processes import Command, Process
+from .processes import LocalProcess, ProcessCommand
 
-# Reads what has begun. At the end of its input whoever writes it is gone: it then ends what is left.
+# Reads which processes run. The end of its input means that the writer is gone: it then stops those that are left.
 _CODE = """\
 import os, signal, sys, time
 
@@ -39,10 +39,10 @@ for group in left:
 
 
 class Watch:
-    """Starts processes, and has another one watch whether we live; to be closed when all have ended."""
+    """Start of processes under a watcher process; close it when all have ended."""
 
     def __init__(self) -> None:
-        # In a session of its own, so that what ends us does not end it.
+        # In a separate session, so that a signal to this one does not end it.
         self._watcher = subprocess.Popen(
             [sys.executable, "-I", "-c", _CODE],
             stdin=subprocess.PIPE,
@@ -52,26 +52,26 @@ class Watch:
             cwd="/",
         )
 
-    def start(self, command: Command, show: Callable[[bytes], None]) -> Process:
-        """Start a process; parameters and errors as of `Process`."""
-        process = Process(command, show)
-        self._tell(f"{process.group} {int(command.stop_signal)}\n")
+    def start(self, command: ProcessCommand, show: Callable[[bytes], None]) -> LocalProcess:
+        """Start a process; parameters and errors as of `LocalProcess`."""
+        process = LocalProcess(command, show)
+        self._send(f"{process.group} {int(command.stop_signal)}\n")
         return process
 
-    async def finish(self, process: Process) -> None:
-        """Stop a process, and watch it no more: its number may become another's."""
+    async def finish(self, process: LocalProcess) -> None:
+        """Stop a process and unwatch it: its pid may be reused."""
         await process.stop()
-        self._tell(f"{process.group} 0\n")
+        self._send(f"{process.group} 0\n")
 
     def close(self) -> None:
-        """All have ended."""
-        self._tell("over\n")
+        """End the watcher."""
+        self._send("over\n")
         with contextlib.suppress(BrokenPipeError):
             self._watcher.communicate()
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         assert self._watcher.stdin is not None
-        # Somebody may have killed it; then nobody watches, and all else goes on.
+        # It may have been killed: the run continues without a watcher.
         with contextlib.suppress(BrokenPipeError):
             self._watcher.stdin.write(line.encode())
             self._watcher.stdin.flush()

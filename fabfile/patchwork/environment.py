@@ -1,4 +1,4 @@
-"""The environment of a host's shell: which programs it finds."""
+"""Environment of a host's shell: its programs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from invoke.runners import Result
 
 from .util import ANSWER_NO, run_script
 
-# By hand, because `which` is missing on small systems and `command -v` also finds what is no program. An empty
+# By hand, because `which` is missing on small systems and `command -v` also finds what is not a program. An empty
 # field of PATH means the working directory.
 _FIND_PROGRAM = f"""\
 case $1 in
@@ -26,11 +26,11 @@ exit {ANSWER_NO}
 
 
 def have_program(c: Context, name: str) -> Result:
-    """Whether the user has a program in the PATH: the result is true if so, and its `stdout` says where.
+    """Look for a program in the user's PATH: the result is true if it is there, and its `stdout` is the path.
 
     Over SSH this is the short PATH of a shell that is not a login shell, often without `/usr/sbin`.
 
-    :raises PatchworkError: the question could not be asked.
+    :raises PatchworkError: the command failed.
     """
     doing = f"looking for the program {name!r}"
     return run_script(c, c.run, _FIND_PROGRAM, shlex.quote(name), doing=doing, expect=(0, ANSWER_NO))

@@ -1,7 +1,7 @@
-"""Files and directories: make one, look whether one is there, look into a file, append lines to it.
+"""Files and directories: make, check, search, append lines.
 
 Every helper takes `sudo=`, `runner_method=` and `runner=` too (see `util.set_runner`) and costs one command. Paths
-are literal, whatever characters they hold, but for a leading `~`, `~user` or `$HOME` (see `util.quote_path`).
+are literal, whatever characters they hold, except for a leading `~`, `~user` or `$HOME` (see `util.quote_path`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ status=$?
 exit "$status"
 """
 
-# grep takes the lines of a pattern for alternatives, so text of several lines is looked up in the whole file.
+# grep reads the lines of a pattern as alternatives, so text of several lines is searched in the whole file.
 # The file comes by stdin: awk takes an argument such as `a=b` for an assignment, not for a file.
 _CONTAINS_LINES = f"""\
 [ -e "$1" ] || exit {ANSWER_NO}
@@ -73,8 +73,8 @@ END {
 """
 
 # $1 file, $2 the program above, $3... its arguments. The lines go in with one append in place, which keeps owner,
-# mode, links and mounts and loses no line that somebody else appends meanwhile; a failed one is taken back. By tee,
-# which says why it failed: the printf of dash calls a full disk an "I/O error".
+# mode, links and mounts and loses no line that somebody else appends meanwhile; a failed one is reverted. By tee,
+# which reports why it failed: the printf of dash calls a full disk an "I/O error".
 _APPEND = """\
 LC_ALL=C
 export LC_ALL
@@ -101,13 +101,13 @@ exit "$status"
 def directory(
     c: Context, runner: Runner, path: Path, user: str | None = None, group: str | None = None, mode: str | None = None
 ) -> None:
-    """Make sure that a directory exists, with its parents, and has this owner, group and mode.
+    """Ensure that a directory exists with its parents, and has this owner, group and mode.
 
     :param user: its owner; left alone when None.
     :param group: its group; that of the same name as `user` when only this is given.
     :param mode: what `chmod` takes, as text: "0750", "g+s". A number is refused: `0o755` is 493, and patchwork
         would have given the directory that mode.
-    :raises PatchworkError: it could not be made so; with the host's own words.
+    :raises PatchworkError: that failed; with the host's message.
     """
     if mode is not None and not isinstance(mode, str):
         raise PatchworkError(f"directory(): mode is {mode!r}, expected text such as '0755' or 'u=rwx,go=rx'.")
@@ -123,9 +123,9 @@ def directory(
 def exists(c: Context, runner: Runner, path: Path) -> bool:
     """Whether something is at a path; a symlink does not count when it leads nowhere.
 
-    What the user may not see does not exist for them either: `sudo=True` looks with root's eyes.
+    What the user may not see does not exist for them: `sudo=True` checks as root.
 
-    :raises PatchworkError: the question could not be asked.
+    :raises PatchworkError: the command failed.
     """
     return ask_script(c, runner, _EXISTS, quote_path(path), doing=f"looking for {os.fspath(path)!r}")
 
@@ -157,11 +157,11 @@ def append(
     partial: bool = False,
     escape: bool = True,
 ) -> None:
-    """Append each text to a file unless it is a line of it already; makes the file.
+    """Append each text to a file unless it is a line of it already; create the file if it is missing.
 
-    All that is missing goes in at once; when that fails (a full disk), the file gets its old length back. A last
-    line without a newline is finished first. A newline at the end of a text is the line's own. An empty text is a
-    blank line before the next text that is missing; alone it is written unless the file ends with one.
+    All missing texts are written at once; when that fails (a full disk), the file is truncated to its old length. A
+    last line without a newline is finished first. A newline at the end of a text ends that line. An empty text is a
+    blank line before the next missing text; alone it is written unless the file ends with one.
 
     :param text: a line, or several; each text of an iterable is looked for and appended on its own, in order.
     :param partial: whether a line that only begins with the text counts as well.

@@ -1,4 +1,4 @@
-"""Which Linux distribution a host runs, by os-release(5)."""
+"""Linux distribution of a host, by os-release(5)."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ done
 
 
 def distro_name(c: Context) -> str:
-    """The distribution: "fedora", "rhel", "centos", "ubuntu", "debian" or "other"."""
+    """Return the distribution: "fedora", "rhel", "centos", "ubuntu", "debian" or "other"."""
     return name_of(_os_release(c))
 
 
 def distro_family(c: Context) -> str:
-    """The distribution's family, "debian" or "redhat", also of one that says it is like them; else "other"."""
+    """Return the distribution's family, "debian" or "redhat", by ID or ID_LIKE; else "other"."""
     return family_of(_os_release(c))
 
 
 def name_of(os_release: str) -> str:
-    """The distribution's name, by the text of its os-release file."""
+    """Return the distribution's name, by the text of its os-release file."""
     return next((name for name in _values(os_release, "ID") if name in NAMES), "other")
 
 
 def family_of(os_release: str) -> str:
-    """The distribution's family, by the text of its os-release file."""
+    """Return the distribution's family, by the text of its os-release file."""
     for name in [*_values(os_release, "ID"), *_values(os_release, "ID_LIKE")]:
         for family, members in FAMILIES.items():
             if name in members:
@@ -57,5 +57,5 @@ def _values(os_release: str, key: str) -> list[str]:
     lines = [line.removeprefix(f"{key}=") for line in os_release.splitlines() if line.startswith(f"{key}=")]
     try:
         return " ".join(shlex.split(" ".join(lines))).split()
-    except ValueError:  # a quote without its partner: not what os-release(5) allows, and no reason to give up
+    except ValueError:  # an unbalanced quote: invalid by os-release(5), but not fatal
         return []

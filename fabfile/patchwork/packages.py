@@ -12,8 +12,8 @@ from ..errors import PatchworkError
 from .info import distro_family
 from .util import run_script
 
-# A name by which dpkg can be asked (deb-control(5), "Package"), with an architecture or not. What apt takes besides
-# (`name=version`, `name/suite`, a .deb file) is apt's to judge.
+# A name for a query of dpkg (deb-control(5), "Package"), with or without an architecture. Other arguments of apt
+# (`name=version`, `name/suite`, a .deb file) are always passed to it.
 _DEBIAN_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?")
 
 # $@ names. Prints those that are not installed; dpkg-query itself fails for a name that it has never seen.
@@ -26,7 +26,7 @@ for name do
 done
 """
 
-# Settings that the administrator changed stay, and nothing asks: dpkg would, on stdin. The lock is waited for, because
+# Settings changed by the administrator are kept without a question from dpkg. The lock is waited for, because
 # a new host's unattended upgrades hold it for a while. Lists that are old, or were never fetched, are the usual reason
 # for a failure, so they are fetched then, and only then.
 _INSTALL_DEB = """\
@@ -55,11 +55,11 @@ done
 def package(c: Context, *packages: str) -> None:
     """Install system packages that are not installed yet, with `apt-get` or else `dnf` or `yum`, by sudo.
 
-    What is there already is left alone, also when there is a newer version. All others go in at once. What a package
-    manager understands besides a plain name (`nginx=1.22*`, `/tmp/local.deb`) is passed to it every time.
+    Installed packages are left alone, even when there is a newer version. All others are installed at once. Arguments
+    other than plain names (`nginx=1.22*`, `/tmp/local.deb`) are passed to the package manager every time.
 
     :param packages: names; one string may hold several, with spaces between them.
-    :raises PatchworkError: one cannot be a name, or the package manager failed; with its own words.
+    :raises PatchworkError: a name is invalid, or the package manager failed; with its message.
     """
     names = [name for words in packages for name in words.split()]
     for name in names:
@@ -79,7 +79,7 @@ def rubygem(c: Context, gem: str) -> Result:
     """Install a Ruby gem, by sudo, without its documentation.
 
     :param gem: a name, `name:version`, or a name and options of `gem install`, such as "rails -v 7.1".
-    :raises PatchworkError: `gem` is missing or failed; with its own words.
+    :raises PatchworkError: `gem` is missing or failed; with its message.
     """
     name, *options = shlex.split(gem) or [""]
     if not name or name.startswith("-"):

@@ -1,7 +1,7 @@
-"""What OpenSSH has to be told to reach the host of a Fabric Connection as that connection does, host keys checked.
+"""Options of OpenSSH that match a Fabric Connection, with checked host keys.
 
-Builds on `ssh.openssh_options` and adds what a program that a fabfile's author runs by hand needs besides: the user,
-the alias of the ssh_config, the rules for host keys, and gateways with keys of their own.
+They extend `ssh.openssh_options` for programs that a fabfile runs by hand: the user, the alias of the ssh_config, the
+rules for host keys, and gateways with separate keys.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from ..connection.ssh import openssh_options
 from ..errors import PatchworkError
 from ..openssh import client
 
-# Settings of an ssh_config that say who the host is; Fabric may have them from a file that ssh does not look at.
+# Settings of an ssh_config that identify the host; Fabric may have them from a file that ssh does not read.
 _FROM_SSH_CONFIG = ("UserKnownHostsFile", "GlobalKnownHostsFile", "HostKeyAlias", "IdentitiesOnly")
 
 
 def ssh_options(c: Connection, strict_host_keys: bool) -> list[str]:
-    """The options of `ssh` for the host `c.original_host`. ssh heeds the first value that it is given for each.
+    """Build the options of `ssh` for the host `c.original_host`. ssh uses the first value of each.
 
-    An unknown host's key is remembered and a changed one refused, unless the ssh_config has a rule of its own for
-    this host; `strict_host_keys=False` turns checking off.
+    An unknown host's key is added and a changed one refused, unless the ssh_config has a rule for this host;
+    `strict_host_keys=False` turns checking off.
 
     :raises PatchworkError: the host's name looks like an option of ssh.
     """
     common = openssh_options(c)  # knows the sandbox's hosts and fills in their address and user: has to come first
     if c.host.startswith("-") or c.original_host.startswith("-"):
-        raise PatchworkError(f"{c.original_host!r} is no name of a host: ssh would take it for an option.")
+        raise PatchworkError(f"{c.original_host!r} is not a valid host name: ssh would read it as an option.")
     checking = _checking(c) if strict_host_keys else "no"
     options = ["-l", c.user, "-o", f"StrictHostKeyChecking={checking}"]
-    # patchwork's rsync could ask for a passphrase, where there is somebody to ask.
+    # patchwork's rsync could ask for a passphrase on a terminal.
     options += ["-o", "BatchMode=no"]
     if c.host != c.original_host:
         options += ["-o", f"HostName={literal(c.host)}"]
@@ -40,14 +40,14 @@ def ssh_options(c: Connection, strict_host_keys: bool) -> list[str]:
 
 
 def _checking(c: Connection) -> str:
-    """How strictly the host's key is checked: as the ssh_config says, also where only ssh can read that."""
+    """Choose how strictly the host's key is checked: as set in the ssh_config, even where only ssh can read it."""
     found = c.ssh_config.get("stricthostkeychecking") or client.options(c).get("stricthostkeychecking", "ask")
-    # As `ssh -G` prints them. Nobody is asked, unless the ssh_config says so: a new host's key is remembered.
+    # As `ssh -G` prints them. Without a rule in the ssh_config, a new host's key is added without a question.
     return {"true": "yes", "false": "no"}.get(found, found if "stricthostkeychecking" in c.ssh_config else "accept-new")
 
 
 def literal(text: str) -> str:
-    """A text for where ssh expands `%h` and the like."""
+    """Escape a text where ssh expands `%h` and the like."""
     return text.replace("%", "%%")
 
 
@@ -62,8 +62,7 @@ def _gateway(c: Connection, strict_host_keys: bool) -> list[str]:
         return ["-o", "ProxyCommand=none"]
     if not isinstance(c.gateway, Connection):
         return []
-    # ProxyJump would give the gateway none of the keys and settings that its Connection has. ssh lets whichever of
-    # the two comes first win.
+    # ProxyJump would not pass the keys and settings of the gateway's Connection. ssh uses the first of the two.
     inner = [literal(word) for word in ["ssh", *ssh_options(c.gateway, strict_host_keys)]]
     command = f"{shlex.join(inner)} -W '[%h]:%p' {shlex.quote(literal(c.gateway.original_host))}"
     return ["-o", f"ProxyCommand={command}"]
@@ -73,7 +72,7 @@ def _more(c: Connection) -> list[str]:
     settings = {
         name: _one_or_several(c.ssh_config[name.lower()]) for name in _FROM_SSH_CONFIG if name.lower() in c.ssh_config
     }
-    # What these arguments of Paramiko's mean in OpenSSH.
+    # Translations of Paramiko's arguments to OpenSSH.
     if not c.connect_kwargs.get("allow_agent", True):
         settings["IdentityAgent"] = "none"
     if not c.connect_kwargs.get("look_for_keys", True) and c.connect_kwargs.get("key_filename"):
@@ -82,5 +81,5 @@ def _more(c: Connection) -> list[str]:
 
 
 def _one_or_several(value: str) -> str:
-    """A value of an ssh_config with the quotes again that Paramiko took from around a single path with spaces."""
+    """Restore the quotes that Paramiko removed around a single path with spaces."""
     return f'"{value}"' if " " in value and Path(value).expanduser().parent.is_dir() else value

@@ -1,4 +1,4 @@
-"""Copies of whole folders by rsync, over the same connection settings as a Fabric Connection has."""
+"""Copies of folders by rsync with the settings of a Fabric Connection."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .ssh_options import ssh_options
 from .util import quote_path, said
 
 # How rsync passes a remote path depends on its version: raw to the remote shell (old), escaped (3.2.4 and newer), or
-# around the shell (-s), where wildcards still match. Here all are told to pass it raw, and it is quoted: then it is
+# around the shell (-s), where wildcards still match. Here all pass it raw and quoted: then it is
 # literal with each of them, and a leading `~` is a home.
 _ENVIRONMENT = {"RSYNC_OLD_ARGS": "1", "RSYNC_PROTECT_ARGS": "0"}
 _PROTECT_ARGS = ("-s", "--protect-args", "--secluded-args")
@@ -39,10 +39,10 @@ def rsync(
     ssh_opts: str = "",
     **local_options: Any,
 ) -> Result:
-    """Copy local files and folders to the host of `c`, sending only what differs.
+    """Copy local files and folders to the host of `c`; only differences are sent.
 
-    Runs the local `rsync -pthrvz`; both sides need one. With a slash at its end, a source folder means what is in
-    it; without, the folder itself.
+    It runs the local `rsync -pthrvz`; both sides need rsync. A slash at the end of a source folder means its content;
+    without it, the folder itself.
 
     :param source: a path. A string that names no existing path is split into several and its wildcards expanded, as
         a shell would do; each entry of a list is one literal path.
@@ -50,15 +50,15 @@ def rsync(
         to be there.
     :param exclude: one or more patterns of rsync's `--exclude`.
     :param delete: also remove on the host what is not in the source (and is not excluded).
-    :param strict_host_keys: True remembers the key of an unknown host and refuses a changed one, unless the
-        ssh_config says otherwise for this host; False accepts everything.
-    :param rsync_opts: further options of rsync; a string is split as a shell would do. Remote paths among them meet
-        the remote shell.
-    :param ssh_opts: further options of ssh, as they stand in rsync's `--rsh`. They win over those made from `c`.
+    :param strict_host_keys: True adds the key of an unknown host and refuses a changed one, unless the
+        ssh_config has a rule for this host; False accepts everything.
+    :param rsync_opts: further options of rsync; a string is split as a shell would do. Remote paths among them are
+        expanded by the remote shell.
+    :param ssh_opts: further options of ssh, as written in rsync's `--rsh`. They override those of `c`.
     :param local_options: passed to `c.local`: `hide=True`, `echo=True`; `warn=True` returns the result of a failed
         run instead of raising.
-    :raises HostKeyError: the host shows another key than the one remembered.
-    :raises PatchworkError: `c` is no Connection, a source is missing, rsync is missing on a side, or it failed.
+    :raises HostKeyError: the host shows another key than the known one.
+    :raises PatchworkError: `c` is not a Connection, a source is missing, rsync is missing on a side, or it failed.
     """
     _require(c)
     sources = _sources(source, _local_folder(c))
@@ -78,7 +78,7 @@ def rsync_get(
     ssh_opts: str = "",
     **local_options: Any,
 ) -> Result:
-    """Copy a file or folder of the host to this machine; the other direction of `rsync`, with the same arguments.
+    """Copy a file or folder of the host to this machine, with the arguments of `rsync`.
 
     :param source: one path on the host.
     :param target: a local path.
@@ -111,13 +111,13 @@ def _options(exclude: str | Iterable[str], delete: bool, rsync_opts: str | Itera
 
 
 def _rsh(c: Connection, ssh_opts: str, strict_host_keys: bool) -> str:
-    # ssh takes the first value it is given, so the caller's own options stand first.
+    # ssh uses the first value of an option, so the caller's options come first.
     words = [_rsh_word(word) for word in ssh_options(c, strict_host_keys)]
     return "--rsh=" + " ".join(["ssh", *([ssh_opts] if ssh_opts else []), *words])
 
 
 def _rsh_word(word: str) -> str:
-    """A word as rsync(1) wants it in `--rsh`: quotes hold spaces and are doubled inside; no backslashes."""
+    """Quote a word for `--rsh` of rsync(1): quotes hold spaces and are doubled inside; no backslashes."""
     return word if re.fullmatch(r"""[^ '"]+""", word) else "'" + word.replace("'", "''") + "'"
 
 
@@ -126,7 +126,7 @@ def _remote(c: Connection, path: str | os.PathLike[str]) -> str:
 
 
 def _local_folder(c: Connection) -> Path:
-    """Where `c.local` runs: Fabric applies `c.cd` to it as well."""
+    """Return the folder in which `c.local` runs: Fabric applies `c.cd` to it as well."""
     return Path(c.cwd.replace("\\ ", " ")).expanduser()
 
 
@@ -158,7 +158,7 @@ def _shell_words(text: str, name: str) -> list[str]:
 
 
 def _not_an_option(path: str) -> str:
-    """A local path that rsync takes neither for an option nor for `host:path`."""
+    """Prefix a local path that rsync would read as an option or as `host:path`."""
     return f"./{path}" if path.startswith("-") or ":" in path.partition("/")[0] else path
 
 
@@ -177,10 +177,10 @@ def _raise_failure(c: Connection, result: Result) -> None:
     text = said(c, result)
     if "REMOTE HOST IDENTIFICATION HAS CHANGED" in result.stderr + result.stdout:
         raise HostKeyError(
-            f"{c.host} does not show the host key that is remembered for it, so nothing was copied. If the host was "
-            f"made anew, forget the old key with `ssh-keygen -R`.\n{text}"
+            f"{c.host} does not show the host key in known_hosts, so nothing was copied. If the host was "
+            f"reinstalled, remove the old key with `ssh-keygen -R`.\n{text}"
         )
-    # 127 is the remote shell's "command not found"; rsync passes it on, or says 12 when it only lost its partner.
+    # 127 is the remote shell's "command not found"; rsync passes it on, or exits with 12 when it only lost its peer.
     if result.exited == 127 or (result.exited == 12 and "not found" in text):
         raise PatchworkError(f"{c.host} has no program 'rsync': install it, as with package(c, 'rsync').\n{text}")
     if result.exited in (12, 255) and not _ssh_can_log_in_as(c):

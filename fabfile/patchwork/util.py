@@ -1,7 +1,7 @@
-"""How the helpers reach a shell: which runner, which quoting, which errors.
+"""Shell commands of the helpers: runners, quoting and errors.
 
-`set_runner` and `munge_docstring` are patchwork's own. `run_script`, `ask_script` and `quote_path` are what the
-helpers here are built of; use them in your own `@set_runner` functions to get the same behaviour under sudo.
+`set_runner` and `munge_docstring` come from patchwork. The helpers are built on `run_script`, `ask_script` and
+`quote_path`; use them in your `@set_runner` functions to get the same behaviour under sudo.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ R = TypeVar("R")
 Runner = Callable[..., Any]
 
 ANSWER_NO = 100
-"""Exit status by which a script says "no". Not 1: that is also how sudo, `cd` and the shell say "I failed"."""
+"""Exit status of a script that means "no". Not 1: that is also a failure of sudo, `cd` and the shell."""
 
 # Linux refuses any single argument of 128 KiB (MAX_ARG_STRLEN), and the command of a shell is one.
 _LONGEST_COMMAND = 120_000
@@ -58,7 +58,7 @@ def set_runner(f: Callable[..., R]) -> Callable[..., R]:
     `runner=` is used as it is; else `runner_method=` names a method of the context; else `sudo=True` means its
     `sudo`, and the default is its `run`. When several are given, they win in that order.
 
-    :raises PatchworkError: the first argument is no context (the connection was forgotten).
+    :raises PatchworkError: the first argument is not a context (the connection was forgotten).
     """
 
     @functools.wraps(f)
@@ -78,9 +78,9 @@ def set_runner(f: Callable[..., R]) -> Callable[..., R]:
 
 
 def munge_docstring(f: Callable[..., Any], inner: Callable[..., Any]) -> str:
-    """The docstring of a decorated function: its public signature, `inner`'s own text, and the added parameters.
+    """Build the docstring of a decorated function: its public signature, `inner`'s text and the added parameters.
 
-    Sphinx takes the first line for the signature (its setting `autodoc_docstring_signature`).
+    Sphinx reads the first line as the signature (its setting `autodoc_docstring_signature`).
     """
     parameters = _public_signature(f).parameters.values()
     names = ", ".join(str(p.replace(annotation=Parameter.empty)) for p in parameters)
@@ -88,10 +88,10 @@ def munge_docstring(f: Callable[..., Any], inner: Callable[..., Any]) -> str:
 
 
 class Sudo:
-    """`c.sudo`, which also works within `c.cd` and `c.prefix`, and needs no sudo program when we are root.
+    """`c.sudo`, which also works within `c.cd` and `c.prefix`, and needs no sudo program as root.
 
     Fabric puts the `cd` of `with c.cd(...)` behind the word `sudo`, where it fails
-    (https://github.com/pyinvoke/invoke/issues/459). Here it is part of one script that runs with sudo.
+    (https://github.com/pyinvoke/invoke/issues/459). Here it is part of one script that runs under sudo.
     """
 
     def __init__(self, c: Context) -> None:
@@ -108,7 +108,7 @@ class Sudo:
 
     @property
     def is_needless(self) -> bool:
-        """Whether `c` is root already and nobody else is asked for."""
+        """Whether `c` is root already and no other user is requested."""
         root = self.c.user == "root" if isinstance(self.c, Connection) else os.geteuid() == 0
         return root and not self.c.config.sudo.user
 
@@ -120,12 +120,12 @@ def reach(c: Any) -> None:
 
 
 def quote_path(path: str | os.PathLike[str]) -> str:
-    """A path as one word for a shell: everything literal, but for a leading `~`, `~user` or `$HOME`.
+    """Quote a path as one word for a shell: literal, except for a leading `~`, `~user` or `$HOME`.
 
-    Those are left to the shell of the user who is logged in, as in patchwork. A file that really begins so is
-    named `./~name`.
+    The shell of the user who is logged in expands those, as in patchwork. Write `./~name` for a file whose name
+    begins so.
 
-    :raises PatchworkError: it holds a NUL, which no name of a file can.
+    :raises PatchworkError: it holds a NUL character.
     """
     text = os.fspath(path)
     if "\0" in text:
@@ -152,10 +152,10 @@ def run_script(
     :param runner: as `set_runner` gives it.
     :param words: the script's `$1`, `$2`, ...; quoted already (`quote_path`, `shlex.quote`). The shell of the user
         who is logged in expands them, so that `~` is theirs also under sudo.
-    :param doing: what to call this in an error: "creating the directory '/srv'".
-    :param expect: exit statuses that are no error.
+    :param doing: a description for errors: "creating the directory '/srv'".
+    :param expect: exit statuses that are not errors.
     :param options: passed to the runner; `hide=True` unless given.
-    :raises PatchworkError: another exit status, or sudo refused; with what the host said.
+    :raises PatchworkError: another exit status, or sudo refused; with the host's message.
     """
     if getattr(runner, "__name__", "") != "local":
         reach(c)
@@ -164,7 +164,7 @@ def run_script(
         result = _run(c, runner, script, words, settings)
     except AuthFailure as failure:
         raise PatchworkError(_sudo_refused(c, doing, failure)) from None
-    except UnexpectedExit as failure:  # of a runner that does not heed warn=True
+    except UnexpectedExit as failure:  # of a runner that ignores warn=True
         result = failure.result
     except _TooLongError as problem:
         raise PatchworkError(f"{doing}: {problem}; upload a file of that size with c.put().") from None
@@ -174,24 +174,24 @@ def run_script(
 
 
 def ask_script(c: Context, runner: Runner, script: str, *words: str, **options: Any) -> bool:
-    """Run a script that answers a question: exit 0 is yes, exit `ANSWER_NO` is no, all else is an error."""
+    """Run a script that answers a question: exit 0 is yes, `ANSWER_NO` is no, all else is an error."""
     return run_script(c, runner, script, *words, expect=(0, ANSWER_NO), **options).exited == 0
 
 
 def place(c: Context) -> str:
-    """Where commands of `c` run, for messages."""
+    """Name the place where commands of `c` run, for messages."""
     return f"on {c.host}" if isinstance(c, Connection) else "on this machine"
 
 
 def said(c: Context, result: Result) -> str:
-    """The last lines of what a failed command said: on stderr, or on stdout where a pty has mixed the two."""
+    """Return the last lines of a failed command's stderr, or of stdout where a pty has mixed the two."""
     prompt = c.config.sudo.prompt
     text = result.stderr.replace(prompt, "").strip() or result.stdout.replace(prompt, "").strip()
     return "\n".join(text.splitlines()[-15:]) or "it printed nothing"
 
 
 class _TooLongError(Exception):
-    """A command that no host takes."""
+    """A command that is too long for a host."""
 
 
 def _run(c: Context, runner: Runner, script: str, words: tuple[str, ...], settings: dict[str, Any]) -> Result:
@@ -209,12 +209,12 @@ def _command(shell: str, script: str, words: tuple[str, ...]) -> str:
     command = " ".join([shell, "-c", shlex.quote(script), "hostsmith", *words])
     size = len(command.encode(errors="surrogateescape"))
     if size > _LONGEST_COMMAND:
-        raise _TooLongError(f"a command of {size} bytes, and a host takes {_LONGEST_COMMAND}")
+        raise _TooLongError(f"the command has {size} bytes, and a host accepts {_LONGEST_COMMAND}")
     return command
 
 
 def _with_surroundings(c: Context, script: str, words: tuple[str, ...]) -> str:
-    """A command with `c.cd` and `c.prefix` as a part of its script, to have the same rights as the rest of it."""
+    """Build a command with `c.cd` and `c.prefix` as parts of its script, with the same rights as the rest."""
     # Prefixes are written for the login shell (`source venv/bin/activate`), which usually is bash.
     shell = '"${BASH:-sh}"' if c.command_prefixes else "sh"
     script = "".join(f"{prefix} || exit\n" for prefix in c.command_prefixes) + script
@@ -246,7 +246,7 @@ def _method_of(c: Any, method: str, function: str) -> Runner:
     if callable(found):
         return found  # type: ignore[no-any-return]
     raise PatchworkError(
-        f"{function}() was given {c!r}, and expects a Connection or Context with a method {method!r}: "
+        f"{function}(): found {c!r}, expected a Connection or Context with a method {method!r}: "
         f"call it as {function}(c, ...)."
     )
 

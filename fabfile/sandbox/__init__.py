@@ -1,15 +1,14 @@
-"""Disposable local VPSes: full systemd + sshd Debian/Ubuntu hosts on this machine, each up in a second or two.
+"""Disposable local VPSes: full Debian/Ubuntu hosts on this machine, ready in seconds.
 
     from hostsmith.sandbox import Sandbox, lookup
 
-    host, = Sandbox(Path.cwd()).up()            # sandbox-1, at an address of its own
+    host, = Sandbox(Path.cwd()).up()            # sandbox-1, at its own address
     target = lookup(Path.cwd(), "sandbox-1")    # how to reach it over SSH, host key known
 
-A host is a systemd-nspawn machine on an overlay of a base made once by debootstrap. It shares this machine's kernel
-and is no boundary against hostile code: it stands in for a server, for rehearsals and tests.
+A host is a systemd-nspawn machine with systemd and sshd, on an overlay of a base that debootstrap made once. It shares
+this machine's kernel and does not contain hostile code: it stands in for a server in rehearsals and tests.
 
-`lookup` reads one small file, needs no root, and importing this package stays cheap: each name is loaded when it is
-first used.
+`lookup` reads one small file and needs no root. Importing this package is cheap: names are loaded on first use.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .lifecycle import Sandbox, abandoned, remove_unused_bases
-    from .store import Host, SshTarget, lookup
+    from .store import SandboxHost, SshTarget, lookup
 
-__all__ = ["Host", "Sandbox", "SshTarget", "abandoned", "lookup", "remove_unused_bases"]
+__all__ = ["Sandbox", "SandboxHost", "SshTarget", "abandoned", "lookup", "remove_unused_bases"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,10 +1,10 @@
-"""The bases: one fresh Debian or Ubuntu per suite, made by debootstrap once and shared by all projects.
+"""Bases: one fresh Debian or Ubuntu per suite, shared by all projects.
 
-    /var/cache/hostsmith/<suite>-<fingerprint>/           a finished base: never changed again
+    /var/cache/hostsmith/<suite>-<fingerprint>/           a finished base, never changed again
     /var/cache/hostsmith/<suite>-<fingerprint>.partial/   one being made, or left by a killed run
 
-The fingerprint covers all that a base is made from, so a change of the recipe, of the mirror or of the trusted
-certificates makes a new one.
+debootstrap makes them. The fingerprint covers all inputs, so a change of the recipe, the mirror or the trusted
+certificates makes a new base.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PACKAGES = (
     "systemd",
     "systemd-sysv",
 )
-# debootstrap dies with us, and all that it started dies with it; its mounts are seen by nobody else.
+# debootstrap and its children die with this process; its mounts are private.
 _CONTAINED = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child")
 _IN_BASE = 'mount -t proc proc "$1/proc" && cd / && exec chroot "$@"'
 _PHASES = {
@@ -48,8 +48,8 @@ _PHASES = {
 
 
 @contextmanager
-def ready(suite: str | None, progress: Progress, cache: Path = CACHE_ROOT) -> Iterator[tuple[str, sources.Plan]]:
-    """The name of a finished base of a suite, made now if need be; not removed while the `with` block runs.
+def ready(suite: str | None, progress: Progress, cache: Path = CACHE_ROOT) -> Iterator[tuple[str, sources.BasePlan]]:
+    """Yield the name of a finished base of a suite, made if missing; it is kept while the `with` block runs.
 
     :param suite: None for this machine's own.
     :raises SandboxError: no such suite, or the base could not be made.
@@ -75,9 +75,9 @@ def rootfs(name: str, cache: Path = CACHE_ROOT) -> Path:
 
 
 def remove_unused(prefix: str = "", keep: str = "", cache: Path = CACHE_ROOT, states: Path = STATE_ROOT) -> None:
-    """Remove the bases that no project's hosts or images stand on, and what killed runs left of half-made ones.
+    """Remove the bases that no project uses, and unfinished ones that killed runs left.
 
-    :param prefix: look only at bases whose name begins so ("bookworm-").
+    :param prefix: only bases whose names begin so ("bookworm-").
     :param keep: the one whose lock the caller holds.
     """
     for lock in sorted(cache.glob(f"{prefix}*.lock")):
@@ -90,12 +90,12 @@ def remove_unused(prefix: str = "", keep: str = "", cache: Path = CACHE_ROOT, st
             used = {base for state in all_states(states) for base in state.bases()}
             _clear(cache / f"{name}.partial")
             if name not in used:
-                # Renamed first: a base is either whole or known to be none.
+                # Renamed first: a base is either complete or known to be partial.
                 if (cache / name).exists():
                     (cache / name).rename(cache / f"{name}.partial")
                     _clear(cache / f"{name}.partial")
                 lock.unlink()
-    with contextlib.suppress(OSError):  # not empty, or a disk of its own is mounted there
+    with contextlib.suppress(OSError):  # not empty, or a mount point
         cache.rmdir()
 
 
@@ -116,7 +116,7 @@ def locked_if_free(path: Path) -> Iterator[bool]:
         yield False
 
 
-def _fingerprint(plan: sources.Plan, architecture: str, trusted: set[str]) -> str:
+def _fingerprint(plan: sources.BasePlan, architecture: str, trusted: set[str]) -> str:
     recipe = [_RECIPE, _PACKAGES, architecture, plan.mirror, plan.deb822(), sorted(trusted)]
     return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:12]
 
@@ -126,10 +126,10 @@ def _private_folder(path: Path) -> None:
     path.chmod(0o700)  # holds set-user-id programs of an unpatched system, and this machine's apt credentials
 
 
-def _make(target: Path, plan: sources.Plan, architecture: str, trusted: set[str], progress: Progress) -> None:
+def _make(target: Path, plan: sources.BasePlan, architecture: str, trusted: set[str], progress: Progress) -> None:
     partial = target.with_name(f"{target.name}.partial")
     if partial.exists():
-        progress(f"{plan.suite}: clearing a half-made base that a killed run left")
+        progress(f"{plan.suite}: clearing an unfinished base that a killed run left")
         _clear(partial)
     progress(f"{plan.suite}: making the base (once for each suite, about a minute)")
     partial.mkdir()
@@ -140,12 +140,12 @@ def _make(target: Path, plan: sources.Plan, architecture: str, trusted: set[str]
     except BaseException:
         _clear(partial)
         raise
-    os.sync()  # a base with files cut short by a power failure must not pass for a whole one
+    os.sync()  # a power failure must not leave a base with truncated files
     partial.rename(target)
     progress(f"{plan.suite}: the base is ready")
 
 
-def _debootstrap(root: Path, plan: sources.Plan, architecture: str, progress: Progress) -> None:
+def _debootstrap(root: Path, plan: sources.BasePlan, architecture: str, progress: Progress) -> None:
     argv = [
         *_CONTAINED,
         "--mount-proc",
@@ -185,8 +185,8 @@ def _debootstrap(root: Path, plan: sources.Plan, architecture: str, progress: Pr
             process.kill()  # Ctrl-C does not reach it: it is the first process of its namespace
             raise
     if process.returncode != 0:
-        said = "\n  ".join([*last, *_log_tail(root)])
-        raise SandboxError(f"debootstrap could not make a {plan.suite} base from {plan.mirror}:\n  {said}")
+        output = "\n  ".join([*last, *_log_tail(root)])
+        raise SandboxError(f"debootstrap could not make a {plan.suite} base from {plan.mirror}:\n  {output}")
 
 
 def _log_tail(root: Path) -> list[str]:
@@ -196,7 +196,7 @@ def _log_tail(root: Path) -> list[str]:
         return []
 
 
-def _signature_options(plan: sources.Plan, root: Path) -> list[str]:
+def _signature_options(plan: sources.BasePlan, root: Path) -> list[str]:
     if plan.trusted:
         return ["--no-check-gpg"]
     signed_by = plan.signed_by
@@ -211,8 +211,8 @@ def _signature_options(plan: sources.Plan, root: Path) -> list[str]:
     return ["--force-check-gpg", f"--keyring={keyring}"]
 
 
-def _set_up(root: Path, plan: sources.Plan, trusted: set[str], progress: Progress) -> None:
-    for file in [*inherit.apt_files(plan, None), inherit.File("/etc/resolv.conf", inherit.resolv_conf().encode())]:
+def _set_up(root: Path, plan: sources.BasePlan, trusted: set[str], progress: Progress) -> None:
+    for file in [*inherit.apt_files(plan, None), inherit.HostFile("/etc/resolv.conf", inherit.resolv_conf().encode())]:
         path = root / file.path.lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, file.data, file.mode)
@@ -222,7 +222,7 @@ def _set_up(root: Path, plan: sources.Plan, trusted: set[str], progress: Progres
     _inside(root, ["apt-get", "-q", "-y", "dist-upgrade"], "installing updates")
     _inside(root, ["apt-get", "clean"], "clearing the package cache")
     _inside(root, ["systemctl", "enable", "systemd-networkd.service"], "enabling systemd-networkd")
-    # What makes a host this host and no other is given to each one when it is made.
+    # Each host gets its identity when it is made.
     for path in [*root.glob("etc/ssh/ssh_host_*"), root / "etc/hostname", root / "etc/resolv.conf"]:
         path.unlink(missing_ok=True)
     (root / "etc/machine-id").unlink(missing_ok=True)
@@ -231,8 +231,8 @@ def _set_up(root: Path, plan: sources.Plan, trusted: set[str], progress: Progres
     root.with_name(f"{root.name}.asc").unlink(missing_ok=True)
 
 
-def _trust(root: Path, plan: sources.Plan, trusted: set[str]) -> None:
-    """Make the base trust what this machine trusts, in the way that survives an upgrade of ca-certificates."""
+def _trust(root: Path, plan: sources.BasePlan, trusted: set[str]) -> None:
+    """Copy this machine's trusted certificates into the base so that upgrades of ca-certificates keep them."""
     bundle = root / "etc/ssl/certs/ca-certificates.crt"
     held = bundle.read_text(errors="replace") if bundle.exists() else ""
     folder = root / "usr/local/share/ca-certificates"
@@ -256,7 +256,7 @@ def _clear(path: Path) -> None:
 
 
 def _detach(path: Path) -> None:
-    """Unmount what is mounted inside a folder before it is removed: never delete through a mount."""
+    """Unmount everything inside a folder before its removal: never delete through a mount."""
     mounted = []
     for line in Path("/proc/self/mounts").read_text().splitlines():
         point = line.split()[1].encode().decode("unicode_escape")

@@ -1,4 +1,4 @@
-"""Making a sandbox and its hosts on disk; nothing here boots."""
+"""Creation of a sandbox and its hosts on disk; nothing here boots."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ipaddress import IPv4Network
 
 from ..errors import SandboxError
 from . import base, disk, inherit, network
-from .inherit import File
+from .inherit import HostFile
 from .keys import new_key
 from .network import Network
 from .store import HostRecord, State, Store, all_states, public_folder, write_file
@@ -18,11 +18,11 @@ from .tools import Progress
 
 
 class HostExistsError(SandboxError):
-    """There is a host of that name already."""
+    """A host of that name exists."""
 
 
 def found(store: Store) -> State:
-    """Begin a sandbox: its folder, its key, and a subnet that nobody has. Call it with its lock held."""
+    """Create a sandbox: its folder, its key and a free subnet. Call it with its lock held."""
     for folder in (store.root.parent, store.root, store.folder, store.processes):
         public_folder(folder)
     store.machines.mkdir(mode=0o700, exist_ok=True)
@@ -30,7 +30,7 @@ def found(store: Store) -> State:
     key = new_key("hostsmith-sandbox")
     write_file(store.key, key.private, 0o600)
     write_file(store.public_key, f"{key.public}\n".encode(), 0o644)
-    if "SUDO_UID" in os.environ:  # `sudo fab sandbox.up`, then `fab -H sandbox-1 deploy` as oneself
+    if "SUDO_UID" in os.environ:  # `sudo fab sandbox.up`, then `fab -H sandbox-1 deploy` without sudo
         os.chown(store.key, int(os.environ["SUDO_UID"]), int(os.environ.get("SUDO_GID", "-1")))
     with store.machine_lock():
         subnet = network.choose_subnet(network.taken_subnets(all_states(store.root)))
@@ -40,7 +40,7 @@ def found(store: Store) -> State:
 
 
 def from_base(store: Store, name: str, suite: str | None, progress: Progress) -> None:
-    """Make a host on the base of a suite; the base too, when there is none yet."""
+    """Make a host on the base of a suite; make the base first if it is missing."""
     with base.ready(suite, progress) as (base_name, plan), store.lock():
         state = store.read()
         record = _new_record(store, state, name, plan.suite, base_name)
@@ -50,7 +50,7 @@ def from_base(store: Store, name: str, suite: str | None, progress: Progress) ->
 
 
 def from_image(store: Store, name: str, suite: str | None, image: str) -> None:
-    """Make a host that begins as a copy of an image.
+    """Make a host from a copy of an image.
 
     :raises SandboxError: there is no such image, or it is of another suite.
     """
@@ -68,14 +68,14 @@ def from_image(store: Store, name: str, suite: str | None, image: str) -> None:
 
 def _new_record(store: Store, state: State, name: str, suite: str, base_name: str) -> HostRecord:
     if name in state.hosts:
-        raise HostExistsError(f"there is a host {name} already. Remove it first: fab sandbox.destroy --name {name}")
+        raise HostExistsError(f"the host {name} already exists. Remove it first: fab sandbox.destroy --name {name}")
     net = Network(store.id, IPv4Network(state.subnet))
     address = net.free_address(record.address for record in state.hosts.values())
     return HostRecord(name=name, address=address, suite=suite, base=base_name, host_key="")
 
 
-def _place(store: Store, state: State, record: HostRecord, files: Sequence[File]) -> None:
-    """Write the disk, then the state: a disk that no state speaks of is a killed run's, and is cleared."""
+def _place(store: Store, state: State, record: HostRecord, files: Sequence[HostFile]) -> None:
+    """Write the disk, then the state: a disk without a state is left by a killed run and gets cleared."""
     host_key = new_key(record.name)
     authorized = store.public_key.read_text().strip()
     own = disk.identity(record.name, record.address, IPv4Network(state.subnet), host_key, authorized)

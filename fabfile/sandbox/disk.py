@@ -1,6 +1,6 @@
-"""A host's disk: what is written to its topmost layer before it boots, to make it this host and no other.
+"""Identity of a host: files written to the topmost layer of its disk.
 
-Files are put straight into the upper folder of the overlay, so nothing has to be mounted for it.
+They go straight into the upper folder of the overlay, so nothing has to be mounted.
 """
 
 from __future__ import annotations
@@ -14,42 +14,42 @@ from pathlib import Path
 
 from ..errors import SandboxError
 from . import inherit
-from .inherit import File
+from .inherit import HostFile
 from .keys import KeyPair
 from .store import write_file
 
 
-def identity(name: str, address: str, subnet: IPv4Network, host_key: KeyPair, authorized_key: str) -> list[File]:
-    """The files that differ from host to host."""
+def identity(name: str, address: str, subnet: IPv4Network, host_key: KeyPair, authorized_key: str) -> list[HostFile]:
+    """Build the files that differ from host to host."""
     network = (
         "[Match]\nName=host0\n\n"
         f"[Network]\nAddress={address}/{subnet.prefixlen}\nGateway={subnet.network_address + 1}\n"
         "LinkLocalAddressing=no\nIPv6AcceptRA=no\n"
     )
-    # Until that service has run, pam_nologin(8) lets nobody in but root: an SSH server that answers earlier misleads.
+    # Until that service has run, pam_nologin(8) admits only root: an SSH server that answers earlier misleads.
     late_ssh = b"[Unit]\nAfter=systemd-user-sessions.service\n"
     return [
-        File("/etc/hostname", f"{name}\n".encode()),
-        File("/etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {name}\n::1 localhost ip6-localhost\n".encode()),
-        File("/etc/machine-id", f"{uuid.uuid4().hex}\n".encode(), 0o444),
-        File("/etc/systemd/network/10-host0.network", network.encode()),
-        File("/etc/ssh/ssh_host_ed25519_key", host_key.private, 0o600),
-        File("/etc/ssh/ssh_host_ed25519_key.pub", f"{host_key.public}\n".encode()),
-        File("/etc/systemd/system/ssh.service.d/sandbox.conf", late_ssh),
-        File("/root/.ssh/authorized_keys", f"{authorized_key}\n".encode(), 0o600),
-        File("/etc/resolv.conf", inherit.resolv_conf().encode()),
+        HostFile("/etc/hostname", f"{name}\n".encode()),
+        HostFile("/etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {name}\n::1 localhost ip6-localhost\n".encode()),
+        HostFile("/etc/machine-id", f"{uuid.uuid4().hex}\n".encode(), 0o444),
+        HostFile("/etc/systemd/network/10-host0.network", network.encode()),
+        HostFile("/etc/ssh/ssh_host_ed25519_key", host_key.private, 0o600),
+        HostFile("/etc/ssh/ssh_host_ed25519_key.pub", f"{host_key.public}\n".encode()),
+        HostFile("/etc/systemd/system/ssh.service.d/sandbox.conf", late_ssh),
+        HostFile("/root/.ssh/authorized_keys", f"{authorized_key}\n".encode(), 0o600),
+        HostFile("/etc/resolv.conf", inherit.resolv_conf().encode()),
     ]
 
 
-def environment(lower: Sequence[Path], gateway: str) -> list[File]:
-    """The proxies of this machine, added to what the base's own /etc/environment says."""
+def environment(lower: Sequence[Path], gateway: str) -> list[HostFile]:
+    """Add the proxies of this machine to the base's /etc/environment."""
     lines = inherit.environment_lines(gateway)
     own = next((path for layer in lower if (path := layer / "etc/environment").is_file()), None)
-    return [File("/etc/environment", ((own.read_text() if own else "") + lines).encode())] if lines else []
+    return [HostFile("/etc/environment", ((own.read_text() if own else "") + lines).encode())] if lines else []
 
 
-def put(upper: Path, lower: Sequence[Path], files: Sequence[File]) -> None:
-    """Write files to a disk that is not in use; folders keep the owner and mode they have below."""
+def put(upper: Path, lower: Sequence[Path], files: Sequence[HostFile]) -> None:
+    """Write files to a disk that is not in use; folders keep owner and mode of the layers below."""
     for file in files:
         target = upper / file.path.lstrip("/")
         _make_folder(upper, lower, target.parent)
@@ -57,10 +57,10 @@ def put(upper: Path, lower: Sequence[Path], files: Sequence[File]) -> None:
 
 
 def require_file_system(folder: Path, mounts: str = "/proc/self/mountinfo") -> None:
-    """Make sure that the folder of the disks can carry overlays: on an overlay itself, as in a container, it cannot.
+    """Check that the folder of the disks can carry overlays: an overlay, as in a container, cannot.
 
     :param mounts: the table of mounts (proc(5)).
-    :raises SandboxError: it cannot; says what to do.
+    :raises SandboxError: it cannot; the message names a way out.
     """
     kinds = {}
     for line in Path(mounts).read_text(encoding="utf-8", errors="replace").splitlines():
@@ -81,7 +81,7 @@ def new(upper: Path) -> None:
 
 
 def refresh_resolv_conf(upper: Path) -> None:
-    """This machine may have moved to another network since the host last ran."""
+    """Update the name servers: this machine may have changed networks since the host last ran."""
     path = upper / "etc/resolv.conf"
     if path.is_file() and not path.is_symlink():
         text = inherit.resolv_conf().encode()

@@ -1,7 +1,7 @@
-"""What a host takes over from this machine so that apt and pip work inside it as they do outside.
+"""Settings of this machine with which apt and pip work inside a host.
 
-Proxies, apt's fetch options and credentials, pip's indexes, name servers and trusted certificates. Settings that
-have nothing to do with reaching a registry stay behind: a host is a plain VPS, not a copy of this machine.
+Proxies, apt's fetch options and credentials, pip's indexes, name servers and trusted certificates. All other
+settings are left out: a host is a plain VPS, not a copy of this machine.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from . import tools
-from .sources import Plan
+from .sources import BasePlan
 
-# The options of pip that say where packages come from and how to get there.
+# The options of pip that set where packages come from and how to get there.
 _PIP_PLACES = {"index-url", "extra-index-url", "find-links"}
 _PIP_OPTIONS = _PIP_PLACES | {
     "client-cert",
@@ -33,45 +33,45 @@ _PIP_OPTIONS = _PIP_PLACES | {
     "trusted-host",
 }
 _HOST_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
-# Folders of the host's own system, which nothing of this machine may cover.
+# Folders of the host's system; nothing of this machine may cover them.
 _SYSTEM = ("/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/run", "/sbin", "/sys", "/usr", "/var/lib")
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class File:
-    """A file of a host: its path there, content, and mode."""
+class HostFile:
+    """A file of a host: its path there, content and mode."""
 
     path: str
     data: bytes
     mode: int = 0o644
 
 
-def files(plan: Plan, gateway: str | None) -> list[File]:
-    """Everything but the certificates, which a base gets once.
+def files(plan: BasePlan, gateway: str | None) -> list[HostFile]:
+    """Collect all files but the certificates: a base gets those once.
 
-    :param gateway: the address by which a host sees this machine; None where 127.0.0.1 is this machine still.
+    :param gateway: the address by which a host sees this machine; None when 127.0.0.1 is still this machine.
     """
     return [*apt_files(plan, gateway), *_pip_file(gateway)]
 
 
-def apt_files(plan: Plan, gateway: str | None) -> list[File]:
+def apt_files(plan: BasePlan, gateway: str | None) -> list[HostFile]:
     found = [
-        File("/etc/apt/sources.list", b""),
-        File(f"/etc/apt/sources.list.d/{plan.distribution}.sources", plan.deb822().encode()),
-        File("/etc/apt/apt.conf.d/90machine", _reachable(_apt_options(), gateway).encode()),
+        HostFile("/etc/apt/sources.list", b""),
+        HostFile(f"/etc/apt/sources.list.d/{plan.distribution}.sources", plan.deb822().encode()),
+        HostFile("/etc/apt/apt.conf.d/90machine", _reachable(_apt_options(), gateway).encode()),
     ]
     for entry in plan.entries:
         keyring = Path(entry.options.get("Signed-By", ""))
         if keyring.is_absolute() and keyring.is_file():
-            found.append(File(str(keyring), keyring.read_bytes()))
+            found.append(HostFile(str(keyring), keyring.read_bytes()))
     credentials = [Path("/etc/apt/auth.conf"), *sorted(Path("/etc/apt/auth.conf.d").glob("*.conf"))]
-    found += [File(str(path), path.read_bytes(), 0o600) for path in credentials if path.is_file()]
+    found += [HostFile(str(path), path.read_bytes(), 0o600) for path in credentials if path.is_file()]
     return found
 
 
 def _apt_options() -> str:
-    """apt's options for fetching, as one file; hooks and policies of this machine are left out."""
+    """Collect apt's options for fetching in one file; hooks and policies of this machine are left out."""
     lines = tools.call(["apt-config", "dump", "Acquire"], what="reading apt's options").splitlines()
     own = ("Acquire::IndexTargets", "Acquire::Changelogs", "Acquire::CompressionTypes", "Acquire::cdrom")
     kept = [line for line in lines if not line.startswith(own) and not line.endswith(' "";')]
@@ -79,14 +79,14 @@ def _apt_options() -> str:
 
 
 def environment_lines(gateway: str) -> str:
-    """Lines for /etc/environment: the proxies that this machine is told to use."""
+    """Build lines for /etc/environment with the proxies that this machine uses."""
     return "".join(f'{name}="{_reachable(value, gateway)}"\n' for name, value in tools.proxies().items())
 
 
 def resolv_conf(etc: Path = Path("/etc"), run: Path = Path("/run")) -> str:
-    """Name servers that a host can reach.
+    """Build a resolv.conf of name servers that a host can reach.
 
-    A resolver on 127.0.0.53 is asked for the servers behind it; with none known at all, public ones.
+    A resolver on 127.0.0.53 is replaced by the servers behind it; without any, public servers are used.
     """
     for path in (etc / "resolv.conf", run / "systemd/resolve/resolv.conf"):
         try:
@@ -100,7 +100,7 @@ def resolv_conf(etc: Path = Path("/etc"), run: Path = Path("/run")) -> str:
 
 
 def certificates() -> set[str]:
-    """Every certificate authority that programs on this machine are told to trust, as PEM blocks."""
+    """Collect the certificate authorities that programs on this machine trust, as PEM blocks."""
     named = [os.environ.get(name) for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")]
     named += [_HOST_BUNDLE, ssl.get_default_verify_paths().cafile, pip_options().get("global", {}).get("cert")]
     bundles = {Path(name) for name in named if name}
@@ -112,25 +112,25 @@ def pem_blocks(text: str) -> set[str]:
     return {"\n".join(line.strip() for line in block.splitlines()) for block in _CERTIFICATE.findall(text)}
 
 
-def _pip_file(gateway: str | None) -> Iterator[File]:
+def _pip_file(gateway: str | None) -> Iterator[HostFile]:
     parser = configparser.RawConfigParser()
     for section, options in pip_options().items():
         kept = {name: value for name, value in options.items() if name in _PIP_OPTIONS}
         for name in _PIP_PLACES & set(kept):
             kept[name] = "\n".join(place for place in kept[name].split() if _place_for_host(place))
         if "cert" in options:
-            kept["cert"] = _HOST_BUNDLE  # the base trusts what that bundle holds
+            kept["cert"] = _HOST_BUNDLE  # the base trusts that bundle
         kept = {name: _reachable(value, gateway) for name, value in kept.items() if value}
         if kept:
             parser[section] = kept
     if parser.sections():
         text = io.StringIO()
         parser.write(text)
-        yield File("/etc/pip.conf", text.getvalue().encode(), 0o644)
+        yield HostFile("/etc/pip.conf", text.getvalue().encode(), 0o644)
 
 
 def pip_options(etc: Path = Path("/etc"), home: Path | None = None) -> dict[str, dict[str, str]]:
-    """pip's settings on this machine by section; later files win, and the environment over all.
+    """Read pip's settings on this machine by section; later files win, the environment wins over all.
 
     Order and names: https://pip.pypa.io/en/stable/topics/configuration/
     """
@@ -152,7 +152,7 @@ def pip_options(etc: Path = Path("/etc"), home: Path | None = None) -> dict[str,
         try:
             parser.read(path)
         except (configparser.Error, UnicodeDecodeError):
-            continue  # pip itself will say so
+            continue  # pip reports it
         for section in parser.sections():
             mine = options.setdefault(section, {})
             mine.update({name.replace("_", "-"): value for name, value in parser.items(section)})
@@ -166,7 +166,7 @@ def pip_options(etc: Path = Path("/etc"), home: Path | None = None) -> dict[str,
 
 
 def binds() -> list[Path]:
-    """Files and folders of this machine that pip's settings point into; a host sees them read-only, same path."""
+    """Collect the local files and folders that pip's settings name; a host sees them read-only at the same path."""
     found: set[Path] = set()
     for options in pip_options().values():
         for name in _PIP_PLACES:
@@ -183,7 +183,7 @@ def binds() -> list[Path]:
 
 
 def _place_for_host(place: str) -> Path | str | None:
-    """An index or folder as a host can use it: a URL, a path of this machine to show it, or None."""
+    """Translate an index or folder for a host: a URL, a path of this machine to bind, or None."""
     parts = urlsplit(place)
     if parts.scheme and parts.scheme != "file":
         return place
@@ -199,12 +199,12 @@ def _covers_system(path: Path) -> bool:
 
 
 def _reachable(text: str, gateway: str | None) -> str:
-    """A proxy or index on this machine's loopback is somewhere else for a host."""
+    """Replace this machine's loopback in the URL of a proxy or index by the address that a host sees."""
     if gateway is None:
         return text
     return re.sub(r"(//(?:[^/\s@]*@)?)(?:127\.0\.0\.1|localhost)(?=[:/\"\s]|$)", rf"\g<1>{gateway}", text)
 
 
 def missing_certificates(bundle: str, trusted: Iterable[str]) -> list[str]:
-    """The trusted certificates that a bundle does not hold yet, in a stable order."""
+    """List the trusted certificates that a bundle lacks, in a stable order."""
     return sorted(set(trusted) - pem_blocks(bundle))

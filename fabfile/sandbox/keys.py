@@ -1,4 +1,4 @@
-"""SSH keys: one pair that opens every host of a sandbox, and one for each host to prove itself with."""
+"""SSH keys: a login key for each sandbox, a host key for each host."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class KeyPair:
-    """An ed25519 key; both halves in the format of OpenSSH's own files."""
+    """An ed25519 key pair in the format of OpenSSH's files."""
 
     private: bytes
     public: str
 
 
 def new_key(comment: str) -> KeyPair:
-    """Make an ed25519 key with the library that paramiko itself needs: no ssh-keygen has to be installed."""
+    """Generate an ed25519 key with the library that paramiko needs; ssh-keygen need not be installed."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 

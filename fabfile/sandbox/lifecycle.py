@@ -1,4 +1,4 @@
-"""A project's sandbox: makes, boots, stops, copies and removes its hosts, and clears what a killed run left."""
+"""A project's sandbox: make, boot, stop, copy and remove its hosts."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from uuid import uuid4
 from ..errors import SandboxError
 from . import base, build, disk, inherit, leftovers, machine, network, tools
 from .network import Network
-from .store import STATE_ROOT, Host, HostRecord, ImageRecord, State, Store, all_states
+from .store import STATE_ROOT, HostRecord, ImageRecord, SandboxHost, State, Store, all_states
 from .tools import Progress
 
 
 def _silent(message: str) -> None:
-    """The default `progress`: says nothing."""
+    """Ignore a progress message; the default `progress`."""
 
 
 class Sandbox:
     """The disposable hosts of one project folder.
 
-    Every method but `hosts` and `images` needs root, and raises SandboxError when it cannot do its work.
+    Every method but `hosts` and `images` needs root and raises SandboxError when it fails.
     """
 
     def __init__(self, project: Path) -> None:
@@ -35,26 +35,26 @@ class Sandbox:
     def project(self) -> Path:
         return self._store.project
 
-    # -- what there is
+    # -- queries
 
-    def hosts(self) -> list[Host]:
-        """All hosts, by name; none when there is no sandbox."""
+    def hosts(self) -> list[SandboxHost]:
+        """List all hosts, sorted by name; empty without a sandbox."""
         if not self._store.exists():
             return []
         return [self._host(record) for record in _by_number(self._store.read())]
 
     def images(self) -> list[str]:
-        """The names of the images that `snapshot` kept."""
+        """List the names of the images that `snapshot` kept."""
         return sorted(self._store.read().images) if self._store.exists() else []
 
     # -- making and booting
 
-    def up(self, count: int | None = None, suite: str | None = None, progress: Progress = _silent) -> list[Host]:
-        """Make sure that hosts sandbox-1 to sandbox-<count> exist and run; a second call changes nothing.
+    def up(self, count: int | None = None, suite: str | None = None, progress: Progress = _silent) -> list[SandboxHost]:
+        """Ensure that the hosts sandbox-1 to sandbox-<count> exist and run; a second call changes nothing.
 
-        :param count: None for all hosts there are, or one when there is none.
-        :param suite: for hosts that have to be made; this machine's own when None.
-        :raises SandboxError: a host runs another suite than the one asked for, or one does not boot.
+        :param count: None for all existing hosts, or one if there is none.
+        :param suite: for new hosts; None for the suite of this machine.
+        :raises SandboxError: a host runs another suite, or does not boot.
         """
         if count is not None and count < 1:
             raise SandboxError(f"--count is {count}, expected 1 or more")
@@ -77,14 +77,14 @@ class Sandbox:
         suite: str | None = None,
         image: str | None = None,
         progress: Progress = _silent,
-    ) -> Host:
-        """Make and boot one more host, fresh or as a copy of an image.
+    ) -> SandboxHost:
+        """Make and boot one more host, fresh or from an image.
 
-        :raises SandboxError: there is a host of that name, no such image, or it does not boot.
+        :raises SandboxError: the name is taken, there is no such image, or the host does not boot.
         """
         if not re.fullmatch(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", name):
             raise SandboxError(
-                f"{name!r} cannot be a host's name: expected lower-case letters, digits and '-', like web-1"
+                f"{name!r} is not a valid host name: expected lower-case letters, digits and '-', like web-1"
             )
         self._open(progress)
         if image is None:
@@ -95,7 +95,7 @@ class Sandbox:
         return self._host(self._record(name))
 
     def start(self, name: str) -> None:
-        """Boot a host that is stopped, and wait until it answers SSH."""
+        """Boot a stopped host and wait until it answers over SSH."""
         self._record(name)
         self._open(_silent)
         self._boot([name], _silent)
@@ -107,7 +107,7 @@ class Sandbox:
         self._stop([self._record(name)])
 
     def kill(self, name: str) -> None:
-        """Cut a host's power: no process of it gets to say goodbye. Its disk stays."""
+        """Cut a host's power: no process gets a signal to stop. Its disk stays."""
         tools.require_machine()
         machine.of(self._store, self._record(name)).kill()
 
@@ -129,7 +129,7 @@ class Sandbox:
     def snapshot(self, name: str, image: str) -> None:
         """Shut a host down and keep its disk as an image for `create`. The host may be started again.
 
-        An image of the same name is replaced; hosts made from that one keep what they stand on.
+        An image of the same name is replaced; hosts made from it keep its layers.
         """
         self.stop(name)
         with self._store.lock():
@@ -139,7 +139,7 @@ class Sandbox:
                 raise SandboxError(f"{name} was started again while its image was being made; try again")
             layer = f"{name}-{uuid4().hex[:12]}"
             self._store.layers.mkdir(mode=0o700, exist_ok=True)
-            # The state comes first: were we killed after it, `finish_snapshots` finds the disk and goes on.
+            # The state comes first: after a kill here, `finish_snapshots` finds the disk and continues.
             layers = (layer, *record.layers)
             state.images[image] = ImageRecord(record.suite, record.base, layers)
             state.hosts[name] = replace(record, layers=layers)
@@ -150,10 +150,10 @@ class Sandbox:
     # -- removing
 
     def destroy(self, name: str | None = None) -> None:
-        """Remove one host, or the whole sandbox with all that it put on this machine.
+        """Remove one host, or the whole sandbox and all that it left on this machine.
 
-        With the last sandbox of the machine, its kernel settings go back to what they were before the first one.
-        Bases stay, for the next sandbox: `remove_unused_bases` is for those.
+        The last sandbox of the machine restores the kernel settings. Bases stay for the next sandbox; see
+        `remove_unused_bases`.
         """
         tools.require_machine()
         if name is not None:
@@ -171,10 +171,10 @@ class Sandbox:
             (self._store.root / f"{self._store.id}.lock").unlink()
         self._remove_empty_roots()
 
-    # -- the steps of the above
+    # -- steps
 
     def _open(self, progress: Progress) -> State:
-        """Bring everything but the hosts into being, and clear what a killed run or a reboot left."""
+        """Create everything but the hosts, and recover from a killed run or a reboot."""
         tools.require_machine()
         disk.require_file_system(self._store.root.parent)
         with self._store.lock():
@@ -196,11 +196,11 @@ class Sandbox:
             except SandboxError:
                 if name in launched or host.process() is not None:
                     raise
-                self._launch(name, progress)  # it was shutting itself down when we came
+                self._launch(name, progress)  # it was already shutting down
                 host.await_ssh(address)
 
     def _launch(self, name: str, progress: Progress) -> bool:
-        """Start a host that does not run; returns whether it was started."""
+        """Start a stopped host; returns whether it was started."""
         with self._store.lock():
             state = self._store.read()
             record = state.hosts[name]
@@ -217,7 +217,7 @@ class Sandbox:
         if not base.rootfs(record.base).exists():
             raise SandboxError(
                 f"the base that {record.name} stands on is gone ({base.rootfs(record.base)}). "
-                f"Make the host anew: fab sandbox.destroy --name {record.name}, then fab sandbox.up"
+                f"Recreate the host: fab sandbox.destroy --name {record.name}, then fab sandbox.up"
             )
 
     def _stop(self, records: list[HostRecord]) -> None:
@@ -242,7 +242,7 @@ class Sandbox:
         for name in names:
             if suite is not None and name in state.hosts and state.hosts[name].suite != suite:
                 raise SandboxError(
-                    f"{name} runs {state.hosts[name].suite}, not {suite}. To make it anew: "
+                    f"{name} runs {state.hosts[name].suite}, not {suite}. To recreate it: "
                     f"fab sandbox.destroy --name {name}, then fab sandbox.up --suite {suite}"
                 )
 
@@ -252,7 +252,7 @@ class Sandbox:
             if not any(path for path in root.iterdir() if path.name != "machine.lock"):
                 (root / "machine.lock").unlink()
                 root.rmdir()
-        with contextlib.suppress(OSError):  # not empty, or a disk of its own is mounted there
+        with contextlib.suppress(OSError):  # not empty, or a mount point
             root.parent.rmdir()
 
     def _record(self, name: str) -> HostRecord:
@@ -262,28 +262,28 @@ class Sandbox:
             raise SandboxError(f"there is no sandbox host {name!r}; there are: {known}")
         return hosts[name]
 
-    def _host(self, record: HostRecord) -> Host:
+    def _host(self, record: HostRecord) -> SandboxHost:
         running = machine.of(self._store, record).process() is not None
-        return Host(record.name, record.address, record.suite, "running" if running else "stopped", record.image)
+        return SandboxHost(record.name, record.address, record.suite, "running" if running else "stopped", record.image)
 
     def _network(self, state: State) -> Network:
         return Network(self._store.id, IPv4Network(state.subnet))
 
 
 def remove_unused_bases() -> None:
-    """Remove the cached bases that no sandbox on the machine stands on."""
+    """Remove the cached bases that no sandbox on the machine uses."""
     tools.require_machine()
     base.remove_unused()
 
 
 def abandoned() -> list[Sandbox]:
-    """The sandboxes of project folders that are no more: nobody else can ever remove them."""
+    """List the sandboxes whose project folders are gone: nothing else can remove them."""
     projects = [Path(state.project) for state in all_states(STATE_ROOT)]
     return [Sandbox(project) for project in projects if not project.exists()]
 
 
 def _by_number(state: State) -> list[HostRecord]:
-    """sandbox-2 before sandbox-10."""
+    """Sort sandbox-2 before sandbox-10."""
 
     def key(record: HostRecord) -> tuple[str, int]:
         stem, _, number = record.name.rpartition("-")

@@ -1,8 +1,7 @@
-"""One running host: a systemd-nspawn process that outlives the `fab` that started it.
+"""Running hosts: systemd-nspawn processes that outlive the `fab` that started them.
 
-Everything of a host lives in a mount and a process namespace of its own (unshare(1)): its overlay mount is seen by
-nobody else and goes with its last process, and killing the namespace's first process kills all of them. So a crash
-leaves nothing behind but files.
+Each host has its own mount and process namespaces (unshare(1)): its overlay mount is private and ends with its last
+process, and killing the namespace's first process kills all others. So a crash leaves only files behind.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ STOP_TIMEOUT = 30.0  # seconds until a host that does not shut down is killed
 _POLL = 0.03
 _CGROUPS = Path("/sys/fs/cgroup")
 
-# Joins the cgroups named before "--", records who it is, and becomes the rest of its arguments: the pid stays.
+# Joins the cgroups named before "--", records its identity and becomes the rest of its arguments: the pid stays.
 _START = """
 set -e
 record=$1; shift
@@ -39,7 +38,7 @@ mv "$record.new" "$record"
 exec "$@"
 """
 
-# The first process inside: mounts the disk and starts the host again whenever it asks for a reboot (nspawn's 133).
+# First process inside: mounts the disk and restarts the host when it asks for a reboot (nspawn's 133).
 _RUN = """
 mkdir -p /run/systemd/nspawn && mount -t tmpfs -o mode=0755 tmpfs /run/systemd/nspawn || exit
 mount -t overlay overlay -o "$1" "$2" || exit
@@ -53,9 +52,9 @@ done
 
 
 @dataclass(frozen=True)
-class Machine:
+class NspawnMachine:
     """A host on this machine. `id` is its name among all machines: at most 12 characters, so that nspawn
-    derives the network interface `vb-<id>` from it without shortening.
+    derives the network interface `vb-<id>` without shortening.
     """
 
     id: str
@@ -69,15 +68,15 @@ class Machine:
 
     @property
     def stopping(self) -> Path:
-        """Where the record goes when the host is asked to stop, so that no other run takes it for a running one."""
+        """Path of the record once the host is stopping, so that no other run takes it for a running one."""
         return self.record.with_name(f"{self.record.name}.stopping")
 
-    def process(self) -> processes.Process | None:
-        """The recorded process, if it runs and has not been asked to stop."""
+    def process(self) -> processes.ProcessIdentity | None:
+        """Find the recorded process if it runs and is not stopping."""
         return processes.running(self.record)
 
     def pids(self) -> set[int]:
-        """What runs of this host, shutting down or not."""
+        """Find the host's process, stopping or not."""
         found = [processes.running(record) for record in (self.record, self.stopping)]
         return {process.pid for process in found if process is not None}
 
@@ -86,7 +85,7 @@ class Machine:
 
         :param lower: the layers under its disk, topmost first.
         :param binds: folders of this machine that it sees, read-only.
-        :raises SandboxError: it did not even start; with the last lines of its console.
+        :raises SandboxError: it did not start; with the last lines of its console.
         """
         self.await_stop()
         merged, work = self.folder / "merged", self.folder / "work"
@@ -127,7 +126,7 @@ class Machine:
             time.sleep(_POLL)
 
     def _cgroups(self) -> list[str]:
-        """Without systemd as init, make the cgroups that keep the host's services apart from everyone else's."""
+        """Make the cgroups that separate the host's services from others, when init is not systemd."""
         if _systemd_runs():
             return []
         folders = _cgroup_folders(self.id)
@@ -141,12 +140,12 @@ class Machine:
         return [str(folder) for folder in folders]
 
     def _scope(self) -> list[str]:
-        """With systemd as init, it makes them: a scope of the host's own, which outlives the user's session."""
+        """Let systemd make the cgroups: a separate scope for the host, which outlives the user's session."""
         if not _systemd_runs():
             return []
         scope = ["systemd-run", "--scope", "--quiet", "--collect", "--slice=machine.slice", "-p", "Delegate=yes"]
         described = f"--description=hostsmith sandbox host {self.hostname}"
-        # A name of its own for each start: systemd forgets the scope of a killed host in its own time.
+        # Each start has a unique name: systemd takes a while to forget the scope of a killed host.
         return [*scope, f"--unit=hostsmith-{self.id}-{uuid4().hex[:8]}", described, "--"]
 
     def _clear_traces(self) -> None:
@@ -154,7 +153,7 @@ class Machine:
         self.stopping.unlink(missing_ok=True)
         for folder in _cgroup_folders(self.id):
             _remove_cgroup(folder)
-        # The kernel takes a dead host's interface away in its own time.
+        # The kernel takes a while to remove a dead host's interface.
         interface = f"vb-{self.id}"
         if interface_exists(interface):
             tools.succeeds(["ip", "link", "delete", interface])
@@ -170,39 +169,39 @@ class Machine:
             if found and found.name == "systemd-nspawn":
                 processes.send(pid, signal.SIGTERM)
                 return
-        processes.kill_tree(running.pid)  # between two boots: nothing runs that could be asked
+        processes.kill_tree(running.pid)  # between two boots: there is no process to signal
 
     def await_stop(self, timeout: float = STOP_TIMEOUT) -> None:
-        """Wait until a host that was asked to stop is off; one that will not go in time is killed."""
+        """Wait until a stopping host is off; kill it after the time limit."""
         deadline = time.monotonic() + timeout
         while processes.running(self.stopping) is not None and time.monotonic() < deadline:
             time.sleep(_POLL)
         self.kill()
 
     def kill(self) -> None:
-        """Cut the power: nothing of the host runs any more when this returns."""
+        """Cut the power: no process of the host runs when this returns."""
         for pid in self.pids():
             processes.kill_tree(pid)
         self._clear_traces()
 
     def await_ssh(self, address: str, timeout: float = BOOT_TIMEOUT) -> None:
-        """Wait until the host's SSH server introduces itself.
+        """Wait until the host's SSH server sends its banner.
 
         :raises SandboxError: the host died or took too long; with the last lines of its console.
         """
         deadline = time.monotonic() + timeout
         while not _ssh_banner(address):
             if self.process() is None:
-                raise SandboxError(f"{self.hostname} stopped while booting. Its console said:\n{self.last_words()}")
+                raise SandboxError(f"{self.hostname} stopped while booting. Its console:\n{self.last_words()}")
             if time.monotonic() > deadline:
                 raise SandboxError(
                     f"{self.hostname} did not answer SSH on {address} within {timeout:.0f} s. "
-                    f"Its console said:\n{self.last_words()}"
+                    f"Its console:\n{self.last_words()}"
                 )
             time.sleep(_POLL)
 
     def last_words(self, lines: int = 15) -> str:
-        """The end of the console, without colours."""
+        """Read the end of the console, without colours."""
         try:
             text = self.console.read_text(errors="replace")
         except OSError:
@@ -214,7 +213,7 @@ class Machine:
 
 def _ssh_banner(address: str) -> bool:
     try:
-        # A lost SYN is sent again after a second; a new attempt is sooner.
+        # A lost SYN is sent again after a second; a new attempt is faster.
         with socket.create_connection((address, 22), timeout=0.2) as connection:
             connection.settimeout(1)
             return connection.recv(4) == b"SSH-"
@@ -223,12 +222,12 @@ def _ssh_banner(address: str) -> bool:
 
 
 def _systemd_runs() -> bool:
-    """sd_booted(3): whether systemd is this machine's init."""
+    """Whether systemd is this machine's init; see sd_booted(3)."""
     return Path("/run/systemd/system").is_dir()
 
 
 def _cgroup_folders(machine: str) -> list[Path]:
-    """The host's cgroup in each hierarchy that systemd looks at: v2 alone, or v1 with both (hybrid)."""
+    """List the host's cgroup in each hierarchy that systemd uses: v2 alone, or v1 with both (hybrid)."""
     if (_CGROUPS / "cgroup.procs").exists():
         roots = [_CGROUPS]
     else:
@@ -237,7 +236,7 @@ def _cgroup_folders(machine: str) -> list[Path]:
 
 
 def _remove_cgroup(folder: Path) -> None:
-    """Remove an empty cgroup and the empty ones in it; one in use stays."""
+    """Remove an empty cgroup and the empty ones in it; those in use stay."""
     for path, _, _ in os.walk(folder, topdown=False):
         try:
             Path(path).rmdir()
@@ -246,13 +245,13 @@ def _remove_cgroup(folder: Path) -> None:
     try:
         folder.parent.rmdir()
     except OSError:
-        return  # other hosts are in it, or it is not there
+        return  # in use by other hosts, or missing
 
 
-def of(store: Store, record: HostRecord) -> Machine:
-    """The machine that a host of a sandbox runs as."""
+def of(store: Store, record: HostRecord) -> NspawnMachine:
+    """Build the machine of a sandbox host."""
     octet = record.address.rpartition(".")[2]
-    return Machine(
+    return NspawnMachine(
         id=f"{store.id}-{octet}",
         folder=store.machines / record.name,
         record=store.processes / record.name,
@@ -261,7 +260,7 @@ def of(store: Store, record: HostRecord) -> Machine:
 
 
 def remove_cgroups(sandbox: str) -> None:
-    """Remove the cgroups of a sandbox's hosts once they are dead."""
+    """Remove the cgroups of a sandbox's dead hosts."""
     for folder in _cgroup_folders("*"):
         for found in folder.parent.glob(f"{sandbox}-*"):
             _remove_cgroup(found)

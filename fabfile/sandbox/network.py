@@ -1,6 +1,6 @@
-"""The hosts' network: one bridge on a free private subnet, and one firewall table that lets the hosts out.
+"""Network of the hosts: a bridge on a free private subnet, and NAT.
 
-Names carry the sandbox's id, so the sandboxes of two projects never touch each other.
+Names contain the sandbox's id, so the sandboxes of two projects stay separate.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from ..errors import SandboxError
 from . import tools
 from .store import STATE_ROOT, State, write_file
 
-# Where free subnets are looked for, the range used least by others first.
+# Pools of free subnets, least used range first.
 _POOLS = (IPv4Network("10.77.0.0/16"), IPv4Network("172.29.0.0/16"), IPv4Network("192.168.192.0/18"))
-# More than about 15 systemd hosts run into the kernel's default of 128 inotify instances.
+# About 15 systemd hosts exhaust the kernel's default of 128 inotify instances.
 _SYSCTLS = {"net/ipv4/ip_forward": 1, "fs/inotify/max_user_instances": 8192}
 _PROC_SYS = Path("/proc/sys")
 
@@ -43,7 +43,10 @@ class Network:
         return str(self.subnet.network_address + octet)
 
     def free_address(self, taken: Iterable[str]) -> str:
-        """:raises SandboxError: all 253 are taken."""
+        """Choose a free address.
+
+        :raises SandboxError: all 253 are taken.
+        """
         used = set(taken)
         for octet in range(2, 255):
             if self.address(octet) not in used:
@@ -51,22 +54,22 @@ class Network:
         raise SandboxError(f"all addresses of {self.subnet} are taken; remove hosts: fab sandbox.destroy --name ...")
 
     def set_up(self, machines: Iterable[str] = ()) -> None:
-        """Make bridge and firewall rules, whatever is there of them already.
+        """Make the bridge unless it exists, and replace the firewall rules.
 
-        :param machines: running ones, whose interfaces a new bridge takes back.
+        :param machines: running hosts, whose interfaces join a new bridge.
         """
         if not interface_exists(self.bridge):
             tools.call(["ip", "link", "add", self.bridge, "type", "bridge"], what="making the sandbox's bridge")
             for machine in machines:
                 port = ["ip", "link", "set", f"vb-{machine}", "master", self.bridge, "up"]
-                tools.call(port, what="putting a running host back on the bridge")
+                tools.call(port, what="connecting a running host to the bridge")
         address = f"{self.gateway}/{self.subnet.prefixlen}"
-        tools.call(["ip", "address", "replace", address, "dev", self.bridge], what="giving the bridge its address")
+        tools.call(["ip", "address", "replace", address, "dev", self.bridge], what="setting the bridge's address")
         tools.call(["ip", "link", "set", self.bridge, "up"], what="bringing the bridge up")
-        # Until a booting host answers ARP, the kernel asks for it once a second: most of the wait for its SSH server.
-        with contextlib.suppress(OSError):  # not to be written in some containers; costs but that second
+        # Until a booting host answers ARP, the kernel asks once a second: most of the wait for its SSH server.
+        with contextlib.suppress(OSError):  # read-only in some containers; that costs only a second
             (_PROC_SYS / f"net/ipv4/neigh/{self.bridge}/retrans_time_ms").write_text("50\n")
-        tools.call(["nft", "-f", "-"], what="letting the hosts out", stdin=self._rules())
+        tools.call(["nft", "-f", "-"], what="allowing the hosts to connect out", stdin=self._rules())
         self._pass_forward_chain()
 
     def _rules(self) -> str:
@@ -83,7 +86,7 @@ class Network:
         )
 
     def _pass_forward_chain(self) -> None:
-        """Docker and ufw drop what they do not know in iptables' FORWARD chain: let our bridge through there too."""
+        """Allow the bridge in iptables' FORWARD chain, where Docker and ufw drop unknown traffic."""
         clear_forward_chain(self.id)
         for chain in _dropping_forward_chains():
             for side in ("iifname", "oifname"):
@@ -105,7 +108,7 @@ def table_name(sandbox: str) -> str:
 
 
 def tear_down(sandbox: str) -> None:
-    """Remove bridge and rules, whatever is there of them."""
+    """Remove bridge and rules, as far as they exist."""
     if interface_exists(bridge_name(sandbox)):
         tools.call(["ip", "link", "delete", bridge_name(sandbox)], what="removing the sandbox's bridge")
     if tools.succeeds(["nft", "list", "table", "ip", table_name(sandbox)]):
@@ -134,9 +137,9 @@ def _objects(kind: str, listing: str) -> Iterator[dict[str, str]]:
 
 
 def choose_subnet(taken: Iterable[IPv4Network]) -> IPv4Network:
-    """The first /24 of our pools that overlaps none of those taken.
+    """Choose the first free /24 of the pools.
 
-    :raises SandboxError: there is none.
+    :raises SandboxError: all are taken.
     """
     used = list(taken)
     for pool in _POOLS:
@@ -150,14 +153,14 @@ def choose_subnet(taken: Iterable[IPv4Network]) -> IPv4Network:
 
 
 def taken_subnets(states: Iterable[State]) -> list[IPv4Network]:
-    """What this machine routes or has addresses in, and what other sandboxes (running or not) own."""
+    """List subnets in use: this machine's routes and addresses, and other sandboxes, running or not."""
     routes = tools.call(["ip", "-j", "route", "show", "table", "all"], what="reading the routes")
     addresses = tools.call(["ip", "-j", "-4", "address"], what="reading the addresses")
     return [*networks_in(routes, addresses), *(IPv4Network(state.subnet) for state in states)]
 
 
 def networks_in(routes: str, addresses: str) -> list[IPv4Network]:
-    """The networks that the JSON of `ip route` and `ip address` name; default routes are passed over."""
+    """Parse networks from the JSON of `ip route` and `ip address`; default routes are skipped."""
     found = []
     for route in json.loads(routes or "[]"):
         destination = route.get("dst", "default")
@@ -170,7 +173,7 @@ def networks_in(routes: str, addresses: str) -> list[IPv4Network]:
 
 
 def set_kernel(root: Path = STATE_ROOT) -> None:
-    """Set the kernel's switches that hosts need, and remember what they were. Call it with the machine's lock held."""
+    """Set the kernel settings that hosts need and save the previous values. Call it with the machine's lock held."""
     record = root / "kernel.json"
     earlier = _earlier(record)
     for name, wanted in _SYSCTLS.items():
@@ -189,7 +192,7 @@ def set_kernel(root: Path = STATE_ROOT) -> None:
 
 
 def restore_kernel(root: Path = STATE_ROOT) -> None:
-    """Put the kernel's switches back as they were before the machine's first sandbox."""
+    """Restore the kernel settings of before the machine's first sandbox."""
     record = root / "kernel.json"
     for name, value in _earlier(record).items():
         (_PROC_SYS / name).write_text(f"{value}\n")
@@ -197,7 +200,7 @@ def restore_kernel(root: Path = STATE_ROOT) -> None:
 
 
 def _earlier(record: Path) -> dict[str, str]:
-    """The remembered values; those from before the machine's last boot mean nothing any more."""
+    """Read the saved values; those of an earlier boot are ignored."""
     try:
         document = json.loads(record.read_text())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Processes that outlive us: recognising one again, finding what runs below it, and ending all of it."""
+"""Processes that outlive this program: identify them, find their children, kill all."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True)
-class Process:
-    """A process that cannot be confused with a later one of the same pid."""
+class ProcessIdentity:
+    """Identity of a process, distinct from a later one with the same pid."""
 
     pid: int
     started: str
@@ -34,7 +34,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Stat:
-    """What /proc tells of a process. `started` is in clock ticks since boot; `status` is one letter."""
+    """Data of a process in /proc. `started` is in clock ticks since boot; `status` is one letter."""
 
     parent: int
     status: str
@@ -42,18 +42,18 @@ class Stat:
     name: str
 
 
-def running(record: Path) -> Process | None:
-    """The process that a record names, if it runs."""
+def running(record: Path) -> ProcessIdentity | None:
+    """Find the process of a record, if it runs."""
     try:
         boot, stat = record.read_text().splitlines()[:2]
-        process = Process(int(stat.split()[0]), parse_stat(stat).started, boot)
+        process = ProcessIdentity(int(stat.split()[0]), parse_stat(stat).started, boot)
     except (OSError, ValueError, IndexError):
         return None
     return process if process.alive() else None
 
 
 def kill_tree(pid: int) -> None:
-    """Kill the first process of a host, and wait until all below it are gone too.
+    """Kill the first process of a host and wait until all its descendants are gone.
 
     It is an `unshare --kill-child`: the kernel kills its namespace with it.
     """
@@ -68,7 +68,7 @@ def kill_tree(pid: int) -> None:
 
 
 def strays(sandbox: str, known: set[int]) -> list[int]:
-    """The first processes of a sandbox's hosts that no record speaks of (their records were deleted)."""
+    """Find the first processes of a sandbox's hosts whose records were deleted."""
     found = []
     mark = re.compile(rb"--machine=%s-\d+" % sandbox.encode())
     for folder in Path("/proc").glob("[0-9]*"):
@@ -83,7 +83,7 @@ def strays(sandbox: str, known: set[int]) -> list[int]:
 
 
 def send(pid: int, number: signal.Signals) -> None:
-    """Signal a process that may be gone already."""
+    """Signal a process that may be gone."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:
@@ -91,7 +91,7 @@ def send(pid: int, number: signal.Signals) -> None:
 
 
 def descendants(pid: int) -> list[int]:
-    """The pids of all processes below one."""
+    """List the pids of all descendants of a process."""
     parents: dict[int, list[int]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         found = stat(int(folder.name))
@@ -106,7 +106,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def stat(pid: int) -> Stat | None:
-    """What /proc tells of a process, None when there is none of that pid."""
+    """Read the data of a process in /proc; None without such a pid."""
     try:
         return parse_stat(Path(f"/proc/{pid}/stat").read_text(errors="replace"))
     except (OSError, IndexError):
@@ -114,7 +114,7 @@ def stat(pid: int) -> Stat | None:
 
 
 def parse_stat(line: str) -> Stat:
-    """proc_pid_stat(5): the name stands in parentheses and may hold anything, so the rest is read from its end."""
+    """Parse proc_pid_stat(5): the name in parentheses may hold anything, so parse after its end."""
     name, _, rest = line.partition("(")[2].rpartition(")")
     fields = rest.split()
     return Stat(parent=int(fields[1]), status=fields[0], started=fields[19], name=name)

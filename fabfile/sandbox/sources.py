@@ -1,7 +1,7 @@
-"""Which distribution and mirror a base is made from: this machine's own apt sources, turned to the asked suite.
+"""Distribution, mirror and apt sources of a base.
 
-Only entries of the distribution's own archive are taken over (third parties' repositories are no part of a fresh
-VPS). They are told apart by their pockets: a mirror of the distribution carries `<suite>-updates` or
+They are this machine's apt sources with the suite replaced. Only entries of the distribution's archive are used:
+repositories of third parties are not part of a fresh VPS. A mirror of the distribution carries `<suite>-updates` or
 `<suite>-security`. Formats: sources.list(5), both one-line (.list) and deb822 (.sources).
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from ..errors import SandboxError
 from . import tools
 
-# debootstrap of an older release lacks the scripts of newer suites; these say which family a suite is of.
+# debootstrap of an older release lacks the scripts of newer suites; these names map a suite to its family.
 _UBUNTU = {"jammy", "noble", "plucky", "questing", "resolute"}
 _DEBIAN = {"bullseye", "bookworm", "trixie", "forky", "duke", "sid"}
 _ALIASES = {"debian": {"oldstable", "stable", "testing", "unstable", "sid"}, "ubuntu": {"devel"}}
@@ -31,7 +31,7 @@ _KEYRINGS = {
 
 @dataclass(frozen=True)
 class Entry:
-    """One apt source: what a deb822 stanza says. `options` are its other fields, as they stand."""
+    """One apt source, a deb822 stanza. `options` are its other fields, unchanged."""
 
     uris: tuple[str, ...]
     suites: tuple[str, ...]
@@ -40,10 +40,10 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """All that debootstrap and the base's own apt need to know.
+class BasePlan:
+    """Input of debootstrap and of the base's apt.
 
-    `script` is the debootstrap script (its family's, for a suite newer than the debootstrap here).
+    `script` is the debootstrap script: its family's for a suite newer than this debootstrap.
     """
 
     distribution: str
@@ -58,23 +58,23 @@ class Plan:
 
     @property
     def signed_by(self) -> str | None:
-        """The archive's keyring as the machine's sources name it: a path, or a key block in the source itself."""
+        """Keyring of the archive in this machine's sources: a path, or a key block."""
         return next((e.options.get("Signed-By") for e in self.entries if self.suite in e.suites), None)
 
     @property
     def trusted(self) -> bool:
-        """Whether the machine's own sources say that the archive need not be signed."""
+        """Whether this machine's sources accept an unsigned archive."""
         return any(e.options.get("Trusted", "").lower() == "yes" for e in self.entries if self.suite in e.suites)
 
     def deb822(self) -> str:
-        """The content of the base's one .sources file."""
+        """Write the base's .sources file."""
         return "\n".join(_stanza(entry) for entry in self.entries)
 
 
-def plan(suite: str | None, etc: Path = Path("/etc"), architecture: str = "amd64") -> Plan:
-    """Decide suite, mirror and sources.
+def plan(suite: str | None, etc: Path = Path("/etc"), architecture: str = "amd64") -> BasePlan:
+    """Choose suite, mirror and sources.
 
-    :param suite: None for the machine's own.
+    :param suite: None for the suite of this machine.
     :raises SandboxError: the suite is unknown, or the machine is neither Debian nor Ubuntu and names no suite.
     """
     distribution, codename = machine(etc)
@@ -92,11 +92,11 @@ def plan(suite: str | None, etc: Path = Path("/etc"), architecture: str = "amd64
         entries = tuple(_turn(archive_entries(read(etc / "apt"), names), names, suite))
     entries = entries or tuple(_stock(family, suite, architecture))
     mirror = next(e.uris[0] for e in entries if suite in e.suites)
-    return Plan(family, suite, mirror, _script(suite, family), entries)
+    return BasePlan(family, suite, mirror, _script(suite, family), entries)
 
 
 def machine(etc: Path = Path("/etc")) -> tuple[str, str]:
-    """This machine's distribution ("debian", "ubuntu") and codename; derivatives count as neither."""
+    """Read this machine's distribution ("debian", "ubuntu") and codename; derivatives count as neither."""
     try:
         lines = (etc / "os-release").read_text().splitlines()
     except OSError:
@@ -107,7 +107,7 @@ def machine(etc: Path = Path("/etc")) -> tuple[str, str]:
 
 
 def read(apt: Path) -> list[Entry]:
-    """Every enabled binary source of an apt folder."""
+    """Read all enabled binary sources of an apt folder."""
     entries = list(_one_line(_text(apt / "sources.list")))
     for path in sorted((apt / "sources.list.d").glob("*")):
         if path.suffix == ".list":
@@ -118,7 +118,7 @@ def read(apt: Path) -> list[Entry]:
 
 
 def archive_entries(entries: list[Entry], names: set[str]) -> list[Entry]:
-    """Of all sources, those of the distribution's own archive."""
+    """Select the sources of the distribution's archive."""
     pockets = {name + pocket for name in names for pocket in _POCKETS}
     with_main = [entry for entry in entries if "main" in entry.components]
     mirrors = {uri for entry in with_main if pockets & set(entry.suites) for uri in entry.uris}
@@ -129,7 +129,7 @@ def archive_entries(entries: list[Entry], names: set[str]) -> list[Entry]:
 
 
 def _turn(entries: Iterable[Entry], names: set[str], suite: str) -> Iterator[Entry]:
-    """The entries with the machine's suite replaced by the asked one; backports and the like are left out."""
+    """Replace the machine's suite by the requested one; backports and the like are left out."""
     wanted = {name + pocket: suite + pocket for name in names for pocket in ("", *_POCKETS)}
     found = []
     for entry in entries:
@@ -162,12 +162,12 @@ def _stock(family: str, suite: str, architecture: str) -> Iterator[Entry]:
 
 
 def _default_mirror(family: str, suite: str, architecture: str) -> str:
-    """The archive that debootstrap itself would take, as its program, or its script for the suite, says."""
+    """Read debootstrap's default mirror from its program or its script for the suite."""
     if family == "debian":
         found = re.search(r'^DEF_MIRROR="(.+)"$', _text(_PROGRAM), re.MULTILINE)
         mirror = found.group(1) if found else ""
     else:
-        # The script calls this first of all, in a case of the architecture and suite.
+        # The script calls this first, in a case of architecture and suite.
         stop = 'default_mirror() { echo "$1"; exit; }; ARCH=$2 SUITE=$3; . "$1"'
         argv = ["sh", "-c", stop, "sh", _script(suite, family), architecture, suite]
         mirror = tools.call(argv, what="reading debootstrap's default mirror").strip()
@@ -205,7 +205,7 @@ def _text(path: Path) -> str:
 
 
 def _expand(uris: Iterable[str]) -> Iterator[str]:
-    """Cloud images name their mirrors in a file: `mirror+file:/etc/apt/mirrors/debian.list`."""
+    """Read the mirrors of cloud images from their file: `mirror+file:/etc/apt/mirrors/debian.list`."""
     for uri in uris:
         if not uri.startswith("mirror+file:"):
             yield uri.rstrip("/")

@@ -1,14 +1,14 @@
-"""A sandbox's state on disk: which hosts there are, how to reach them, and the locks that guard it.
+"""State of a sandbox on disk: its hosts, how to reach them, and locks.
 
     /var/lib/hostsmith/sandbox/<id>/     one folder for each project folder; <id> is a hash of its path
         state.json                       the hosts and images; readable by all, holds no secret
         id_ed25519  known_hosts          the key to every host, and each host's own key
-        processes/<name>                 which process a running host is (<name>.stopping: one shutting down)
+        processes/<name>                 process of a running host (<name>.stopping: one that shuts down)
         machines/<name>/                 upper/ (the disk), console.log
         layers/<id>/                     the disks that images are made of
 
-Nothing here needs root to read except the disks, and importing it costs next to nothing: every `fab` run asks
-`lookup` whether a host is a sandbox host.
+Only the disks need root to be read. The import is cheap: every `fab` run asks `lookup` whether a host is a sandbox
+host.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _VERSION = 1
 
 
 @dataclass(frozen=True)
-class Host:
+class SandboxHost:
     """One disposable host, as users see it."""
 
     name: str
@@ -43,7 +43,7 @@ class Host:
 
 @dataclass(frozen=True)
 class SshTarget:
-    """All that an SSH connection to a sandbox host needs; strict host key checking passes with it."""
+    """Parameters of an SSH connection to a sandbox host, with strict host key checking."""
 
     address: str
     user: str
@@ -53,7 +53,7 @@ class SshTarget:
 
 @dataclass(frozen=True)
 class HostRecord:
-    """What is remembered of a host. `layers` are the image layers under its disk, topmost first."""
+    """Record of a host. `layers` are the image layers under its disk, topmost first."""
 
     name: str
     address: str
@@ -83,24 +83,24 @@ class State:
     images: dict[str, ImageRecord] = field(default_factory=dict)
 
     def bases(self) -> set[str]:
-        """The bases that hosts and images stand on."""
+        """Collect the bases that hosts and images use."""
         return {host.base for host in self.hosts.values()} | {image.base for image in self.images.values()}
 
     def layers(self) -> set[str]:
-        """The image layers that hosts and images stand on."""
+        """Collect the image layers that hosts and images use."""
         used = [host.layers for host in self.hosts.values()] + [image.layers for image in self.images.values()]
         return {layer for layers in used for layer in layers}
 
 
 def sandbox_id(project: Path) -> str:
-    """Eight hex digits that stand for a project folder in names of bridges, tables and machines."""
+    """Hash a project folder to the eight hex digits in names of bridges, tables and machines."""
     return hashlib.sha256(os.fsencode(project.resolve())).hexdigest()[:8]
 
 
 def lookup(project: Path, host: str, root: Path = STATE_ROOT) -> SshTarget | None:
-    """How to reach a host of the project's sandbox, by name ("sandbox-1") or address; None when it is not one.
+    """Find a host of the project's sandbox by name ("sandbox-1") or address; None for other hosts.
 
-    One file is read; needs no root.
+    It reads one file and needs no root.
     """
     folder = root / sandbox_id(project)
     try:
@@ -114,7 +114,7 @@ def lookup(project: Path, host: str, root: Path = STATE_ROOT) -> SshTarget | Non
                     known_hosts=str(folder / "known_hosts"),
                 )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None  # no sandbox here, or not a readable one: `fab sandbox.list` is where that is an error
+        return None  # no sandbox, or an unreadable one: `fab sandbox.list` reports that
     return None
 
 
@@ -141,19 +141,22 @@ class Store:
         return self.state_file.exists()
 
     def read(self) -> State:
-        """:raises SandboxError: there is no sandbox, or its state cannot be understood."""
+        """Read the state.
+
+        :raises SandboxError: there is no sandbox, or its state is damaged.
+        """
         try:
             return _parse(self.state_file)
         except FileNotFoundError:
             raise SandboxError(f"{self.project} has no sandbox hosts. Make one: fab sandbox.up") from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise SandboxError(
-                f"{self.state_file} cannot be read as a sandbox's state: {error}. "
-                "Clear it and start afresh: fab sandbox.destroy"
+                f"{self.state_file} is not a valid sandbox state: {error}. "
+                "Remove it and start from scratch: fab sandbox.destroy"
             ) from error
 
     def write(self, state: State) -> None:
-        """Keep the state, and the known_hosts that follows from it."""
+        """Write the state, and the known_hosts that follows from it."""
         hosts = sorted(state.hosts.values(), key=lambda record: record.name)
         lines = [f"{record.name},{record.address} {record.host_key}\n" for record in hosts]
         write_file(self.known_hosts, "".join(lines).encode(), 0o644)
@@ -162,27 +165,27 @@ class Store:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Only one process at a time changes a sandbox's state."""
+        """Hold the lock of the sandbox's state."""
         with locked(self.root / f"{self.id}.lock"):
             yield
 
     @contextmanager
     def machine_lock(self) -> Iterator[None]:
-        """Guards what all sandboxes of the machine share: the choice of subnets, and the kernel's settings."""
+        """Hold the lock of what all sandboxes share: the choice of subnets, and kernel settings."""
         with locked(self.root / "machine.lock"):
             yield
 
     def upper(self, name: str) -> Path:
-        """A host's disk: the topmost layer, the only one it writes to."""
+        """Path of a host's disk: the topmost layer, the only one it writes to."""
         return self.machines / name / "upper"
 
     def lower(self, record: HostRecord) -> list[Path]:
-        """What lies under a host's disk, topmost first."""
+        """List the layers under a host's disk, topmost first."""
         return [*(self.layers / layer for layer in record.layers), CACHE_ROOT / record.base]
 
 
 def all_states(root: Path = STATE_ROOT) -> Iterator[State]:
-    """The states of all sandboxes on the machine; a damaged one is passed over."""
+    """Read the states of all sandboxes on the machine; damaged ones are skipped."""
     for path in sorted(root.glob("*/state.json")):
         try:
             yield _parse(path)
@@ -209,7 +212,7 @@ def _parse(path: Path) -> State:
 
 
 def public_folder(path: Path) -> None:
-    """State is read without root, so its folders are open whatever the umask."""
+    """Make a folder that all can read, whatever the umask: state is read without root."""
     path.mkdir(parents=True, exist_ok=True)
     path.chmod(0o755)
 
@@ -235,7 +238,7 @@ def write_file(path: Path, data: bytes, mode: int) -> None:
 def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
     """Hold a lock file for the length of a `with` block; the kernel frees it when the process dies.
 
-    The holder may delete the file: whoever waited then starts over with a new one.
+    The holder may delete the file; those that wait then start over with a new one.
 
     :param waiting: called once when someone else holds it.
     """
@@ -244,7 +247,7 @@ def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[No
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:
-            continue  # the last sandbox just took the folder away
+            continue  # the last sandbox just removed the folder
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

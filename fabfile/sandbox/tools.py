@@ -1,4 +1,4 @@
-"""Running the machine's own programs (ip, nft, debootstrap, ...) so that each failure is one clear error."""
+"""Calls of this machine's programs (ip, nft, debootstrap) with clear errors."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "HTTP_PROXY", 
 
 
 def require_machine() -> None:
-    """Make sure that this machine can carry a sandbox.
+    """Check that this machine can run a sandbox.
 
-    :raises SandboxError: not Linux, not root, or a program is missing; says what to do instead.
+    :raises SandboxError: not Linux, not root, or a program is missing; the message names a way out.
     """
     instead = "or deploy to a real server: fab -H user@server provision deploy"
     if not sys.platform.startswith("linux"):
@@ -45,21 +45,21 @@ def require_machine() -> None:
 
 
 def environment() -> dict[str, str]:
-    """The environment for programs we start: a full PATH, no locale surprises, the caller's proxies, no secrets."""
+    """Build the environment of programs: full PATH, C locale, the caller's proxies, no secrets."""
     proxies = {name: os.environ[name] for name in _PROXIES if os.environ.get(name)}
     return {"PATH": _PATH, "HOME": "/root", "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive", **proxies}
 
 
 def proxies() -> dict[str, str]:
-    """The proxy variables of this process, as the hosts should see them."""
+    """Collect the proxy variables of this process for the hosts."""
     return {name: value for name, value in environment().items() if name in _PROXIES}
 
 
 def call(argv: Sequence[str], *, what: str, stdin: str | None = None) -> str:
-    """Run one program to its end and return what it wrote to stdout.
+    """Run a program and return its stdout.
 
-    :param what: what is being done, for the error ("making the bridge").
-    :raises SandboxError: with the program's own words, when it fails or is not there.
+    :param what: the purpose, for the error ("making the bridge").
+    :raises SandboxError: it fails or is missing; with the program's message.
     """
     try:
         done = subprocess.run(
@@ -69,20 +69,20 @@ def call(argv: Sequence[str], *, what: str, stdin: str | None = None) -> str:
             text=True,
             errors="replace",
             env=environment(),
-            umask=0o022,  # what a base is made of must be readable in it, whatever our caller's umask
+            umask=0o022,  # files of a base must be readable in it, whatever the caller's umask
             check=False,
         )
     except OSError as error:
         raise SandboxError(f"{what}: cannot run {argv[0]}: {error.strerror}") from error
     if done.returncode != 0:
         words = (done.stderr.strip() or done.stdout.strip()).splitlines()[-5:]
-        said = "\n  ".join(words) or f"exit code {done.returncode}"
-        raise SandboxError(f"{what}: {argv[0]} failed:\n  {said}")
+        output = "\n  ".join(words) or f"exit code {done.returncode}"
+        raise SandboxError(f"{what}: {argv[0]} failed:\n  {output}")
     return done.stdout
 
 
 def succeeds(argv: Sequence[str]) -> bool:
-    """Whether the program ends with exit code 0; what it says is dropped."""
+    """Whether the program ends with exit code 0; its output is dropped."""
     done = subprocess.run(
         argv,
         stdin=subprocess.DEVNULL,

@@ -30,12 +30,12 @@ def backup(call: TaskCall, to: str = ".", encrypt: bool = False) -> Path:
     with Fleet(chosen, console, settings.concurrency, f"backup {settings.app}") as fleet:
         fleet.connect()
         fleet.check()
-        places = archive.places.placed(settings, wanted, fleet.members, fleet.members[0])
-        path = archive.making.made(settings.app, Path(to), places, fleet.members[0], key)
-    manifest = archive.reading.manifest(path)
+        places = archive.locations.locate(settings, wanted, fleet.members, fleet.members[0])
+        path = archive.writer.write_archive(settings.app, Path(to), places, fleet.members[0], key)
+    manifest = archive.reader.manifest(path)
     call.document.update(archive=str(path), manifest=manifest)
     for part in manifest["parts"]:
-        plain, packed = (archive.making.size_in_words(part[key]) for key in ("plain", "size"))
+        plain, packed = (archive.writer.size_in_words(part[key]) for key in ("plain", "size"))
         console.say(f"{part['name']}: {plain}, {packed} in the archive")
     console.say(f"{settings.app}: {path}", style="bold green")
     if _is_seen_by_git(path):

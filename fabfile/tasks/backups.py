@@ -33,7 +33,7 @@ def _show(call: TaskCall, found: dict[str, Any], folder: str) -> None:
         (
             call.console.name(label),
             f"{folder}/{each['name']}",
-            archive.making.size_in_words(each["size"]),
+            archive.writer.size_in_words(each["size"]),
             ", ".join(each["parts"]),
         )
         for label, answer in found.items()

@@ -23,7 +23,7 @@ def doctor(call: TaskCall) -> dict[str, Any]:
     call.document.update(here=local, hosts=hosts)
     if not call.json:
         views.doctor.show(call.console, local, hosts)
-    views.doctor.require_well(local, hosts)
+    views.doctor.require_healthy(local, hosts)
     return {"here": local, "hosts": hosts}
 
 
@@ -50,6 +50,6 @@ def _hosts(call: TaskCall, settings: Settings) -> dict[str, list[Finding]]:
     with call.look(found, check=False) as fleet:
         seen = fleet.each(lambda member: views.examination.examined(member, no_plan))
     return {
-        call.console.name(member.label): seen.get(member) or [views.examination.away(member)]
+        call.console.name(member.label): seen.get(member) or [views.examination.unreachable(member)]
         for member in fleet.members
     }

@@ -16,7 +16,7 @@ from ..printable import printable
 from ..report import Report
 
 if TYPE_CHECKING:
-    from ..archive.reading import Readable
+    from ..archive.reader import VerifiedArchive
     from ..inventory.targets import Target
 
 
@@ -33,9 +33,9 @@ def restore(call: TaskCall, words: Sequence[str] = (), yes: bool = False, unencr
     """Restore an archive: verify it, load it beside the app's data, then swap."""
     settings = call.settings
     known = parts.parts(settings)
-    found = archive.reading.readable(_archive(words), settings, known)
+    found = archive.reader.open_archive(_archive(words), settings, known)
     if not unencrypted:
-        archive.reading.require_encrypted(found, settings)
+        archive.reader.require_encrypted(found, settings)
     hosts = call.app_hosts()
     wanted = [part for part in known if part.name in found.names]
     others = parts.beside(call.c, settings, hosts, wanted)
@@ -46,7 +46,7 @@ def restore(call: TaskCall, words: Sequence[str] = (), yes: bool = False, unencr
         Fleet(others, Console(quiet=True), settings.concurrency, None) as rest,
     ):
         deployment.reports += rest.reports
-        record = archive.restoring.Restoring(deployment, rest, found, wanted).do()
+        record = archive.restore.RestoreRun(deployment, rest, found, wanted).execute()
     call.document["release"] = record.id
     what = f"{', '.join(found.names)} of {found.manifest['created']}"
     call.console.say(f"{settings.app}: release {record.id} is live with {what}", style="bold green")
@@ -61,7 +61,7 @@ def _archive(words: Sequence[str]) -> str:
     return words[0]
 
 
-def _ask(found: Readable, hosts: Sequence[Target]) -> None:
+def _ask(found: VerifiedArchive, hosts: Sequence[Target]) -> None:
     """Show what is about to be replaced, and by what, and ask for confirmation.
 
     :raises UsageError: there is no terminal, or the answer is no.
@@ -69,7 +69,7 @@ def _ask(found: Readable, hosts: Sequence[Target]) -> None:
     if not sys.stdin.isatty():
         raise UsageError("cannot ask for confirmation without a terminal; pass --yes to replace the app's data")
     said = found.manifest
-    sizes = [f"  {part['name']}: {archive.making.size_in_words(part['plain'])}" for part in said["parts"]]
+    sizes = [f"  {part['name']}: {archive.writer.size_in_words(part['plain'])}" for part in said["parts"]]
     lines = [
         f"The archive of {said['app']} from {said['created']}, release {said['release'] or 'none'}:",
         *sizes,

@@ -14,7 +14,7 @@ from ..fab.task import JSON, TaskCall, task
 from ..settings.fabric_config import project_folder
 
 if TYPE_CHECKING:
-    from ..sandbox import Host, Sandbox
+    from ..sandbox import Sandbox, SandboxHost
 
 _STYLES = {"running": "green", "stopped": "dim"}
 
@@ -27,7 +27,7 @@ _STYLES = {"running": "green", "stopped": "dim"}
         "suite": "Distribution of new hosts: bookworm, trixie, noble, ...; by default, that of this machine.",
     },
 )
-def up(call: TaskCall, count: int | None = None, suite: str | None = None) -> list[Host]:
+def up(call: TaskCall, count: int | None = None, suite: str | None = None) -> list[SandboxHost]:
     """Boot disposable hosts on this machine for rehearsals."""
     hosts = _sandbox(call).up(_number(count), suite, progress=_progress(call))
     _show(call, hosts)
@@ -36,7 +36,7 @@ def up(call: TaskCall, count: int | None = None, suite: str | None = None) -> li
 
 
 @task(JSON, hosts=False, name="list")
-def list_(call: TaskCall) -> list[Host]:
+def list_(call: TaskCall) -> list[SandboxHost]:
     """List this project's disposable hosts."""
     hosts = _sandbox(call).hosts()
     _show(call, hosts, "no sandbox hosts; `fab sandbox.up` makes the first")
@@ -44,7 +44,7 @@ def list_(call: TaskCall) -> list[Host]:
 
 
 @task(JSON, hosts=False)
-def down(call: TaskCall) -> list[Host]:
+def down(call: TaskCall) -> list[SandboxHost]:
     """Shut the disposable hosts down; their disks stay."""
     sandbox = _sandbox(call)
     sandbox.down()
@@ -80,7 +80,7 @@ def _sandbox(call: TaskCall) -> Sandbox:
     return sandboxes.Sandbox(project_folder(call.c.config))
 
 
-def _readable_hosts(sandbox: Sandbox) -> list[Host]:
+def _readable_hosts(sandbox: Sandbox) -> list[SandboxHost]:
     """The hosts as far as they are known: a damaged state must not keep a sandbox from being removed."""
     from ..errors import SandboxError
 
@@ -112,7 +112,7 @@ def _progress(call: TaskCall) -> Callable[[str], None]:
     return to_stderr if call.json else call.console.say
 
 
-def _show(call: TaskCall, hosts: list[Host], none: str = "") -> None:
+def _show(call: TaskCall, hosts: list[SandboxHost], none: str = "") -> None:
     """List hosts.
 
     :param none: shown when there are none.

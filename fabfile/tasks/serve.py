@@ -37,8 +37,8 @@ def serve(
     """Run the app's processes and services on this machine, until Ctrl-C."""
     import asyncio
 
+    from ..local.app import COLLECT, RELEASE, LocalApp, LocalPlan, collects
     from ..local.services import instances
-    from ..local.twin import COLLECT, RELEASE, Plan, Twin, collects
     from ..local.variables import local_env
 
     settings, console = call.settings, call.console
@@ -49,15 +49,15 @@ def serve(
         raise UsageError("--release: there is no process `release` in the Procfile or in `processes`")
     own = local_env(settings.project)
     services = [] if no_services else instances(settings, own)
-    plan = Plan(settings, processes, _number(port), release, services, own)
+    plan = LocalPlan(settings, processes, _number(port), release, services, own)
     once = [*(["release"] if release else []), *([COLLECT] if "web" in processes and collects(settings) else [])]
     labels = [*(instance.service.name for instance in services), *once, *processes]
 
     async def run() -> None:
-        twin = Twin(
+        app = LocalApp(
             plan, lambda name, data: console.output(name, "stdout", data), lambda text: console.say(text, "dim")
         )
-        await twin.run()
+        await app.run()
 
     with console.outputs(labels):
         if "release" in settings.processes and not release:

@@ -1,4 +1,4 @@
-"""What the tasks that only look have to show of a fleet."""
+"""Views of a fleet for tasks that change nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the next deploy and the next provision would change on each host, as the host itself says without a change."""
+"""Changes that the next deploy and provision would make on each host."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class Names:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What would change on a host; equal for hosts on which it is the same.
+class HostPlan:
+    """Changes to come on a host; equal for hosts with the same changes.
 
-    :param pending: the commits; None where the app does not run.
-    :param configuration: what differs in the files that a release is run with.
-    :param environment: what differs in the environment of its processes.
-    :param starts: processes that a deploy would start, beside those that run.
-    :param provision: what `fab provision` would change, and the handlers that it would run.
+    :param pending: the commits; None on hosts without the app.
+    :param configuration: differences in the files of the release.
+    :param environment: differences in the environment of its processes.
+    :param starts: processes that a deploy would start beside those that run.
+    :param provision: changes of `fab provision`, and the handlers that it would run.
     """
 
     pending: Pending | None
@@ -65,11 +65,11 @@ class Plan:
 
     @property
     def title(self) -> str:
-        """What is live, in a few words."""
+        """The live release, in a few words."""
         return self.pending.title if self.pending else "without the app"
 
     def lines(self) -> Iterator[Line]:
-        """What to tell people, with the style of each line."""
+        """Describe the changes, with the style of each line."""
         if not self.is_something:
             yield "nothing to do", None
         if self.deploys:
@@ -77,10 +77,10 @@ class Plan:
             yield from _indented(self._deploy())
         if self.provision:
             yield "provision", "bold"
-            yield from _indented(_told(self.provision))
+            yield from _indented(_described(self.provision))
 
     def to_json(self) -> dict[str, Any]:
-        """The same as plain data."""
+        """Return the same as plain data."""
         return {
             "changes": self.is_something,
             **asdict(self),
@@ -93,34 +93,34 @@ class Plan:
         if self.pending:
             yield from self.pending.lines()
             for name in self.pending.requirements:
-                yield f"{name} differs: a virtualenv is built, unless there is one of it already", "yellow"
-        yield from _told(self.configuration)
+                yield f"{name} differs: a virtualenv is built unless there is one for it", "yellow"
+        yield from _described(self.configuration)
         if names := str(self.environment):
             yield f"environment: {names}", "yellow"
         yield f"start    {', '.join(self.starts)}", "cyan"
 
 
-def plan_of(member: Member, pending: Pending | None, given: Given) -> Plan:
-    """What would change on a host.
+def plan_of(member: Member, pending: Pending | None, given: Given) -> HostPlan:
+    """Ask a host what would change on it.
 
-    :param pending: the commits; None where the app does not run.
-    :param given: the variables that the settings give.
-    :raises ConvergeError: it cannot be told.
+    :param pending: the commits; None on hosts without the app.
+    :param given: the variables of the settings.
+    :raises ConvergeError: the host cannot answer.
     """
     settings, roles = member.settings, member.target.roles
     provision = _would(member, recipes.provision(settings, roles))
     starts = tuple(member.target.processes)
     if pending is None or pending.release is None:
-        return Plan(pending, (), Names(), starts, provision)
-    # The files name the release that they are of, so they are planned as those of the live one.
+        return HostPlan(pending, (), Names(), starts, provision)
+    # The files name their release, so they are planned as those of the live one.
     kept = member.request(variables.kept(settings.app))
     scaled = settings.scaled(kept.variables.scale)
     configuration = _would(member, [recipes.release.configuration(scaled, roles, pending.release)])
-    # Not what it was given, but what it has: somebody may have edited it.
+    # Compare with the actual environment: it may have been edited by hand.
     running = member.ask("running_variables", app=settings.app)
     wanted = variables.wanted(given, [kept]).variables.all()
     names = _names(running, {name: variable.text for name, variable in wanted.items()})
-    return Plan(pending, configuration, names, starts, provision)
+    return HostPlan(pending, configuration, names, starts, provision)
 
 
 def _names(before: Mapping[str, str], after: Mapping[str, str]) -> Names:
@@ -135,11 +135,11 @@ def _would(member: Member, resources: Sequence[Resource]) -> tuple[Result, ...]:
     report = member.would(resources)
     if not report.ok:
         raise ConvergeError(report.problem())
-    # How long it took to look is no difference between hosts.
+    # The time that a check took does not make hosts differ.
     return tuple(replace(result, seconds=0.0) for result in report.results if result.state != "ok")
 
 
-def _told(results: Sequence[Result]) -> Iterator[Line]:
+def _described(results: Sequence[Result]) -> Iterator[Line]:
     for result in results:
         word, style = _WORDS[result.state]
         yield f"{word:<8} {result.resource}{f': {result.summary}' if result.summary else ''}", style

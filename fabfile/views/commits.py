@@ -1,4 +1,4 @@
-"""What a deploy would bring to each host: the commits between what is live there and what would be deployed."""
+"""Pending commits: those between the live revision and the one to deploy."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from ..fleet import Fleet, Member
     from ..settings import Settings
 
-# So many commits are shown of either kind.
+# Number of commits shown of either kind.
 _SHOWN = 20
 
 
 @dataclass(frozen=True)
 class Pending:
-    """What a deploy would bring, and what it would take away.
+    """Commits that a deploy would add or remove.
 
     :param release: id of the live release; None when there is none.
-    :param live: the revision that is live, with "+dirty" when it has more; None when there is none.
-    :param wanted: the revision that would be deployed, in the same way; empty when it was not looked up.
+    :param live: the live revision, with "+dirty" for uncommitted changes; None when there is none.
+    :param wanted: the revision to deploy, in the same form; empty when it is unknown.
     :param new: commits that would go live, the newest first.
     :param gone: commits that would not be live any more.
     :param requirements: requirement files that are different.
-    :param unknown: why the commits cannot be told; empty when they can.
+    :param unknown: why the commits are unknown; empty when they are known.
     """
 
     release: str | None = field(compare=False)
@@ -49,53 +49,53 @@ class Pending:
 
     @property
     def title(self) -> str:
-        """What is live, in a few words."""
+        """The live revision, in a few words."""
         return "nothing is live" if self.live is None else f"live {short(self.live) or self.release}"
 
     def lines(self) -> Iterator[Line]:
-        """What to tell people, with the style of each line."""
+        """Describe the commits, with the style of each line."""
         if self.live is None:
-            yield "all of it would be new", None
+            yield "everything would be new", None
             return
         if self.unknown:
             yield self.unknown, "yellow"
         if _is_dirty(self.live):
-            yield "what is live has changes that were not committed; they would be gone", "yellow"
+            yield "the live release has uncommitted changes; a deploy removes them", "yellow"
         yield from _listed(self.new, "+", "green")
         if self.gone:
-            yield "goes back: what is live has commits that would not be deployed", "yellow"
+            yield "goes back: the live release has commits that would not be deployed", "yellow"
             yield from _listed(self.gone, "-", "red")
         if not self.is_something:
             yield "nothing is pending", None
 
     def to_json(self) -> dict[str, Any]:
-        """The same as plain data."""
+        """Return the same as plain data."""
         return {"pending": self.is_something, **asdict(self)}
 
 
 def pending_on(fleet: Fleet, settings: Settings, revision: str | None) -> dict[Member, Pending]:
-    """What a deploy would bring to each host that runs the app; what fails is told in the host's report.
+    """Find the pending commits of each host that runs the app; failures go to the host's report.
 
-    :param revision: what would be deployed; None for `revision` of the settings.
+    :param revision: the revision to deploy; None for `revision` of the settings.
     :raises SourceError: there is no such revision.
     """
     wanted = revision or settings.revision
     if settings.source_is_local:
-        # What is not committed is no reason not to look; a deploy says what to do about it.
+        # Uncommitted changes do not stop a comparison; a deploy reports what to do about them.
         with LocalSource(settings.source_folder, wanted, dirty=wanted == "HEAD") as local:
             return _from_here(_live(fleet), local, settings)
     return _from_afar(fleet, _live(fleet), settings, wanted)
 
 
 def note_of(found: Iterable[Pending]) -> str:
-    """What to say besides, of the source; empty when there is nothing."""
+    """Build a note about the source; empty when there is none."""
     if any(_is_dirty(pending.wanted) for pending in found):
-        return "the source has changes that are not committed; a deploy takes them with --dirty only"
+        return "the source has uncommitted changes; only a deploy with --dirty includes them"
     return ""
 
 
 def _live(fleet: Fleet) -> dict[Member, dict[str, Any] | None]:
-    """The record of the live release on each host that runs the app."""
+    """Ask each host that runs the app for the record of its live release."""
     with_app = [member for member in fleet.healthy if member.target.processes]
     return fleet.each(lambda member: member.ask("live_release", app=member.settings.app), with_app)
 
@@ -113,9 +113,9 @@ def _from_here(
             return Pending(None, None, wanted)
         if not local.is_in_git:
             differs = record["revision"] != wanted
-            unknown = "the files are not those that are live; they are not in git, so there are no commits to list"
+            unknown = "the files differ from the live ones; they are not in git, so there are no commits to list"
             return Pending(record["id"], record["revision"], wanted, unknown=unknown if differs else "")
-        unknown = "what is live is no commit of the repository here; `git fetch` brings those that others have made"
+        unknown = "the live commit is not in this repository; `git fetch` gets the commits of others"
         return _pending(record, wanted, difference(record["revision"]), unknown)
 
     return {member: pending(record) for member, record in live.items()}
@@ -124,7 +124,7 @@ def _from_here(
 def _from_afar(
     fleet: Fleet, live: Mapping[Member, dict[str, Any] | None], settings: Settings, wanted: str
 ) -> dict[Member, Pending]:
-    """As told by a host that can read the repository; one is asked for all."""
+    """Compare on a host that can read the repository; one answers for all."""
     records = {member: record for member, record in live.items() if record}
     none = {member: Pending(None, None) for member in live if member not in records}
     if not records:
@@ -145,9 +145,9 @@ def _from_afar(
 
     def pending(record: dict[str, Any]) -> Pending:
         if first not in answers:
-            return Pending(record["id"], record["revision"], unknown=f"{first.label} could not tell the commits")
+            return Pending(record["id"], record["revision"], unknown=f"{first.label} could not list the commits")
         answer = answers[first]
-        unknown = "what is live is no commit of the repository any more"
+        unknown = "the live commit is no longer in the repository"
         way = answer["since"].get(_commit(record["revision"]))
         return _pending(record, answer["commit"], Difference.of(way) if way else None, unknown)
 

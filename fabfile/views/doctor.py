@@ -1,4 +1,4 @@
-"""What `fab doctor` finds on this machine, and how it tells all that it has found."""
+"""Findings of `fab doctor` on this machine, and the display of all findings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
 
 COLUMNS = ("HOST", "HOSTSMITH", "SYSTEM", "PYTHON", "DISK", "MEMORY", "CLOCK", "HARDENING", "VERDICT")
-# The parts of the hardening, by the resource that is each.
+# Parts of the hardening and the resources of each.
 HARDENING = {
     "ssh": ("sshd",),
     "firewall": ("firewall",),
@@ -31,15 +31,15 @@ HARDENING = {
     "swap": ("swap",),
 }
 _STYLES = {"wrong": "red", "advice": "yellow"}
-# Seconds by which clocks may differ: certificates and one-time codes bear a little, logs should be comparable.
+# Seconds by which clocks may differ: certificates and one-time codes tolerate a little, logs should be comparable.
 _SKEW, _BAD_SKEW = 2.0, 30.0
 
 
 def here(settings: Settings | None, problem: str) -> list[Finding]:
-    """The findings of this machine.
+    """Inspect this machine.
 
-    :param settings: None when they are wrong.
-    :param problem: what is wrong with them.
+    :param settings: None when they are invalid.
+    :param problem: the error in them.
     """
     versions = f"hostsmith {__version__}, fabric {version('fabric')}, paramiko {version('paramiko')}"
     found = [
@@ -50,18 +50,18 @@ def here(settings: Settings | None, problem: str) -> list[Finding]:
         _known_hosts(),
     ]
     if settings is None:
-        return [*found, finding("settings", "wrong", problem, "mend fabric.yaml; docs/settings.md has every key")]
+        return [*found, finding("settings", "wrong", problem, "fix fabric.yaml; docs/settings.md lists every key")]
     hosts = {host.host for entries in settings.roles.values() for host in (entry.host for entry in entries)}
-    there = f"{len(hosts)} host{'' if len(hosts) == 1 else 's'}" if hosts else "no hosts of its own"
+    there = f"{len(hosts)} host{'' if len(hosts) == 1 else 's'}" if hosts else "no hosts"
     return [*found, finding("settings", "ok", f"app {settings.app}, {there}"), _source(settings)]
 
 
 def _git() -> Finding:
     program = shutil.which("git")
     if program is None:
-        return finding("git", "wrong", "not installed", "install git: code is taken from it")
-    told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
-    return finding("git", "ok", told.strip().removeprefix("git version ") or "there")
+        return finding("git", "wrong", "not installed", "install git: deploys read the code from it")
+    output = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    return finding("git", "ok", output.strip().removeprefix("git version ") or "there")
 
 
 def _ssh_keys() -> Finding:
@@ -71,12 +71,12 @@ def _ssh_keys() -> Finding:
     files = sorted(path.name for path in folder.glob("id_*") if path.suffix != ".pub")
     loose = [name for name in files if (folder / name).stat().st_mode & 0o077]
     keys = len(paramiko.Agent().get_keys()) if os.environ.get("SSH_AUTH_SOCK") else 0
-    told = ", ".join([*([f"{keys} in the agent"] if keys else []), *files])
+    known = ", ".join([*([f"{keys} in the agent"] if keys else []), *files])
     if loose:
         return finding("ssh keys", "advice", f"others may read {', '.join(loose)}", "`chmod 600` them")
-    if told:
-        return finding("ssh keys", "ok", told)
-    # Not wrong: it may be named with -i, in fabric.yaml or in the SSH configuration.
+    if known:
+        return finding("ssh keys", "ok", known)
+    # Only advice: a key may be named with -i, in fabric.yaml or in the SSH configuration.
     return finding(
         "ssh keys", "advice", "none in an agent or in ~/.ssh", "`ssh-keygen -t ed25519`, or name one with -i"
     )
@@ -87,15 +87,11 @@ def _known_hosts() -> Finding:
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
-        return finding("known hosts", "ok", "none yet; each is shown and remembered when it is met")
+        return finding("known hosts", "ok", "none yet; each new key is shown and added")
     except OSError as error:
-        return finding(
-            "known hosts", "wrong", f"{path}: {error.strerror}", "make it a file that you can read and write"
-        )
+        return finding("known hosts", "wrong", f"{path}: {error.strerror}", "make it readable and writable for you")
     if not os.access(path, os.W_OK):
-        return finding(
-            "known hosts", "wrong", f"{path} cannot be written", "new hosts are remembered there; mend its mode"
-        )
+        return finding("known hosts", "wrong", f"{path} cannot be written", "new hosts are added there; fix its mode")
     return finding("known hosts", "ok", f"{sum(1 for line in lines if line.strip() and line[0] != '#')} keys")
 
 
@@ -108,27 +104,27 @@ def _source(settings: Settings) -> Finding:
         with LocalSource(settings.source_folder, settings.revision, dirty=False) as source:
             return finding("source", "ok", f"{source.source.short} {source.source.subject}".strip())
     except SourceError as error:
-        # The message names the files one a line, and says last what to do.
+        # The message names one file a line; its last line is what to do.
         first, *rest = (line.strip() for line in str(error).splitlines())
         state = "advice" if rest else "wrong"
         return finding("source", state, " ".join([first, *rest[:-1]]), "".join(rest[-1:]))
 
 
-def clock(asked: float, told: float, answered: float) -> Finding:
-    """How a host's clock differs from the one here, as exactly as the way there lets it be known."""
-    skew = max(asked - told, told - answered, 0.0)
+def clock(asked: float, reported: float, answered: float) -> Finding:
+    """Compare a host's clock with this machine's, as exactly as the round trip allows."""
+    skew = max(asked - reported, reported - answered, 0.0)
     state = "wrong" if skew > _BAD_SKEW else "advice" if skew > _SKEW else "ok"
-    text = "right" if state == "ok" else f"{skew:.0f} s {'fast' if told > answered else 'slow'}"
+    text = "right" if state == "ok" else f"{skew:.0f} s {'fast' if reported > answered else 'slow'}"
     mend = (
         ""
         if state == "ok"
-        else "`timedatectl` on both says which one is wrong; `hardening: {time: true}` keeps it right"
+        else "`timedatectl` on both shows which one is wrong; `hardening: {time: true}` keeps it right"
     )
     return finding("clock", state, text, mend)
 
 
 def row(name: str, findings: Sequence[Finding]) -> tuple[str, ...]:
-    """The cells of a host."""
+    """Build the cells of a host."""
     found: dict[str, list[str]] = {}
     for each in findings:
         found.setdefault(each["check"], []).append(each["found"])
@@ -138,21 +134,21 @@ def row(name: str, findings: Sequence[Finding]) -> tuple[str, ...]:
 
 
 def verdict(findings: Iterable[Finding]) -> str:
-    """In a word or two, how things are."""
+    """Sum up the findings in a word or two."""
     states = [each["state"] for each in findings]
     if wrong := states.count("wrong"):
         return f"{wrong} wrong"
-    return f"well, {advice} to look at" if (advice := states.count("advice")) else "well"
+    return f"healthy, {advice} to check" if (advice := states.count("advice")) else "healthy"
 
 
 def style(findings: Iterable[Finding]) -> str | None:
-    """The colour of a host's row: that of the worst."""
+    """Choose the colour of a host's row: that of its worst finding."""
     states = {each["state"] for each in findings}
     return next((_STYLES[state] for state in ("wrong", "advice") if state in states), None)
 
 
 def show(console: Console, local: Sequence[Finding], hosts: Mapping[str, Sequence[Finding]]) -> None:
-    """Print all of it: a table of this machine, one of the hosts, and below what to mend."""
+    """Print tables of this machine and of the hosts, then what to fix."""
     lines = [(each["check"], each["found"]) for each in local]
     console.table(("HERE", "FOUND"), lines, [style([each]) for each in local])
     if hosts:
@@ -167,7 +163,7 @@ def show(console: Console, local: Sequence[Finding], hosts: Mapping[str, Sequenc
 
 
 def _problems(local: Sequence[Finding], hosts: Mapping[str, Sequence[Finding]]) -> Iterator[tuple[str, str | None]]:
-    """What is not well, the worst first; what several hosts share once."""
+    """List problems, the worst first; those that several hosts share once."""
     alike: dict[tuple[str, str, str, str], list[str]] = {}
     for name, findings in {"here": local, **hosts}.items():
         for each in findings:
@@ -179,10 +175,10 @@ def _problems(local: Sequence[Finding], hosts: Mapping[str, Sequence[Finding]]) 
             yield f"    -> {mend}", None
 
 
-def require_well(local: Sequence[Finding], hosts: Mapping[str, Sequence[Finding]]) -> None:
+def require_healthy(local: Sequence[Finding], hosts: Mapping[str, Sequence[Finding]]) -> None:
     """Fail when something is wrong.
 
-    :raises HostsmithError: where, and how many things are.
+    :raises HostsmithError: names each host with its number of problems.
     """
     counts = {name: sum(each["state"] == "wrong" for each in found) for name, found in {"here": local, **hosts}.items()}
     if wrong := [f"{name} ({count})" for name, count in counts.items() if count]:

@@ -1,4 +1,4 @@
-"""What a host is found to be like: its services, its clock, and which parts of the hardening are in effect."""
+"""Inspection of a host: its services, its clock and its hardening."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..report import Report
 
 
-def away(member: Member) -> Finding:
+def unreachable(member: Member) -> Finding:
     return finding("host", "wrong", member.report.problem())
 
 
@@ -30,7 +30,7 @@ def examined(member: Member, no_plan: str) -> list[Finding]:
     known = [f"{rule.port}/{rule.protocol}" for rule in rules]
     answer: list[Finding] = member.ask("examine", services=services, open_ports=known, firewall=on)
     answer += _asked_for(member)
-    # Asked apart, since the other answers take their time.
+    # A separate query: the others take a while.
     asked = time.time()
     clock = report.clock(asked, member.ask("clock"), time.time())
     if no_plan:
@@ -40,7 +40,7 @@ def examined(member: Member, no_plan: str) -> list[Finding]:
 
 
 def _asked_for(member: Member) -> Iterator[Finding]:
-    """Whether the services that the app asks for are well, as far as they run here."""
+    """Check the app's services that run on this host."""
     settings = member.settings
     if not settings.services:
         return
@@ -51,30 +51,30 @@ def _asked_for(member: Member) -> Iterator[Finding]:
     problems = member.ask("check", commands=checks)
     for name in checks:
         if name in problems:
-            yield finding(name, "wrong", problems[name], f"`systemctl --failed` and the log of {name} say more")
+            yield finding(name, "wrong", problems[name], f"`systemctl --failed` and the log of {name} show more")
         else:
             yield finding(name, "ok", "answers")
 
 
 def _hardening(member: Member, in_container: bool) -> Iterator[Finding]:
-    """Which parts of the hardening are in effect: those that `fab provision` would leave as they are."""
+    """Check which parts of the hardening are in effect: those that `fab provision` would not change."""
     settings = member.settings
-    # Each by itself: one that fails would keep the others from being told.
+    # Each by itself: a failing one would hide the others.
     plans = {one.describe(): member.would([one]) for one in recipes.hardening.hardening(settings, member.target.roles)}
     for part, names in report.HARDENING.items():
         if not getattr(settings.hardening, part):
             yield finding(part, "none", "switched off")
         elif in_container and part in ("time", "swap"):
-            yield finding(part, "none", "a container has those of the machine around it")
+            yield finding(part, "none", "a container uses those of its machine")
         else:
             yield _part(part, [plans[name] for name in names])
 
 
 def _part(part: str, plans: Sequence[Report]) -> Finding:
     if problems := [result.error for plan in plans for result in plan.failed]:
-        return finding(part, "wrong", problems[0], "`fab provision` when it is mended")
+        return finding(part, "wrong", problems[0], "run `fab provision` when it is fixed")
     if any(plan.changed for plan in plans):
-        return finding(part, "wrong", "not in effect", "`fab provision` sees to it")
+        return finding(part, "wrong", "not in effect", "run `fab provision`")
     if notes := [note for plan in plans for note in plan.notes]:
         return finding(part, "advice", notes[0])
     return finding(part, "ok", "in effect")

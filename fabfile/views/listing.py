@@ -1,4 +1,4 @@
-"""What was seen of the hosts of a fleet, shown once for all on which it is the same."""
+"""Listings by host, with one block for all hosts that are alike."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ T = TypeVar("T")
 Line = tuple[str, str | None]
 
 
-class Seen(Protocol):
-    """What was seen of a host; equal where it is the same."""
+class HostView(Protocol):
+    """View of a host; equal for hosts that are alike."""
 
     @property
     def title(self) -> str:
         """The first line, after the names of the hosts."""
 
     def lines(self) -> Iterator[Line]:
-        """The lines below it."""
+        """Yield the lines below it."""
 
     def to_json(self) -> dict[str, Any]:
-        """All of it, as plain data."""
+        """Return all of it as plain data."""
 
 
 def alike(console: Console, found: Mapping[Member, T]) -> list[tuple[list[str], T]]:
-    """What was seen, each with the names of all hosts on which it is the same."""
+    """Group views that are alike, with the names of their hosts."""
     groups: list[tuple[list[str], T]] = []
     for member, seen in found.items():
         name = console.name(member.label)
@@ -43,15 +43,15 @@ def alike(console: Console, found: Mapping[Member, T]) -> list[tuple[list[str], 
     return groups
 
 
-def show(console: Console, found: Mapping[Member, Seen]) -> None:
-    """Print what was seen, a block for all hosts that are alike."""
+def show(console: Console, found: Mapping[Member, HostView]) -> None:
+    """Print a block for all hosts that are alike."""
     for names, seen in alike(console, found):
         console.say(f"{', '.join(names)} ({seen.title}):", style="bold")
         for text, style in seen.lines():
             console.say(f"  {text}", style)
 
 
-def documents(fleet: Fleet, found: Mapping[Member, Seen]) -> dict[str, dict[str, Any]]:
-    """What was seen of each host as plain data, or why nothing was."""
+def documents(fleet: Fleet, found: Mapping[Member, HostView]) -> dict[str, dict[str, Any]]:
+    """Return the view of each host as plain data, or its error."""
     seen = {member.label: found[member].to_json() for member in found}
     return {**seen, **{report.host: {"error": report.problem()} for report in fleet.reports if not report.ok}}

@@ -1,4 +1,4 @@
-"""What `fab status` says of a fleet, from what its hosts answered. No input or output."""
+"""Overview of a fleet for `fab status`, computed from the hosts' answers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ COLUMNS = ("HOST", "ROLES", "RELEASE", "HEALTH", "DISK", "LAG", "DRIFT", "HOSTSM
 
 
 def compare(answers: Iterable[Answer]) -> None:
-    """Enter in each answer whether the host's release is another than the fleet's, and how many came after it.
+    """Add to each answer whether the host's release differs from the fleet's, and by how many releases.
 
-    The fleet's release is the newest one that is live on a host and that no host has gone back from.
+    The fleet's release is the newest live one that no host has rolled back.
     """
     with_app = [answer for answer in answers if answer["runs_app"]]
     lives = {answer["live"] for answer in with_app if answer["live"]}
@@ -29,7 +29,7 @@ def compare(answers: Iterable[Answer]) -> None:
 
 
 def row(name: str, answer: Answer) -> tuple[str, ...]:
-    """The cells of a host."""
+    """Build the cells of a host."""
     roles = "every role" if answer["roles"] is None else ", ".join(answer["roles"])
     if "error" in answer:
         return (name, roles, answer["error"], *["?"] * (len(COLUMNS) - 3))
@@ -39,14 +39,14 @@ def row(name: str, answer: Answer) -> tuple[str, ...]:
 
 
 def style(answer: Answer) -> str | None:
-    """The colour of a host's row."""
+    """Choose the colour of a host's row."""
     if "error" in answer or answer["problem"]:
         return "red"
     return "yellow" if answer["lags"] or answer["drift"] != [] else None
 
 
 def remarks(answers: Mapping[str, Answer]) -> list[str]:
-    """What there is to say below the table, by the names of the hosts."""
+    """List the remarks below the table."""
     heard = {name: answer for name, answer in answers.items() if "error" not in answer}
     lines = [f"{name}: {answer['problem']}" for name, answer in heard.items() if answer["problem"]]
     lines += _in_maintenance(heard)
@@ -57,11 +57,11 @@ def remarks(answers: Mapping[str, Answer]) -> list[str]:
     for name, answer in heard.items():
         if answer["drift"] is None:
             unknown.setdefault(answer["drift_problem"], []).append(name)
-    lines += [f"{', '.join(names)}: drift cannot be told: {problem}" for problem, names in unknown.items()]
+    lines += [f"{', '.join(names)}: drift unknown: {problem}" for problem, names in unknown.items()]
     lines += _other_versions(heard)
     lines += [f"{name} is held by {answer['lock']}" for name, answer in heard.items() if answer["lock"]]
     lines += [
-        f"{name}: a run was cut off, and the next one puts back first: {answer['cut_off']}"
+        f"{name}: a run was cut off; the next one first reverts: {answer['cut_off']}"
         for name, answer in heard.items()
         if answer["cut_off"]
     ]
@@ -107,12 +107,10 @@ def _lagging(heard: Mapping[str, Answer]) -> list[str]:
     lines = []
     if behind := [name for name, answer in heard.items() if answer["lags"] and answer["behind"]]:
         them, lag = ("it", "lags") if len(behind) == 1 else ("them", "lag")
-        lines.append(f"{', '.join(behind)} {lag} behind: the next `fab deploy` catches {them} up")
+        lines.append(f"{', '.join(behind)} {lag} behind: the next `fab deploy` updates {them}")
     if ahead := [name for name, answer in heard.items() if answer["lags"] and not answer["behind"]]:
-        have = "has" if len(ahead) == 1 else "have"
-        lines.append(
-            f"{', '.join(ahead)} still {have} a release that the others went back from: `fab deploy` ends that"
-        )
+        run = "runs" if len(ahead) == 1 else "run"
+        lines.append(f"{', '.join(ahead)} still {run} a release that the others rolled back: `fab deploy` replaces it")
     return lines
 
 
@@ -122,7 +120,7 @@ def _are(names: Sequence[str]) -> str:
 
 def _health(answer: Answer) -> str:
     if answer["problem"]:
-        return "unwell"
+        return "unhealthy"
     return "healthy" if answer["processes"] or answer["servers"] else "-"
 
 
@@ -131,13 +129,13 @@ def _disk(disk: Mapping[str, int]) -> str:
 
 
 def _percent(disk: Mapping[str, int]) -> int:
-    """How much of a disk is used, rounded up, as `df` has it."""
+    """Compute the used part of a disk, rounded up as by `df`."""
     size = disk["used"] + disk["free"]
     return -(-disk["used"] * 100 // size) if size else 0
 
 
 def size(count: float) -> str:
-    """A number of bytes in a unit that leaves it short."""
+    """Format a number of bytes in a unit that keeps it short."""
     for unit in ("B", "K", "M", "G"):
         if count < 1024:
             return f"{count:.0f}{unit}"
@@ -158,7 +156,7 @@ def _drift(answer: Answer) -> str:
 
 
 def _runs(answer: Answer) -> str:
-    """The app's processes, and the web hosts that a balancer serves from."""
+    """List the app's processes, and the web hosts behind a balancer."""
     runs = [_process(process) for process in answer["processes"]]
     if servers := [f"{server['name']} {server['status'].lower()}" for server in answer["servers"]]:
         runs.append(f"haproxy: {', '.join(servers)}")
@@ -172,7 +170,7 @@ def _process(process: Mapping[str, Any]) -> str:
 
 
 def ago(seconds: int) -> str:
-    """A length of time in its largest unit."""
+    """Format a duration in its largest unit."""
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= size:
             return f"{seconds // size} {unit}"

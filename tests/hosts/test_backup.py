@@ -202,7 +202,7 @@ def test_data_that_cannot_be_loaded_leaves_the_app_as_it_was(project: Project) -
     before, live = _data(project), project.vps.live()
     with _failing(project.vps, "/usr/bin/tar"):
         failed = project.fab("restore", str(archive), "--yes", status=1)
-    assert "files could not be loaded, and nothing has changed" in failed.stderr
+    assert "files could not be loaded; nothing has changed" in failed.stderr
     assert (_data(project), project.vps.live()) == (before, live)
     assert project.vps.run("ls /srv/hello | grep shared") == "shared\n"
 
@@ -216,7 +216,7 @@ def test_data_that_cannot_take_its_place_has_the_app_run_again_as_it_was(project
     finally:
         project.vps.run(f"umount --lazy {_WHERE}")
     assert "is where a disk is mounted" in failed.stdout + failed.stderr
-    assert "files could not take its place, and nothing has changed" in failed.stderr
+    assert "files could not be swapped in; nothing has changed" in failed.stderr
     project.vps.wait_for_site()
     assert (_data(project), project.vps.live()) == (before, live)
     assert project.vps.run("ls /srv/hello | grep shared") == "shared\n"

@@ -125,7 +125,7 @@ def test_the_app_cannot_change_what_is_served_of_it(polls: Project) -> None:
 def test_manage_passes_on_what_a_command_prints_and_how_it_ends(polls: Project) -> None:
     assert polls.fab("manage", "--", "diffsettings", "--output", "unified").returncode == 0
     assert "Unknown command: 'nonsuch'" in polls.fab("manage", "--", "nonsuch", status=1).stderr
-    assert "expected one for `fab shell`" in polls.fab("shell", status=2).stderr
+    assert "`fab shell` needs a terminal" in polls.fab("shell", status=2).stderr
 
 
 class Keyboard:

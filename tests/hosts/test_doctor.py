@@ -26,10 +26,10 @@ def findings(project: Project, *, status: int = 0) -> dict[str, dict[str, str]]:
     return {each["check"]: each for each in found if each["state"] in ("wrong", "advice")}
 
 
-def test_a_host_as_provision_leaves_it_is_well(project: Project) -> None:
+def test_a_host_as_provision_leaves_it_is_healthy(project: Project) -> None:
     done = project.fab("doctor")
     (line,) = (line for line in done.stdout.splitlines() if line.startswith(project.vps.address))
-    assert line.endswith("ssh, firewall, upgrades, fail2ban, sysctl  well")
+    assert line.endswith("ssh, firewall, upgrades, fail2ban, sysctl  healthy")
     assert findings(project) == {}
 
 

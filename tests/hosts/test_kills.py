@@ -119,7 +119,7 @@ def test_a_deploy_that_is_killed_between_any_two_steps(project: Project, stride:
             assert f"HOSTSMITH_RELEASE={vps.http('/').body}\n" in left
             went_back.append("live release" in found(vps, JOURNAL))
             again = project.fab("status", "deploy").stdout
-            assert ("the next one puts back first: live release" in again) == went_back[-1], left
+            assert ("the next one first reverts: live release" in again) == went_back[-1], left
             assert ("rolled back a change of an interrupted run: live release" in again) == went_back[-1], left
             assert "took over the lock of an interrupted run" in again, left
             assert_serves(project, again.partition("hello: release ")[2].split()[0])

@@ -53,7 +53,7 @@ def test_pending_tells_that_a_deploy_would_go_back_and_what_it_cannot_know(laggi
     project.write("hello.py", "not committed")
     text = project.fab("pending").stdout
     assert "`git fetch`" in text
-    assert "not committed" in text
+    assert "uncommitted changes" in text
     assert project.json("pending")[second.address]["new"] == []
     assert project.json("pending")[first.address]["unknown"]
 
@@ -127,7 +127,7 @@ def test_a_host_that_is_away_is_said_after_the_others_were_shown(pair: Pair) -> 
 
 
 def test_before_the_first_deploy_all_would_be_new(provisioned: Project) -> None:
-    assert "all of it would be new" in provisioned.fab("pending").stdout
+    assert "everything would be new" in provisioned.fab("pending").stdout
     text = provisioned.fab("plan", "--check", status=3).stdout
     assert "nothing is live" in text
     assert "provision" not in text

@@ -41,7 +41,7 @@ def test_a_power_cut_while_a_release_goes_live_comes_back_on_the_old_one(project
     old = project.live()
     cut_power(project, "deploy", step)
     assert_serves(project, old)
-    assert "a run was cut off, and the next one puts back first: live release" in project.fab("status").stdout
+    assert "a run was cut off; the next one first reverts: live release" in project.fab("status").stdout
     done = project.fab("deploy")
     assert "rolled back a change of an interrupted run: live release" in done.stdout
     assert_serves(project, project.live())

@@ -374,7 +374,7 @@ def test_a_run_killed_while_making_a_base_leaves_nothing_that_matters(tmp_path: 
     assert list(cache.glob("*.partial"))
     with begin("fetching packages") as again:  # and this one is interrupted, as by Ctrl-C
         assert again.stdout is not None
-        assert "clearing a half-made base that a killed run left" in again.stdout.readline()
+        assert "clearing an unfinished base that a killed run left" in again.stdout.readline()
     assert not processes(f"{cache}/")
     assert [path.suffix for path in cache.iterdir()] == [".lock"]
 

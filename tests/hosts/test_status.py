@@ -105,7 +105,7 @@ def test_a_host_that_missed_a_deploy_lags_until_the_next_one(fleet: Fleet) -> No
     fleet.project.commit("for one host")
     fleet.project.fab("deploy", "--host", first.spec)
     shown = fleet.project.fab("status").stdout
-    assert f"{second.address} lags behind: the next `fab deploy` catches it up" in shown
+    assert f"{second.address} lags behind: the next `fab deploy` updates it" in shown
     assert [fleet.seen(vps)["behind"] for vps in fleet.web] == [0, 1]
 
     listed = fleet.project.fab("releases").stdout
@@ -185,7 +185,7 @@ def test_a_host_whose_name_has_no_address_hides_no_other(fleet: Fleet) -> None:
     done = fleet.project.fab("status", status=1)
     fleet.project.settings(roles={"web": specs, "lb": [fleet.lb.spec]})
     assert done.stdout.count("healthy") == 3
-    assert "drift cannot be told: fabric.yaml: roles.web: found root@gone.invalid" in done.stdout
+    assert "drift unknown: fabric.yaml: roles.web: found root@gone.invalid" in done.stdout
     assert "gone.invalid: no SSH connection" in done.stderr
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hostsmith.archive.sealed import Sealer, bound_to, opened
+from hostsmith.archive.encryption import Encryptor, associated_data, decrypt
 from hostsmith.contract.base import ResourceError
 from hostsmith.environment.secret_file import Key
 from hostsmith.errors import BackupError
@@ -215,10 +215,10 @@ KEY = Key.new()
 
 def _sealed(data: bytes, key: Key = KEY, part: str = "files") -> bytes:
     out = io.BytesIO()
-    sealer = Sealer(key, bound_to(HEADER, part), out.write)
+    encryptor = Encryptor(key, associated_data(HEADER, part), out.write)
     for start in range(0, len(data), 100_000):
-        sealer.write(data[start : start + 100_000])
-    sealer.close()
+        encryptor.write(data[start : start + 100_000])
+    encryptor.close()
     return out.getvalue()
 
 
@@ -227,7 +227,7 @@ def _pieces(data: bytes) -> Iterator[bytes]:
 
 
 def _open(data: bytes, key: Key = KEY, part: str = "files") -> bytes:
-    return b"".join(opened(key, bound_to(HEADER, part), _pieces(data), part))
+    return b"".join(decrypt(key, associated_data(HEADER, part), _pieces(data), part))
 
 
 @pytest.mark.parametrize("size", [0, 1, 65535, 65536, 65537, 131072, 1_000_000])
@@ -258,11 +258,11 @@ def test_a_part_is_bound_to_its_key_its_name_and_its_archive() -> None:
     sealed = _sealed(b"data")
     assert _open(sealed, KEY, "files") == b"data"
     other = {**HEADER, "created": "2026-11-20 03:15:00Z"}
-    assert b"".join(opened(KEY, bound_to(HEADER, "files"), [sealed], "files")) == b"data"
+    assert b"".join(decrypt(KEY, associated_data(HEADER, "files"), [sealed], "files")) == b"data"
     wrong: dict[str, Callable[[], bytes]] = {
         "another key": lambda: _open(sealed, key=Key.new()),
         "another part": lambda: _open(sealed, part="postgres"),
-        "another archive": lambda: b"".join(opened(KEY, bound_to(other, "files"), [sealed], "files")),
+        "another archive": lambda: b"".join(decrypt(KEY, associated_data(other, "files"), [sealed], "files")),
     }
     for what, open_it in wrong.items():
         with pytest.raises(BackupError, match="cannot be decrypted"):

@@ -30,7 +30,7 @@ def audit() -> ModuleType:
     ("packages", "status", "strict_status", "said"),
     [
         ([FINE, CHECKOUT], 0, 0, "1 packages looked up, 0 of them"),
-        ([FINE, FLAWED], 1, 1, "bad 1: CVE-1; mended in: 2"),
+        ([FINE, FLAWED], 1, 1, "bad 1: CVE-1; fixed in: 2"),
         ([FINE, UNKNOWN], 0, 1, "NOT AUDITED, because the service does not know them: odd"),
         ([UNKNOWN, CHECKOUT], 0, 1, "NOT AUDITED: no service of known vulnerabilities could be reached"),
         ([], 0, 1, "NOT AUDITED: no service of known vulnerabilities could be reached"),

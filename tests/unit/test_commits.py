@@ -8,16 +8,16 @@ from dataclasses import replace
 import pytest
 from hostsmith.hostkit.programs.history import Commit
 from hostsmith.report import Result
-from hostsmith.views.changes import Names, Plan
+from hostsmith.views.changes import HostPlan, Names
 from hostsmith.views.commits import Pending, note_of
 
 LIVE, WANTED = "1f3c2ab" + "0" * 33, "9be07d4" + "0" * 33
 COMMIT = Commit(WANTED, "2026-11-20", "Ann", "Add a page")
 NONE = Pending("20261121-101500-1f3c2ab", LIVE, LIVE)
-NOTHING = Plan(NONE, (), Names(), ("web",), ())
+NOTHING = HostPlan(NONE, (), Names(), ("web",), ())
 
 
-def text(found: Pending | Plan) -> str:
+def text(found: Pending | HostPlan) -> str:
     return "\n".join(line for line, _ in found.lines())
 
 
@@ -31,8 +31,8 @@ def test_nothing_pending_is_said() -> None:
         (replace(NONE, new=(COMMIT,)), r"\+ 9be07d4 2026-11-20 Ann: Add a page"),
         (replace(NONE, gone=(COMMIT,)), "goes back: .*\n- 9be07d4 2026-11-20 Ann: Add a page"),
         (replace(NONE, unknown="git fetch"), "git fetch"),
-        (replace(NONE, live=f"{LIVE}+dirty"), "what is live has changes that were not committed"),
-        (Pending(None, None, WANTED), "all of it would be new"),
+        (replace(NONE, live=f"{LIVE}+dirty"), "the live release has uncommitted changes"),
+        (Pending(None, None, WANTED), "everything would be new"),
     ],
 )
 def test_what_a_deploy_would_change_is_something(pending: Pending, expected: str) -> None:
@@ -72,7 +72,7 @@ def test_a_plan_without_a_change_says_so() -> None:
         replace(NOTHING, provision=(Result("reload nginx", "ran"),)),
     ],
 )
-def test_whatever_differs_is_something_to_do(plan: Plan) -> None:
+def test_whatever_differs_is_something_to_do(plan: HostPlan) -> None:
     assert plan.is_something
     assert plan.to_json()["changes"]
     assert "nothing to do" not in text(plan)
@@ -99,5 +99,5 @@ def test_a_plan_tells_the_names_of_variables_and_the_diffs() -> None:
 
 
 def test_a_host_without_the_app_is_planned_for_provision_alone() -> None:
-    plan = Plan(None, (), Names(), (), (Result("haproxy", "changed"),))
+    plan = HostPlan(None, (), Names(), (), (Result("haproxy", "changed"),))
     assert (plan.title, text(plan)) == ("without the app", "provision\n  change   haproxy")

@@ -30,7 +30,7 @@ def here(fab: Fab, status: int = 0) -> dict[str, dict[str, str]]:
 
 def test_a_project_without_hosts_is_looked_at_where_it_is(fab: Fab) -> None:
     found = here(fab)
-    assert found["settings"]["found"] == "app blog, no hosts of its own"
+    assert found["settings"]["found"] == "app blog, no hosts"
     assert found["git"]["state"] == found["python"]["state"] == found["source"]["state"] == "ok"
 
 
@@ -82,8 +82,8 @@ def test_a_clock_is_compared_as_exactly_as_the_way_there_lets_it(told: float, st
 def test_the_worst_says_what_a_host_looks_like() -> None:
     well, advice, wrong = (finding("disk", state, "") for state in ("ok", "advice", "wrong"))
     assert [verdict(found) for found in ([well], [well, advice], [advice, wrong])] == [
-        "well",
-        "well, 1 to look at",
+        "healthy",
+        "healthy, 1 to check",
         "1 wrong",
     ]
     assert [style(found) for found in ([well], [well, advice], [advice, wrong])] == [None, "yellow", "red"]

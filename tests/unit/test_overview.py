@@ -1,4 +1,4 @@
-"""What `fab status` says of a fleet: who lags, who is unwell, and what to do about it."""
+"""What `fab status` says of a fleet: who lags, who is unhealthy, and what to do about it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_host_that_missed_deploys_lags_by_as_many_releases(live: str | None, l
     hosts = compared(web1=answer(), web2=answer(live))
     assert cells(hosts["web1"])["LAG"] == "-"
     assert cells(hosts["web2"])["LAG"] == lag
-    assert remarks(hosts) == ["web2 lags behind: the next `fab deploy` catches it up"]
+    assert remarks(hosts) == ["web2 lags behind: the next `fab deploy` updates it"]
 
 
 def test_releases_that_were_never_healthy_do_not_count_as_lag() -> None:
@@ -78,7 +78,7 @@ def test_a_host_that_missed_a_rollback_is_the_one_that_stands_out() -> None:
     gone_back = answer(OLD, releases={OLD: "proven", NEW: "bad"})
     hosts = compared(web1=gone_back, web2=answer(NEW), web3=gone_back.copy())
     assert [cells(found)["LAG"] for found in hosts.values()] == ["-", "ahead", "-"]
-    assert remarks(hosts) == ["web2 still has a release that the others went back from: `fab deploy` ends that"]
+    assert remarks(hosts) == ["web2 still runs a release that the others rolled back: `fab deploy` replaces it"]
 
 
 def test_hosts_that_all_went_back_do_not_lag() -> None:
@@ -118,13 +118,13 @@ def test_what_is_wrong_is_told_below_the_table() -> None:
     )
     assert [style(found) for found in hosts.values()] == ["red", "yellow", "yellow", "yellow"]
     assert [cells(found)["DRIFT"] for found in hosts.values()] == ["no", "yes", "?", "?"]
-    assert cells(hosts["web1"])["HEALTH"] == "unwell"
+    assert cells(hosts["web1"])["HEALTH"] == "unhealthy"
     assert remarks(hosts) == [
         "web1: GET /healthz answered 500",
         "web2 is not as provisioned: `fab provision --dry-run` shows what differs",
-        "web3, web4: drift cannot be told: no template",
+        "web3, web4: drift unknown: no template",
         "web1 is held by deploy by ada@laptop",
-        f"web4: a run was cut off, and the next one puts back first: live release {NEW}",
+        f"web4: a run was cut off; the next one first reverts: live release {NEW}",
     ]
 
 

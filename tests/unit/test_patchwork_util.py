@@ -101,7 +101,7 @@ class TestSetRunner:
         assert (tmp_path / "file").read_text() == "line\n"
 
     def test_a_forgotten_connection_is_named(self) -> None:
-        with pytest.raises(PatchworkError, match=r"exists\(\) was given '/etc', .*: call it as exists\(c, \.\.\.\)"):
+        with pytest.raises(PatchworkError, match=r"exists\(\): found '/etc', .*: call it as exists\(c, \.\.\.\)"):
             exists("/etc", "hosts")
 
     def test_the_docstring_begins_with_the_signature(self) -> None:

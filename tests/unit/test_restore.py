@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostsmith.archive.reading import Readable, readable, require_encrypted
-from hostsmith.archive.restoring import with_values_of
-from hostsmith.archive.sealed import Sealer, bound_to
+from hostsmith.archive.encryption import Encryptor, associated_data
+from hostsmith.archive.reader import VerifiedArchive, open_archive, require_encrypted
+from hostsmith.archive.restore import with_values_of
 from hostsmith.contract.secret import Secret
 from hostsmith.environment.secret_file import Key
 from hostsmith.environment.variables import Kept
@@ -37,9 +37,9 @@ def _archive(path: Path, app: str = "hello", key: Key | None = None, **contents:
                 if key is None:
                     part.write(pipes.packed(data))
                     continue
-                sealer = Sealer(key, bound_to(said, name), part.write)
-                sealer.write(pipes.packed(data))
-                sealer.close()
+                encryptor = Encryptor(key, associated_data(said, name), part.write)
+                encryptor.write(pipes.packed(data))
+                encryptor.close()
         writer.finish()
     return str(path / "x.tar")
 
@@ -47,9 +47,9 @@ def _archive(path: Path, app: str = "hello", key: Key | None = None, **contents:
 _ENVIRONMENT = b'{"live": null, "bad": [], "variables": null, "generated": {"SECRET": "x"}}'
 
 
-def _read(path: str) -> Readable:
+def _read(path: str) -> VerifiedArchive:
     settings = settings_of(app="hello", services=["postgres"])
-    return readable(path, settings, parts(settings))
+    return open_archive(path, settings, parts(settings))
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +81,7 @@ def test_an_encrypted_archive_is_read_with_the_projects_key_alone(
 
 _WRONG: dict[str, tuple[Callable[[Path], str], str]] = {
     "another app's": (lambda path: _archive(path, "blog", files=b""), "of the app blog, expected one of hello"),
-    "another service's": (lambda path: _archive(path, search=b"", files=b""), "found search in it"),
+    "another service's": (lambda path: _archive(path, search=b"", files=b""), "found the parts search, expected only"),
     "not there": (lambda path: str(path / "none.tar"), "none.tar: cannot be read: No such file"),
     "a folder": (str, "cannot be read: Is a directory"),
 }
@@ -140,7 +140,7 @@ def test_an_archive_in_the_place_of_another_is_told_by_its_name(tmp_path: Path) 
     own = path.with_name(f"hello-{re.sub('[-: Z]', '', created)[:8]}-{re.sub('[-: Z]', '', created)[8:]}.tar")
     path.rename(own)
     _read(str(own))
-    with pytest.raises(BackupError, match="in the place of another"):
+    with pytest.raises(BackupError, match="it may have replaced another one"):
         _read(str(own.rename(path.with_name("hello-20991231-000000.tar"))))
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from hostsmith.errors import SandboxError
 from hostsmith.sandbox import Sandbox, disk, process, tools
-from hostsmith.sandbox.inherit import File
+from hostsmith.sandbox.inherit import HostFile
 from hostsmith.sandbox.keys import new_key
-from hostsmith.sandbox.machine import Machine
+from hostsmith.sandbox.machine import NspawnMachine
 from hostsmith.sandbox.process import parse_stat
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -56,7 +56,7 @@ def test_a_process_name_may_hold_anything() -> None:
 
 
 def test_the_console_is_shown_without_colours(tmp_path: Path) -> None:
-    machine = Machine("0123abcd-2", tmp_path, tmp_path / "process", "sandbox-1")
+    machine = NspawnMachine("0123abcd-2", tmp_path, tmp_path / "process", "sandbox-1")
     assert machine.last_words() == "  (nothing)"
     machine.console.write_bytes(b"\x1b[0;1;31mFailed\x1b[0m to start\r\n\n\xff\n" + b"line\n" * 30)
     assert machine.last_words(lines=32).startswith("  Failed to start\n  \ufffd\n  line\n")
@@ -71,7 +71,8 @@ def test_folders_on_a_disk_keep_the_mode_they_have_below(tmp_path: Path) -> None
     before = os.umask(0o077)
     try:
         disk.new(upper)
-        disk.put(upper, [layer, base], [File("/srv/private/a", b"1"), File("/root/.ssh/authorized_keys", b"2", 0o600)])
+        files = [HostFile("/srv/private/a", b"1"), HostFile("/root/.ssh/authorized_keys", b"2", 0o600)]
+        disk.put(upper, [layer, base], files)
     finally:
         os.umask(before)
     modes = {str(path.relative_to(upper)): path.stat().st_mode & 0o777 for path in upper.rglob("*")}

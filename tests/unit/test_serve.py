@@ -255,7 +255,7 @@ def test_one_that_ends_ends_all_with_its_status(project: Project) -> None:
         with (project.folder / "go").open("w"):
             pass
         assert served.end() == 7
-        assert "worker ended with status 7, and so has all else" in served.printed
+        assert "worker ended with status 7; all others were stopped" in served.printed
         assert not is_running(child)
 
 
@@ -348,8 +348,8 @@ def test_a_service_that_cannot_be_started_is_told_of_unless_its_variables_are_gi
         ({}, ["--release"], "--release: there is no process `release`"),
         ({}, ["--port", "http"], "--port: found 'http', expected a number from 1 to 65535"),
         ({"Procfile": "web: python -m http.server\n"}, [], "process web: found no `$SOCKET`"),
-        ({"local.env": "A=1\nB C=2\nD='x\n"}, [], "local.env: line 2: found something else than `NAME=value`"),
-        ({"Procfile": "web: gunicorn a:b\n"}, [], "web: found no gunicorn on this machine"),
+        ({"local.env": "A=1\nB C=2\nD='x\n"}, [], "local.env: line 2: expected `NAME=value`"),
+        ({"Procfile": "web: gunicorn a:b\n"}, [], "web: gunicorn is missing on this machine"),
     ],
 )
 def test_what_is_wrong_is_told_before_anything_runs(
@@ -367,7 +367,7 @@ def test_a_port_that_is_taken_is_told_and_nothing_is_left(project: Project) -> N
         other.listen()
         done = project.run("serve", "--port", str(other.getsockname()[1]), TMPDIR=str(project.folder / "tmp"))
     assert done.returncode == 2
-    assert "expected a port that is free" in done.stderr
+    assert "expected a free port" in done.stderr
     assert os.listdir(project.folder / "tmp") == []
 
 

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hostsmith.local.services import Postgres, program
+from hostsmith.local.services import LocalPostgres, program
 from postgres_client import query
 from test_serve import Project, Served, is_running, wait_until
 
-needs_postgres = pytest.mark.skipif(not all(map(program, Postgres.needs)), reason="PostgreSQL is not installed here")
+needs_postgres = pytest.mark.skipif(
+    not all(map(program, LocalPostgres.needs)), reason="PostgreSQL is not installed here"
+)
 
 
 @pytest.fixture
@@ -127,6 +129,6 @@ def test_a_service_that_is_not_installed_says_what_to_install_or_to_set(project:
     project.write("app: blog\nservices: [memcached]\n")
     (line,) = project.error("serve", "worker", PATH="/nowhere")
     assert line == (
-        "memcached: found no memcached on this machine; install it (on Debian: `apt install memcached`), "
+        "memcached: memcached missing on this machine; install it (on Debian: `apt install memcached`), "
         "set CACHE_URL in local.env, or use --no-services"
     )

@@ -161,7 +161,7 @@ class TestWhatNobodyWaitsFor:
 
     def test_a_pipe_needs_no_rich(self) -> None:
         found = loaded(CONSOLE)
-        assert "hostsmith.console.paper" in found
+        assert "hostsmith.console.output" in found
         assert "rich" not in found
 
 

@@ -17,5 +17,5 @@ def home() -> str:
 
 @app.get("/healthz")
 def healthz() -> str:
-    """Say that the app is well."""
+    """Say that the app is healthy."""
     return "ok\n"

@@ -1,4 +1,4 @@
-"""As many resources as RESOURCES says: folders, files and links, half of them below others."""
+"""RESOURCES resources: folders, files and links, half of them below others."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""All of hostsmith's tasks, and one that brings all hosts to the 18 resources that every tool makes."""
+"""All of hostsmith's tasks, and one for the 18 resources."""
 
 from hostsmith import (
     Absent,

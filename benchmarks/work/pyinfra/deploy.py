@@ -1,4 +1,4 @@
-"""A deploy with as few operations as it takes: releases in folders, a symlink, a virtualenv that is kept."""
+"""Deploy with few operations: release folders, a symlink, a kept virtualenv."""
 
 from pyinfra import host
 from pyinfra.operations import server

@@ -1,4 +1,4 @@
-"""The 18 resources of a small web host, as pyinfra would say them: packages, user, folders, files, venv, services."""
+"""The 18 resources of a small web host as pyinfra operations."""
 
 from pyinfra.operations import apt, files, pip, server, systemd
 

@@ -47,7 +47,7 @@ if [ ! -x /srv/peer/venv/bin/python ]; then
     python3 -m venv /srv/peer/venv
     changes
 fi
-# A look at the folders, where pip itself would take half a second.
+# Check the folders: pip itself would take half a second.
 if ! ls -d /srv/peer/venv/lib/python3*/site-packages/flask /srv/peer/venv/lib/python3*/site-packages/gunicorn > /dev/null 2>&1; then
     /srv/peer/venv/bin/pip install -q --disable-pip-version-check flask gunicorn
     changes

@@ -1,4 +1,4 @@
-# Run on a host: whether the 18 resources are there, told by nobody who put them there; $1 is the template's number.
+# Run on a host: checks that the 18 resources are there, independent of the tools; $1 is the template's number.
 set -eux
 dpkg -s ca-certificates git logrotate rsync python3 python3-venv supervisor nginx > /dev/null
 [ "$(getent passwd peer | cut -d: -f6,7)" = /srv/peer:/usr/sbin/nologin ]

@@ -1,4 +1,4 @@
-"""Which URL leads where."""
+"""URLs of the site."""
 
 from django.contrib import admin
 from django.urls import path

@@ -4,7 +4,7 @@ from django.db import models
 
 
 class Question(models.Model):
-    """What is asked, with a picture perhaps."""
+    """A question, perhaps with a picture."""
 
     text = models.CharField(max_length=200)
     picture = models.FileField(upload_to="pictures", blank=True)

@@ -16,13 +16,13 @@ def index(request):
 
 @require_POST
 def vote(request, question_id):
-    """One vote more for a choice."""
+    """Add a vote to a choice."""
     question = get_object_or_404(Question, pk=question_id)
     question.choice_set.filter(pk=request.POST.get("choice")).update(votes=F("votes") + 1)
     return redirect("index")
 
 
 def health(request):
-    """Whether the database answers: what a new release is asked before it goes live."""
+    """Whether the database answers: the health check of a new release."""
     Question.objects.exists()
     return HttpResponse("ok\n", content_type="text/plain")

@@ -1,4 +1,4 @@
-"""How Alembic comes to the database."""
+"""Alembic's connection to the database."""
 
 from alembic import context
 from models import Base, engine

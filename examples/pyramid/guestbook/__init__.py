@@ -1,4 +1,4 @@
-"""A guest book of one page, configured by a PasteDeploy file as Pyramid's own projects are."""
+"""A guest book of one page, configured by a PasteDeploy file."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def home(request: Request) -> Response:
 
 
 def health(request: Request) -> Response:
-    """Say that the app is well."""
+    """Answer the health check."""
     return Response("ok\n", content_type="text/plain")
 
 
 def main(global_config: dict[str, str], **settings: str) -> Any:
-    """The WSGI app of a PasteDeploy file."""
+    """Make the WSGI app of a PasteDeploy file."""
     config = Configurator(settings=settings)
     config.add_route("home", "/")
     config.add_view(home, route_name="home")

@@ -1,7 +1,7 @@
 """Backup archives of an app's data: streamed writer and strict reader.
 
 An archive is a tar file. It has a gzipped member for each part, then `manifest.json`, which describes them, then
-`SHA256SUMS`, as `sha256sum --check` reads it. An encrypted part is one of `sealed`'s, with `.enc` after its name.
+`SHA256SUMS`, as `sha256sum --check` reads it. An encrypted part has `.enc` after its name.
 
 An archive is untrusted: anything that `Writer` would not have written is refused before it is used.
 """

@@ -1,6 +1,6 @@
 """The number of words in a post.
 
-The release before this one goes on without the column while this one starts, so it may be empty.
+The previous release runs without the column while this one starts, so it may be empty.
 """
 
 import sqlalchemy as sa
@@ -16,5 +16,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take it away."""
+    """Remove it."""
     op.drop_column("posts", "words")

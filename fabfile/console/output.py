@@ -1,4 +1,4 @@
-"""What the console writes on: a pipe, which gets plain lines, or a terminal, for which alone rich is loaded."""
+"""Output streams of the console: plain lines, or a terminal through rich."""
 
 from __future__ import annotations
 
@@ -9,58 +9,58 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from ..printable import printable
-from .relay import Stream
+from .lines import Stream
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    # Words and their style; or, for a terminal, words with styles of their own.
+    # Words and their style; or, for a terminal, words that carry their styles.
     Piece = tuple[str, str | None] | Text
 
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
 
-class Paper(Protocol):
-    """Where lines are written."""
+class Output(Protocol):
+    """Stream that lines are written to."""
 
     @property
     def quiet(self) -> bool:
-        """Whether they are not."""
+        """Whether lines are dropped."""
 
     def print(self, pieces: Sequence[Piece], style: str | None = None) -> None:
-        """Write a line, made of pieces, without what a terminal would obey.
+        """Write a line of pieces without control characters.
 
-        They may be in the words of a host, of a log, or of who wrote a commit's message.
+        They may come from a host, a log or a commit's message.
         """
 
     def coloured(self, text: str) -> Piece:
-        """A text with colours of its own, as terminals are told of them, for `print`."""
+        """Parse a text with colour codes into a piece for `print`."""
 
     def end(self) -> None:
-        """Nobody reads it any more.
+        """End the program: the reader is gone.
 
         :raises SystemExit: always.
         """
 
 
-def paper(stream: Stream, quiet: bool) -> Paper:
-    """What fits a stream, as the environment has it.
+def output_for(stream: Stream, quiet: bool) -> Output:
+    """Choose the output for a stream and the environment.
 
     :param quiet: write nothing.
     """
     file = file_of(stream)
-    # The variables by which rich, too, takes anything for a terminal.
+    # With these variables rich, too, treats any stream as a terminal.
     forced = os.environ.get("FORCE_COLOR") or os.environ.get("TTY_COMPATIBLE") == "1"
     return Screen(stream) if (file.isatty() or forced) and not quiet else Plain(stream, quiet)
 
 
 def file_of(stream: Stream) -> TextIO:
-    """The stream as it is by now: it may be replaced at any time."""
+    """Return the current stream: it may be replaced at any time."""
     return sys.stdout if stream == "stdout" else sys.stderr
 
 
 class Plain:
-    """Lines as they are, without colours."""
+    """Plain lines, without colours."""
 
     def __init__(self, stream: Stream, quiet: bool) -> None:
         self.quiet = quiet
@@ -82,15 +82,15 @@ class Plain:
 
     def end(self) -> None:
         self.quiet = True
-        # Or Python would try once more when it ends, and complain.
+        # Otherwise Python flushes again at its end and complains.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1)
 
 
 class Screen:
-    """A terminal, or what is to be treated as one.
+    """A terminal, or a stream that is treated as one.
 
-    :ivar rich: who writes on it.
+    :ivar rich: the console of rich.
     """
 
     def __init__(self, stream: Stream) -> None:
@@ -119,5 +119,5 @@ class Screen:
 
     @property
     def can_move(self) -> bool:
-        """Whether lines can be written over: rich takes anything for a terminal when FORCE_COLOR is set."""
+        """Whether lines can be overwritten; FORCE_COLOR alone does not make a terminal."""
         return self.rich.is_interactive and self.rich.file.isatty() and not self.quiet

@@ -1,4 +1,4 @@
-"""The app on this machine as one: its services, its processes in the environment of the hosts, and the way to it."""
+"""The app on this machine: services, processes with the hosts' variables, and front."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ..contract.secret import Secret
 from ..errors import UsageError
 from ..recipes.servers import is_gunicorn
 from .folder import folder
-from .front import ADDRESS, Front
-from .processes import Command, Process, first_end, stop_all
+from .front import ADDRESS, LocalFront
+from .processes import LocalProcess, ProcessCommand, first_end, stop_all
 from .services import files
 from .variables import variables
 from .watch import Watch
@@ -33,13 +33,13 @@ RELEASE, COLLECT = "local", "collectstatic"
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is to run.
+class LocalPlan:
+    """Parts of the app to run.
 
-    :param processes: the names of those that are started.
-    :param port: where the site is, when `web` is among them.
+    :param processes: names of the processes to start.
+    :param port: port of the site, when `web` is among them.
     :param release: whether the `release` process runs first.
-    :param services: the services that are started before.
+    :param services: services that start first.
     :param own: the variables of `local.env`.
     """
 
@@ -51,28 +51,28 @@ class Plan:
     own: Mapping[str, str]
 
 
-class Twin:
-    """It runs until one of its processes ends, or it is asked to stop; then all of it ends.
+class LocalApp:
+    """A run of the app until one of its processes ends or it is stopped; then all processes end.
 
-    :param show: called with the name of a process and with what it prints.
-    :param say: called with what there is to tell besides.
+    :param show: called with the name of a process and its output.
+    :param say: called with other messages.
     """
 
-    def __init__(self, plan: Plan, show: Callable[[str, bytes], None], say: Callable[[str], None]) -> None:
+    def __init__(self, plan: LocalPlan, show: Callable[[str, bytes], None], say: Callable[[str], None]) -> None:
         self._plan, self._show, self._say = plan, show, say
-        # The path of a socket has no room for that of any project.
+        # The path of a socket is too short for the path of any project.
         self._run = Path(tempfile.mkdtemp(prefix="hostsmith-"))
         self._watch = Watch()
-        self._services: list[Process] = []
-        self._processes: list[Process] = []
-        self._front: Front | None = None
+        self._services: list[LocalProcess] = []
+        self._processes: list[LocalProcess] = []
+        self._front: LocalFront | None = None
         self._asked = asyncio.Event()
 
     async def run(self) -> None:
-        """Run it; returns when it was asked to stop, by Ctrl-C or a signal.
+        """Run until Ctrl-C or a signal.
 
         :raises Exit: a process has ended, with its status.
-        :raises UsageError: something of it cannot be started.
+        :raises UsageError: a part cannot be started.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -90,7 +90,7 @@ class Twin:
             await self._end()
 
     def _stop(self) -> None:
-        """Asked once, all ends as it should; asked again, at once."""
+        """Stop all processes; kill them on the second call."""
         if self._asked.is_set():
             for process in self._processes + self._services:
                 process.kill()
@@ -102,7 +102,7 @@ class Twin:
         if self._front is not None:
             await self._front.close()
         await stop_all(self._processes)
-        # What they have to write at their end, they can.
+        # Processes may need the services while they stop.
         await stop_all(self._services)
         self._watch.close()
         shutil.rmtree(self._run, ignore_errors=True)
@@ -122,24 +122,26 @@ class Twin:
         for name in plan.processes:
             self._processes.append(self._watch.start(self._command(name, env), self._shown(name)))
         ended, status = await first_end(self._processes + self._services)
-        raise Exit(f"{ended.command.name} ended with status {status}, and so has all else", status)
+        raise Exit(f"{ended.command.name} ended with status {status}; all others were stopped", status)
 
     async def _open(self, env: Mapping[str, str]) -> None:
-        """Open the way to the site, with its static files."""
+        """Open the front of the site, with its static files."""
         settings = self._plan.settings
         static = {prefix: settings.source_folder / name for prefix, name in settings.static.items()}
         if collects(settings):
-            if await self._once(Command(COLLECT, ["python", "manage.py", COLLECT, "--noinput"], env, self._place)):
-                self._say(f"{COLLECT} failed: static files are those of the last time that it did not")
+            if await self._once(
+                ProcessCommand(COLLECT, ["python", "manage.py", COLLECT, "--noinput"], env, self._place)
+            ):
+                self._say(f"{COLLECT} failed: serving the static files of its last successful run")
             static = {"/static/": Path(env["STATIC_ROOT"]), "/media/": Path(env["MEDIA_ROOT"]), **static}
-        self._front = Front(str(self._run / "web.sock"), static)
+        self._front = LocalFront(str(self._run / "web.sock"), static)
         await self._front.open(self._plan.port)
         self._say(f"http://{ADDRESS}:{self._plan.port}")
 
-    async def _once(self, command: Command) -> int:
-        """Run what ends by itself; returns its exit status."""
+    async def _once(self, command: ProcessCommand) -> int:
+        """Run a command to its end; returns its exit status."""
         process = self._watch.start(command, self._shown(command.name))
-        # Until it has ended, it is what there is to stop.
+        # Until it has ended, a stop has to reach it.
         self._processes.append(process)
         status = await process.ended()
         await self._watch.finish(process)
@@ -149,10 +151,10 @@ class Twin:
     def _shown(self, name: str) -> Callable[[bytes], None]:
         return lambda data: self._show(name, data)
 
-    def _command(self, name: str, env: Mapping[str, str]) -> Command:
+    def _command(self, name: str, env: Mapping[str, str]) -> ProcessCommand:
         settings = self._plan.settings
         process = settings.processes[name]
-        return Command(
+        return ProcessCommand(
             name,
             ["sh", "-c", process.command],
             env,
@@ -163,12 +165,12 @@ class Twin:
 
     @property
     def _place(self) -> Path:
-        """The folder of the code."""
+        """Folder of the code."""
         settings = self._plan.settings
         return settings.source_folder if settings.source_is_local else settings.project
 
     def _environment(self, services: Mapping[str, Secret | str]) -> dict[str, str]:
-        """The variables of the processes: the same names as on the hosts, over what the terminal has.
+        """Build the variables of the processes: those of the hosts on top of the terminal's.
 
         :raises UsageError: gunicorn is not installed here.
         """
@@ -190,11 +192,11 @@ class Twin:
         web = plan.settings.processes["web"].command if "web" in plan.processes else ""
         if is_gunicorn(web) and not shutil.which("gunicorn", path=env.get("PATH", os.defpath)):
             where = f"in {venv}" if venv else "on this machine; there is no virtualenv .venv, and none is active"
-            raise UsageError(f"web: found no gunicorn {where}; install it there: `python -m pip install gunicorn`")
+            raise UsageError(f"web: gunicorn is missing {where}; install it there: `python -m pip install gunicorn`")
         return env
 
     def _gunicorn(self) -> str:
-        """Its settings, in a file as on the hosts; with code that is read again when it changes."""
+        """Write gunicorn's settings to a file as on the hosts, with reload of changed code."""
         path = self._run / "gunicorn.conf.py"
         settings = {
             "bind": f"unix:{self._run / 'web.sock'}",
@@ -209,11 +211,11 @@ class Twin:
 
 
 def collects(settings: Settings) -> bool:
-    """Whether static files are put together before the site is there, as in a deploy."""
+    """Whether static files are collected before the start, as in a deploy."""
     return settings.is_django and "/static/" not in settings.static
 
 
 def _virtualenv(settings: Settings) -> str | None:
-    """The project's own, or else the one that is active; None when there is none."""
+    """Find the project's virtualenv, or else the active one; None without either."""
     own = [settings.project / ".venv", *([settings.source_folder / ".venv"] if settings.source_is_local else [])]
     return next((str(path) for path in own if (path / "bin" / "python").exists()), os.environ.get("VIRTUAL_ENV"))

@@ -1,4 +1,4 @@
-"""The way of an archive back: loaded beside what the app uses, swapped while the app rests, then made a release."""
+"""Restore of an archive: load beside the live data, pause and swap, then release."""
 
 from __future__ import annotations
 
@@ -24,38 +24,38 @@ from ..inventory.parts import FILES, Part, fresh_files, main_host
 from ..recipes.release import live, reconfigured, singletons
 from ..resources import Command, Resource
 from ..resources.release.restored import Exchanged, Paused
-from .places import placed
-from .reading import Readable
+from .locations import locate
+from .reader import VerifiedArchive
 
 if TYPE_CHECKING:
     from ..fleet import Fleet
     from ..services import Argv, Restore
 
-Place = tuple[Part, Member]
+LocatedPart = tuple[Part, Member]
 
 
 @dataclass
-class Restoring:
+class RestoreRun:
     """A restore of an archive, as a deployment of a release with the archive's values.
 
     :param deployment: of the hosts that run the app.
-    :param others: hosts of services that do not.
+    :param others: hosts of services only.
     :param wanted: the parts to restore.
     """
 
     deployment: Deployment
     others: Fleet
-    archive: Readable
+    archive: VerifiedArchive
     wanted: Sequence[Part]
-    places: Sequence[Place] = ()
+    located: Sequence[LocatedPart] = ()
     # What the hosts kept, once their data has been replaced.
     replaced: Mapping[Member, Kept] = field(default_factory=dict)
 
-    def do(self) -> Record:
+    def execute(self) -> Record:
         """Restore the archive.
 
         :returns: the release with the values of the archive.
-        :raises FleetError: it failed; the message says what has changed.
+        :raises FleetError: it failed; the message names what has changed.
         """
         records: list[Record] = []
 
@@ -83,7 +83,7 @@ class Restoring:
         self.others.require("a host of a service is unreachable or held by another run; nothing has changed")
         chosen = main_host([member.target for member in members])
         main = next(member for member in members if member.target is chosen)
-        self.places = placed(settings, self.wanted, [*members, *self.others.members], main)
+        self.located = locate(settings, self.wanted, [*members, *self.others.members], main)
 
     def _replace_data(self) -> dict[Member, Kept]:
         kept = self._kept()
@@ -108,8 +108,8 @@ class Restoring:
         return found
 
     def _load(self) -> None:
-        """Load all parts beside what the app uses, which notices nothing."""
-        for part, member in self.places:
+        """Load all parts beside the live data; the app keeps running."""
+        for part, member in self.located:
             steps = _steps(part)
             self._converge(member, f"prepare {part.name}", _commands(part, steps.prepare))
             self._fleet_of(member).require("nothing has changed")
@@ -119,46 +119,46 @@ class Restoring:
                 member.session.load(steps.load, self.archive.pieces(part.name))
 
             self._fleet_of(member).each(load, [member])
-            self._fleet_of(member).require(f"{part.name} could not be loaded, and nothing has changed")
+            self._fleet_of(member).require(f"{part.name} could not be loaded; nothing has changed")
 
     def _abandon(self) -> None:
-        """Take away what was loaded, wherever the host is there still."""
-        for part, member in self.places:
+        """Remove what was loaded from all hosts that are still reachable."""
+        for part, member in self.located:
             if member.is_reachable:
                 self._converge(member, "abandon", _commands(part, _steps(part).abandon))
 
     def _pause(self) -> None:
         paused = [Paused(self.deployment.settings.app)]
         self.deployment.fleet.each(lambda member: member.converge("stop", paused, hold=True))
-        self._require_or_revert("the app could not be stopped, and nothing has changed")
+        self._require_or_revert("the app could not be stopped; nothing has changed")
 
     def _swap(self) -> None:
-        """What was loaded takes its place, the files first: they can be taken back."""
+        """Swap in what was loaded; the files first, since their swap can be reverted."""
         app, done = self.deployment.settings.app, list[str]()
-        for part, member in sorted(self.places, key=lambda place: place[0].name != FILES):
+        for part, member in sorted(self.located, key=lambda place: place[0].name != FILES):
             if part.name == FILES:
                 resources: list[Resource] = [Exchanged(Layout(app).shared, fresh_files(app))]
             else:
                 resources = _commands(part, _steps(part).swap)
             self._converge(member, "swap", resources, hold=part.name == FILES)
             if not member.report.ok:
-                self._go_back(done, part.name)
+                self._fail_swap(done, part.name)
             done.append(part.name)
         self.deployment.fleet.each(lambda member: member.request(requests.confirm()))
 
-    def _go_back(self, done: Sequence[str], failed: str) -> None:
-        """A part could not take its place: the files and the processes go back.
+    def _fail_swap(self, done: Sequence[str], failed: str) -> None:
+        """Revert files and processes after a part failed to swap.
 
         :raises FleetError: always.
         """
         stays = [name for name in done if name != FILES]
-        left = f"{', '.join(stays)} has been replaced already" if stays else "nothing has changed"
+        left = f"{', '.join(stays)} has already been replaced" if stays else "nothing has changed"
         self._revert()
         self._abandon()
-        raise FleetError(f"{failed} could not take its place, and {left}")
+        raise FleetError(f"{failed} could not be swapped in; {left}")
 
     def _rollout(self, kept: Mapping[Member, Kept]) -> tuple[Rollout, Record]:
-        """Make a release of the same code with the values of the archive; its release command comes after the data."""
+        """Release the same code with the archive's values; its release command runs on the restored data."""
         fleet, app = self.deployment.fleet, self.deployment.settings.app
         listings = fleet.each(lambda member: member.ask("releases", app=app))
         fleet.require("the data is restored, but not the environment")
@@ -176,7 +176,7 @@ class Restoring:
         return Rollout(record.id, dict.fromkeys(kept, before.id), prepare), record
 
     def _start(self, kept: Mapping[Member, Kept]) -> None:
-        """Start the release that was live; for when the new one has failed, which may have been before its start."""
+        """Start the previous release after the new one failed, perhaps before its start."""
 
         def start(member: Member) -> Converged:
             before = kept[member].live
@@ -189,7 +189,7 @@ class Restoring:
 
     def _clear_away(self) -> None:
         """Remove the files that were replaced."""
-        for part, member in self.places:
+        for part, member in self.located:
             if part.name == FILES and member.is_reachable:
                 self._converge(member, "clear away", _commands(part, _steps(part).abandon))
 
@@ -210,11 +210,11 @@ class Restoring:
 
 
 def with_values_of(archived: Mapping[str, Any], kept: Kept, release: str) -> Wanted:
-    """The variables of a host's live release, with the values that the archive has for those that the hosts keep.
+    """Merge the archive's values into the variables of a host's live release.
 
-    What the settings give stays as the last deploy gave it, and a service's password as its host has it.
+    Values from settings stay as of the last deploy; a service's password stays as its host has it.
 
-    :param archived: what the query `kept_variables` answered when the archive was made; empty when it has none.
+    :param archived: the answer to the query `kept_variables` in the archive; empty when it has none.
     :param release: id of the release that gets them.
     """
     generated = {**kept.generated, **{name: Secret(value) for name, value in (archived.get("generated") or {}).items()}}

@@ -1,4 +1,4 @@
-"""What commands print on the hosts, passed on: as it is from one host, line by line from several."""
+"""Line buffer for the output of commands on several hosts."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Literal
 Stream = Literal["stdout", "stderr"]
 
 
-class Lines:
-    """Bytes as they come, in whole lines; the beginning of a line is kept until the rest is there.
+class LineBuffer:
+    """Splits bytes into whole lines; the start of a line is kept until its end arrives.
 
     :param take: called with each line, without its end.
     """
@@ -19,7 +19,7 @@ class Lines:
         self._rests: dict[tuple[str, Stream], bytes] = {}
 
     def feed(self, label: str, stream: Stream, data: bytes) -> None:
-        """More of what a host printed."""
+        """Add output of a host."""
         *lines, rest = (self._rests.pop((label, stream), b"") + data).split(b"\n")
         for line in lines:
             self._take(label, stream, line.decode("utf-8", "replace"))
@@ -27,6 +27,6 @@ class Lines:
             self._rests[label, stream] = rest
 
     def end(self, label: str) -> None:
-        """A host prints no more: what is left is a line too."""
+        """Flush the last line of a host that has no line end."""
         for key in [key for key in self._rests if key[0] == label]:
             self._take(*key, self._rests.pop(key).decode("utf-8", "replace"))

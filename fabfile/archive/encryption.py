@@ -1,9 +1,10 @@
-"""Encryption of a part of an archive, piece by piece, so that what is changed, moved or cut off is not taken for it.
+"""Authenticated encryption of the parts of an archive.
 
-A sealed part is a salt of 32 bytes, then pieces of 64 KiB, each followed by the 16 bytes of its AES-256-GCM tag. The
-last piece may be shorter. The key is derived from the project's by HKDF-SHA256 with the salt, so that it serves one
-part alone; a nonce is the number of the piece in 11 bytes and a byte that is 1 for the last piece. What the archive
-says of itself, and the part's name, are bound to each piece. (This is the STREAM construction of Hoang and others.)
+A part that was changed, moved to another archive or cut off does not decrypt. An encrypted part is a salt of 32 bytes,
+then pieces of 64 KiB, each followed by the 16 bytes of its AES-256-GCM tag. The last piece may be shorter. The key is
+derived from the project's by HKDF-SHA256 with the salt, so each part has its own. A nonce is the number of the piece
+in 11 bytes and a byte that is 1 for the last piece. The manifest and the part's name are associated data of each
+piece. (This is the STREAM construction of Hoang and others.)
 """
 
 from __future__ import annotations
@@ -20,47 +21,47 @@ from ..errors import BackupError
 _SALT, _PIECE, _TAG = 32, 1 << 16, 16
 
 
-def bound_to(header: Mapping[str, Any], part: str) -> bytes:
-    """What a part is bound to: its name, and all that its archive's manifest says besides the list of parts."""
+def associated_data(header: Mapping[str, Any], part: str) -> bytes:
+    """Digest of the part's name and of the manifest without its list of parts."""
     text = json.dumps({key: value for key, value in header.items() if key not in ("parts", "format")}, sort_keys=True)
     return hashlib.sha256(f"{part}\0{text}".encode()).digest()
 
 
-class Sealer:
-    """Encrypts what it is given, and hands it on.
+class Encryptor:
+    """Encrypts a stream of bytes.
 
-    :param bound: see `bound_to`.
-    :param write: called with each sealed piece.
+    :param associated: see `associated_data`.
+    :param write: called with each encrypted piece.
     """
 
-    def __init__(self, key: Key, bound: bytes, write: Callable[[bytes], None]) -> None:
+    def __init__(self, key: Key, associated: bytes, write: Callable[[bytes], None]) -> None:
         salt = secrets.token_bytes(_SALT)
-        self._cipher, self._bound, self._write = _cipher(key, salt), bound, write
+        self._cipher, self._associated, self._write = _cipher(key, salt), associated, write
         self._rest, self._number = b"", 0
         write(salt)
 
     def write(self, data: bytes) -> None:
         """Add bytes."""
         self._rest += data
-        # One piece is kept, for it may be the last one.
+        # One piece is held: it may be the last one.
         while len(self._rest) > _PIECE:
-            self._seal(self._rest[:_PIECE], last=False)
+            self._encrypt(self._rest[:_PIECE], last=False)
             self._rest = self._rest[_PIECE:]
 
     def close(self) -> None:
-        """Say that this was all."""
-        self._seal(self._rest, last=True)
+        """Write the last piece."""
+        self._encrypt(self._rest, last=True)
 
-    def _seal(self, piece: bytes, *, last: bool) -> None:
-        self._write(self._cipher.encrypt(_nonce(self._number, last), piece, self._bound))
+    def _encrypt(self, piece: bytes, *, last: bool) -> None:
+        self._write(self._cipher.encrypt(_nonce(self._number, last), piece, self._associated))
         self._number += 1
 
 
-def opened(key: Key, bound: bytes, pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
-    """What was sealed, piece by piece; nothing that was not.
+def decrypt(key: Key, associated: bytes, pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
+    """Decrypt a part, piece by piece; only authentic pieces are given out.
 
     :param name: of the part, for the error.
-    :raises BackupError: it is not as it was sealed.
+    :raises BackupError: it is not as it was encrypted.
     """
     from cryptography.exceptions import InvalidTag
 
@@ -71,18 +72,18 @@ def opened(key: Key, bound: bytes, pieces: Iterable[bytes], name: str) -> Iterat
     try:
         while True:
             following = next(chunks, None)
-            yield cipher.decrypt(_nonce(number, following is None), piece, bound)
+            yield cipher.decrypt(_nonce(number, following is None), piece, associated)
             if following is None:
                 return
             piece, number = following, number + 1
     except (InvalidTag, ValueError):
         raise BackupError(
-            f"{name}: cannot be decrypted: it was changed, moved here from another archive or cut off; take another one"
+            f"{name}: cannot be decrypted: changed, cut off or moved here from another archive; use another archive"
         ) from None
 
 
 def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The salt, and then each piece with its tag; at least one of each, however few bytes there are."""
+    """Split a part into the salt and the pieces with their tags; at least one of each, even of too few bytes."""
     rest, size = b"", _SALT
     for piece in pieces:
         rest += piece

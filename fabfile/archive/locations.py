@@ -1,4 +1,4 @@
-"""The members of a fleet on which the parts of a backup are."""
+"""Hosts that hold the parts of a backup."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from ..settings import Settings
 
 
-def placed(
+def locate(
     settings: Settings, wanted: Sequence[Part], members: Sequence[Member], main: Member
 ) -> list[tuple[Part, Member]]:
-    """Each part with the host that it is on.
+    """Pair each part with the host that holds it.
 
     :param members: all hosts.
     :param main: see `main_host`.

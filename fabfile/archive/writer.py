@@ -1,4 +1,4 @@
-"""A backup written to a file here: the parts come from their hosts, one after another, straight into the archive."""
+"""Archive files: each part is streamed from its host into the file."""
 
 from __future__ import annotations
 
@@ -13,50 +13,52 @@ from ..errors import BackupError
 from ..hostkit.app.archive import ENCRYPTED, ArchiveError, Writer, file_name, header
 from ..hostkit.linux.pipes import packed
 from ..inventory.parts import ENVIRONMENT, Part
-from .sealed import Sealer, bound_to
+from .encryption import Encryptor, associated_data
 
 if TYPE_CHECKING:
     from ..environment.secret_file import Key
     from ..fleet import Member
 
 
-def made(app: str, folder: Path, places: Sequence[tuple[Part, Member]], main: Member, key: Key | None) -> Path:
+def write_archive(
+    app: str, folder: Path, located: Sequence[tuple[Part, Member]], main: Member, key: Key | None
+) -> Path:
     """Write an archive.
 
-    :param places: the parts, and the host that each is on.
-    :param main: the host whose release and environment are kept.
-    :param key: to encrypt it with; None: not encrypted.
+    :param located: each part and the host that holds it.
+    :param main: the host whose release and environment go into the archive.
+    :param key: encrypts the archive; None leaves it unencrypted.
     :raises BackupError: the file cannot be written.
-    :raises HostsmithError: a part could not be had. There is no archive then.
+    :raises HostsmithError: a part could not be read. No archive is left then.
     """
     created = time.time()
     main.phase(ENVIRONMENT)
     kept = main.ask("kept_variables", app=app)
-    names = [ENVIRONMENT, *(part.name for part, _ in places)]
-    said = header(app, created, kept["live"], names, __version__, key.id if key else None)
+    names = [ENVIRONMENT, *(part.name for part, _ in located)]
+    head = header(app, created, kept["live"], names, __version__, key.id if key else None)
     path = folder / file_name(app, created)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.exists():
-            raise BackupError(f"{path} is there already, expected a new name; try again in a second")
-        with Writer(str(path), said) as writer:
-            _Parts(writer, said, key).write_all(kept, places)
+            raise BackupError(f"{path} already exists; try again in a second")
+        with Writer(str(path), head) as writer:
+            _Parts(writer, head, key).write_all(kept, located)
             writer.finish()
     except ArchiveError as error:
         raise BackupError(str(error)) from None
     except OSError as error:
-        raise BackupError(f"{error.filename or path}: {error.strerror}; there is no archive") from None
+        raise BackupError(f"{error.filename or path}: {error.strerror}; no archive was written") from None
     return path
 
 
 class _Parts:
     """The parts of an archive, encrypted when there is a key."""
 
-    def __init__(self, writer: Writer, said: Mapping[str, Any], key: Key | None) -> None:
-        self._writer, self._header, self._key = writer, said, key
+    def __init__(self, writer: Writer, head: Mapping[str, Any], key: Key | None) -> None:
+        self._writer, self._header, self._key = writer, head, key
 
-    def write_all(self, kept: Mapping[str, Any], places: Sequence[tuple[Part, Member]]) -> None:
-        """The environment, and what the hosts dump."""
+    def write_all(self, kept: Mapping[str, Any], located: Sequence[tuple[Part, Member]]) -> None:
+        """Write the environment and the dumps of all hosts."""
         data = json.dumps(kept).encode()
 
         def environment(write: Any) -> int:
@@ -64,7 +66,7 @@ class _Parts:
             return len(data)
 
         self._write(ENVIRONMENT, environment)
-        for part, member in places:
+        for part, member in located:
             member.phase(f"dump {part.name}")
             self._write(part.name, lambda write, part=part, member=member: member.session.dump(part.dump, write))
 
@@ -73,13 +75,13 @@ class _Parts:
             if self._key is None:
                 part.plain = fill(part.write)
                 return
-            sealer = Sealer(self._key, bound_to(self._header, name), part.write)
-            part.plain = fill(sealer.write)
-            sealer.close()
+            encryptor = Encryptor(self._key, associated_data(self._header, name), part.write)
+            part.plain = fill(encryptor.write)
+            encryptor.close()
 
 
 def size_in_words(size: int) -> str:
-    """A number of bytes for people."""
+    """Format a number of bytes for people."""
     amount, units = float(size), ["bytes", "KB", "MB", "GB", "TB"]
     while amount >= 1000 and len(units) > 1:
         amount /= 1000
