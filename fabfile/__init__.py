@@ -1,7 +1,7 @@
 """hostsmith: put Python web apps on your own servers.
 
 `from hostsmith import provision, deploy, rollback` in a fabfile gives it these tasks, `from hostsmith import ns` all of
-them, and `converge` or `converge_all` with the resources is for tasks of your own.
+them, and `converge` or `converge_all` with the resources is for your own tasks.
 
 All of it is loaded on first use: a command waits only for what it needs.
 """
@@ -126,7 +126,7 @@ __all__ = [
     "unlock",
 ]
 
-# Where those are that are no tasks; a task is in the module of its own name.
+# Modules of names other than tasks; a task is in the module of the same name.
 _MODULES = {
     "tasks.collection": ["ns"],
     "converging": ["converge", "converge_all"],

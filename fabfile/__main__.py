@@ -1,4 +1,4 @@
-"""The program `hostsmith`: `hostsmith init` in a folder that has no fabfile yet, in which `fab` could find no task."""
+"""The program `hostsmith`, for `hostsmith init` in a folder without a fabfile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hosts brought to a desired state, one or many: for `fab provision` and for a project's own tasks."""
+"""Convergence of one host or many, without a release."""
 
 from __future__ import annotations
 

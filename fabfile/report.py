@@ -1,4 +1,4 @@
-"""What happened on a host: a result per resource, from the events that it sent."""
+"""Results of a run on a host, from the events that it sent."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ State = Literal["ok", "changed", "ran", "reverted", "failed"]
 class Result:
     """How one resource, or one handler, fared.
 
-    :param state: "ok": nothing to do; "changed"; "ran": a handler; "reverted": a change that was put
-        back because another host failed; "failed".
+    :param state: "ok": nothing to do; "changed"; "ran": a handler; "reverted": a change that was
+        undone because another host failed; "failed".
     :param seconds: how long it took on the host.
     """
 
@@ -33,7 +33,7 @@ class Report:
     """All that happened on a host in one run.
 
     :param host: the host as the user wrote it.
-    :param dry_run: whether results tell what would have happened.
+    :param dry_run: whether the results are predictions.
     :param error: why the run as a whole failed, besides a failed result; empty when it did not.
     :param kind: of the error that ended the run on this host, see `errors`; empty when none did.
     :param verdict: what has become of the host in a deploy or rollback: "switched"; "kept": it has the release that
@@ -74,12 +74,12 @@ class Report:
 
     @property
     def changed(self) -> list[Result]:
-        """What changed, or would."""
+        """The results of changes, made or predicted."""
         return [result for result in self.results if result.state == "changed"]
 
     @property
     def failed(self) -> list[Result]:
-        """What failed."""
+        """The results of failures."""
         return [result for result in self.results if result.state == "failed"]
 
     def to_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The SSH channel to the agent on a host: frames go down, events come up, and in the end it is told why it ended."""
+"""The SSH channel to the agent on a host: frames down, events up."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class AgentChannel:
         self._records = self._read_records()
         self._drain = threading.Thread(target=self._drain_errors, daemon=True)
         self._drain.start()
-        # sudo takes the first line when it asks for a password; when it does not, the agent passes over it.
+        # sudo takes the first line when it asks for a password; when it does not, the agent skips it.
         self._send((f"{password}\n" if password else "").encode() + greeting(pack.code_folder(), __version__))
         threading.Thread(target=self._beat, daemon=True).start()
 
@@ -86,7 +86,7 @@ class AgentChannel:
             raise self.died() from None
 
     def finish(self) -> None:
-        """Send nothing more, which has the agent stop, put back what is half-way or held, and end."""
+        """Send nothing more: the agent stops, undoes the unfinished step and what it holds, and ends."""
         self._finished.set()
         with contextlib.suppress(*_BROKEN):
             self._channel.shutdown_write()
@@ -101,7 +101,7 @@ class AgentChannel:
             self._channel.close()
 
     def events(self) -> Iterator[Event]:
-        """What the agent tells, as it comes, until it ends; what it asks of the controller is answered here."""
+        """Yield the agent's events as they come, until it ends; its questions to the controller are answered here."""
         for event in self._records:
             kind = event["event"]
             if kind == "alive":
@@ -116,7 +116,7 @@ class AgentChannel:
                 yield event
 
     def last_events(self) -> Iterator[Event]:
-        """What the agent still tells after `finish`, when nothing can be answered any more, until it ends."""
+        """Yield the events after `finish`, when nothing can be answered any more, until the agent ends."""
         with contextlib.suppress(*_BROKEN, ValueError):
             # An exception that passed through the iterator has ended it.
             self._records = self._read_records()
@@ -125,7 +125,7 @@ class AgentChannel:
                     yield event
 
     def _beat(self) -> None:
-        """Tell the agent that we are there."""
+        """Send the agent signs of life."""
         while not self._finished.wait(BEAT):
             with contextlib.suppress(*_BROKEN), self._sending:
                 self._channel.sendall(b"0\n")
@@ -135,7 +135,9 @@ class AgentChannel:
         while data := self._receive():
             *lines, rest = (rest + data).split(b"\n")
             if len(rest) > _LONGEST:
-                raise AgentError(f"{self.host}: the host sent a line of over {_LONGEST >> 20} MB, which is no event")
+                raise AgentError(
+                    f"{self.host}: the host sent a line of over {_LONGEST >> 20} MB, which is invalid"
+                )
             for line in lines:
                 # A login shell may print before us, on the same line.
                 noise, separator, text = line.partition(RECORD_SEPARATOR)
@@ -148,10 +150,10 @@ class AgentChannel:
         try:
             return events.read(record)
         except (ValueError, RecursionError) as error:
-            raise AgentError(f"{self.host}: the host sent what is no event ({error}): {cut(repr(record))}") from None
+            raise AgentError(f"{self.host}: the host sent an invalid event ({error}): {cut(repr(record))}") from None
 
     def _receive(self) -> bytes:
-        """What comes next; nothing when the agent has ended, or says nothing any more."""
+        """Receive the next bytes; none when the agent has ended or fallen silent."""
         try:
             return self._channel.recv(65536)
         except TimeoutError:
@@ -168,7 +170,7 @@ class AgentChannel:
         if self._silent:
             return LostError(
                 f"{self.host}: nothing was heard of the host for {PATIENCE:g} s; unless it lost its power, "
-                "it puts back what was half-way"
+                "it undoes the unfinished step"
             )
         self.wait()
         self._drain.join(_TIMEOUT)
@@ -177,7 +179,7 @@ class AgentChannel:
         status = self._channel.exit_status
         if not self._c.transport.is_active():
             return LostError(
-                f"{self.host}: the connection was lost; unless it lost its power, the host puts back what was half-way"
+                f"{self.host}: the connection was lost; unless it lost its power, the host undoes the unfinished step"
             )
         text = redact.text("\n".join(list(self._errors)[-_ERROR_LINES:] or self._noise))
         if problem := _sudo_problem(text):
@@ -190,7 +192,7 @@ class AgentChannel:
 
 
 def _sudo_problem(text: str) -> str | None:
-    """What to do about sudo's own errors; None when there is none."""
+    """Advice for an error of sudo; None when there is no error."""
     problems = {
         r"a password is required|a terminal is required": "sudo wants a password; run fab with "
         "--prompt-for-sudo-password",

@@ -1,4 +1,4 @@
-"""What travels to a host: the agent as a zip file, the command that starts it, and a project's own resources."""
+"""The code that travels to a host, and the command that starts it there."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HERE = Path(__file__).parent.parent
 # The agent can say which version it is.
 _TRAVELLING = ("_version.py", *(f"{package}/**/*.py" for package in ("contract", "hostkit", "resources", "agent")))
 
-# The exit statuses by which the start of the agent tells the shell around it, and us, what is missing.
+# Exit statuses by which the start of the agent reports what is missing.
 NO_PYTHON, OLD_PYTHON = 95, 96
 
 # What the deployers of an app may run as root: it starts the agent that `fab provision` has put on the host.
@@ -192,7 +192,7 @@ def agent_zip(compression: int = zipfile.ZIP_DEFLATED) -> bytes:
 
 
 def code_message() -> bytes:
-    """What a host is sent that asks for the code: a program that unpacks it, and the code."""
+    """The answer to a host that asks for the code: a program that unpacks it, and the code."""
     with _making:
         code, program = agent_zip(), (_HERE / "agent" / "unpack.py").read_bytes()
     return b"code %d\n%s%d\n%s" % (len(program), program, len(code), code)
@@ -212,7 +212,7 @@ def own_modules(resources: Iterable[Resource]) -> dict[str, str]:
             if name in ("fabfile", "__main__"):
                 raise UsageError(
                     f"the resource class {cls.__name__} is defined in {name}, which cannot be sent to a host; "
-                    "move it to a module of its own that imports only the standard library and hostsmith.resources"
+                    "move it to a separate module that imports only the standard library and hostsmith.resources"
                 )
             modules[name] = inspect.getsource(sys.modules[name])
     return modules

@@ -1,4 +1,4 @@
-"""What the agent can be asked to do: the frame that says so, and what its answer means."""
+"""Requests to the agent: the frame of each, and the meaning of its answer."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def number(host: str, done: Event, name: str) -> int:
 
 
 def act(action: str, **arguments: Any) -> Request[Any]:
-    """Do something that is no change of resources.
+    """Do something other than change resources.
 
     :param action: a function of `agent.actions`.
     """
@@ -158,7 +158,7 @@ def _locked(host: str, done: Event) -> None:
 
 
 def _done(host: str, done: Event) -> bool:
-    """A resource that failed is told by events of its own."""
+    """Read whether all was done; events have shown the resources that failed."""
     if done.get("interrupted") or "error" in done:
         check(host, done)
     return bool(done["ok"])

@@ -1,4 +1,4 @@
-"""A run on one host: what the agent there is asked, and what its answers mean."""
+"""A run on one host: requests to its agent, and their answers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ENDS = {"unlock": "lock", "confirm": "converge", "put_back": "converge"}
 
 
 def _unheard(event: Event) -> None:
-    """What happens on the way to an answer that is all that is wanted."""
+    """Ignore the events before an answer."""
 
 
 def open_session(c: Connection) -> Session:
@@ -44,12 +44,12 @@ class Session:
     def __init__(self, agent: AgentChannel) -> None:
         self._agent = agent
         self.host = agent.host
-        # Whether an answer is awaited, and what the agent has of ours that it would have to put back or to free.
+        # Whether an answer is awaited, and what the agent has of ours that it would have to undo or to free.
         self._busy, self._kept = False, set[str]()
 
     @property
     def machine(self) -> str:
-        """What the host calls itself; nothing before its first answer."""
+        """The name that the host has for itself; empty before its first answer."""
         return self._agent.machine
 
     def __enter__(self) -> Session:
@@ -63,7 +63,7 @@ class Session:
     def close(self) -> None:
         """End the run; waits until an agent that has the host's lock has ended, and so has freed it.
 
-        An agent that is amid a resource, or holds changes, puts them back first.
+        An agent in the middle of a resource, or with changes that it holds, undoes them first.
         """
         self._agent.finish()
         if not self._is_clear:
@@ -76,7 +76,7 @@ class Session:
         return not self._busy and not self._kept
 
     def interrupt(self) -> None:
-        """Have the agent stop, put back what is half-way or held, and end; whoever listens hears of it."""
+        """Stop the agent: it undoes the unfinished step and what it holds, and ends. Listeners get its events."""
         self._agent.finish()
 
     def last_words(self, on_event: Callable[[Event], None]) -> None:
@@ -86,7 +86,7 @@ class Session:
                 on_event(event)
 
     def together(self, wanted: Sequence[Request[Any]], on_event: Callable[[Event], None] = _unheard) -> list[Any]:
-        """Have the agent do things one after another, each if what stands before it was done; all are sent at once.
+        """Send requests at once; each is carried out if the previous one was.
 
         :param on_event: called with each event as it arrives.
         :returns: what the answers mean, up to the first thing that was not done.
@@ -101,7 +101,7 @@ class Session:
         return meant
 
     def request(self, wanted: Request[T], on_event: Callable[[Event], None] = _unheard) -> T:
-        """Have the agent do one thing; returns what its answer means, and raises what it raises."""
+        """Send a request; returns the meaning of its answer, and raises what it raises."""
         meant: T = self.together([wanted], on_event)[0]
         return meant
 
@@ -134,7 +134,7 @@ class Session:
         self._request({"op": "given"})
 
     def _request(self, frame: dict[str, Any], on_event: Callable[[Event], None] = _unheard) -> Event:
-        """What the agent answers to a frame, when it was done."""
+        """Send a frame, and return the agent's answer once it was done."""
         return self.request(Request(frame, _checked), on_event)
 
     def _answers(self, wanted: Sequence[Request[Any]], on_event: Callable[[Event], None]) -> list[Event]:

@@ -1,1 +1,1 @@
-"""The transaction of a deploy: all hosts of the fleet get a release, or none."""
+"""The transaction of a deploy: all hosts get a release, or none."""

@@ -1,4 +1,4 @@
-"""The transaction of a deploy: all hosts go over to a release, or all stay with what they have."""
+"""The transaction of a deploy: all hosts switch to a release, or none."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Deployment:
     """A run that holds the locks of its hosts, in a `with` block; its summary is printed at the end.
 
     Each host keeps its previous release running, and goes back to it by itself, until all hosts have switched, are
-    healthy, and have been told to keep the new one. A host that loses its controller goes back, too.
+    healthy, and have confirmed the new one. A host that loses its controller goes back, too.
 
     :param hosts: those that take part.
     :param what: the run, for people to read: "deploy".
@@ -202,7 +202,7 @@ class Deployment:
 
     @contextmanager
     def _out_of_rotation(self, batch: Sequence[Member]) -> Iterator[None]:
-        """Have the balancers send no new requests to hosts while these switch."""
+        """Take hosts out of the rotation of the balancers while these switch."""
         web = [member for member in batch if "web" in member.target.processes]
         if self._balancers is None or not web:
             yield
@@ -235,12 +235,12 @@ class Deployment:
 
     @property
     def _keeps_ahead(self) -> bool:
-        """Whether hosts are told to keep the release ahead of what settles it, which may take some hosts long."""
+        """Whether the release is confirmed on all hosts before any settles, which may take long."""
         singletons = any(health["runs"] or health["starts"] for health in self._health.values())
         return singletons or self.fleet.exceeds_concurrency
 
     def _keep(self) -> None:
-        """Tell all hosts to keep the release, or leave that to the message that settles it."""
+        """Confirm the release on all hosts, or leave that to the message that settles it."""
         if self._keeps_ahead:
             self.fleet.each(lambda member: member.request(requests.confirm()))
         self._kept = self.fleet.healthy
@@ -282,7 +282,7 @@ def _verification(rollout: Rollout, member: Member) -> Request[dict[str, Any]]:
 
 def _settled(rollout: Rollout, member: Member) -> list[Resource]:
     old = rollout.previous[member]
-    # A release that is left for a newer one is no reason to call it bad.
+    # A release that is left for a newer one is not bad.
     retire = rollout.retire if old and rollout.release < old else None
     settled = recipes.release.settled(member.settings, rollout.release, old, retire)
     return [settled, *([recipes.release.pruned(member.settings)] if rollout.prepare else [])]

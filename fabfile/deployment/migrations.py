@@ -1,4 +1,4 @@
-"""What becomes of the database's migrations when code goes back: which ones it has had that the code does not know."""
+"""Migrations that a database has had, and that an earlier release does not know."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ History = Mapping[str, Migrations]
 
 
 def history(answers: Iterable[Mapping[str, Any]]) -> History:
-    """What the releases of all hosts remember; the command of each ran on one of them.
+    """Bring together the records of all hosts; the command of each release ran on one of them.
 
     :param answers: of the query `releases`, one of each host.
     """
@@ -33,7 +33,7 @@ def unknown_to(release: str, history: History) -> list[str]:
 
 
 def _known_to(release: str, history: History) -> tuple[str, ...] | None:
-    """What the database had had when a release went live; None when nothing is known of then, or of later."""
+    """The migrations that a database had had when a release went live; None when that is unknown."""
     before = [name for name in history if name <= release]
     if before:
         return history[max(before)].after

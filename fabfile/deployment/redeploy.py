@@ -1,4 +1,4 @@
-"""New releases of the code that is live already, with other variables or another scale."""
+"""New releases of the live code, with other variables or another scale."""
 
 from __future__ import annotations
 

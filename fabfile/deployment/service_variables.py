@@ -1,4 +1,4 @@
-"""The variables by which an app is told of its services, asked of the hosts on which these run."""
+"""Variables that describe the services of an app, asked of the services' hosts."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def of_services(c: Context, settings: Settings, fleet: Fleet) -> dict[str, Varia
     """The variables of all services: the same on all hosts of a fleet.
 
     :raises ServiceError: a service is not set up.
-    :raises SettingsError: it is not told where a service runs.
-    :raises FleetError: a host that must be asked is away.
+    :raises SettingsError: the settings do not say where a service runs.
+    :raises FleetError: a host that must be asked is unreachable.
     """
     if not settings.services:
         return {}
     found = _passwords(c, settings, fleet)
     if missing := [name for name in settings.services if name not in found]:
         raise ServiceError(
-            f"found no {' and no '.join(missing)} for {settings.app} on the host where it is to run; "
-            "`fab provision` sets it up, and then deploy again"
+            f"{' and '.join(missing)} of {settings.app}: not set up on its host yet; run `fab provision`, then deploy "
+            "again"
         )
     return _variables(c, settings, fleet, found)
 
@@ -79,7 +79,7 @@ def _passwords(c: Context, settings: Settings, fleet: Fleet) -> dict[str, Secret
             assert place is not None
             with Fleet(named(c, settings, [place]), Console(quiet=True), 1, "services") as other:
                 answers = other.each(ask)
-                other.require(f"{', '.join(each.name for each in those)} is there, and it is away")
+                other.require(f"{', '.join(each.name for each in those)} is there, and the host is unreachable")
         for answer in answers.values():
             found.update({each.name: Secret(answer[each.name]) for each in those if each.name in answer})
     fleet.require("nothing has changed")
@@ -87,14 +87,14 @@ def _passwords(c: Context, settings: Settings, fleet: Fleet) -> dict[str, Secret
 
 
 def _outside(fleet: Fleet) -> Member | None:
-    """The host that is in no role, and so has services of its own; None when the settings know all.
+    """The host that is in no role, and so has its own services; None when the settings know all.
 
     :raises SettingsError: there are several.
     """
     outside = [member for member in fleet.members if member.target.roles is ALL_ROLES]
     if outside and len(fleet.members) > 1:
         raise SettingsError(
-            f"found {', '.join(member.label for member in outside)} in no role, where each host has services of its "
-            "own, expected hosts that share them; write them in `roles` of fabric.yaml, or name one host with -H"
+            f"found {', '.join(member.label for member in outside)} in no role, where each host has its own "
+            "services, expected hosts that share them; write them in `roles` of fabric.yaml, or name one host with -H"
         )
     return next(iter(outside), None)

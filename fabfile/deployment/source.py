@@ -1,4 +1,4 @@
-"""The code to deploy, found here: a revision of a local git repository, or a folder as it is, packed for a host."""
+"""The code to deploy: a revision of a local repository, or a folder as it is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import SourceError
 from ..hostkit.programs.history import Difference, between
 
 _SHOWN_FILES = 10
-# What a folder that git does not look after, and so has no list of its own, holds besides the code.
+# Files beside the code in a folder that is not in git, and so has no list of ignored files.
 _NEVER_CODE = (".venv/", "venv/", "node_modules/", "__pycache__/", "*.pyc", ".env")
 
 
@@ -85,7 +85,7 @@ class LocalSource:
         """The way to this state of the folder, without what is not committed; None when the beginning is unknown here.
 
         :param revision: the revision that a release was taken from.
-        :param files: files, seen from the folder, that are looked at more closely.
+        :param files: files, relative to the folder, whose content is compared.
         """
         if not self.is_in_git:
             return None
@@ -140,7 +140,7 @@ class LocalSource:
         return Source(tree, f"{commit}+dirty", self._subject(commit))
 
     def _take_plain_folder(self, stack: ExitStack) -> Source:
-        """A folder that is in no repository: git stores it in one of its own, for the length of the deploy."""
+        """Store a folder that is in no repository in a temporary one, for the length of the deploy."""
         if self._revision != "HEAD":
             raise SourceError(f"{self._folder} is not in a git repository, so it has no revision {self._revision!r}")
         git_dir = stack.enter_context(tempfile.TemporaryDirectory(prefix="hostsmith-"))
@@ -178,7 +178,7 @@ class LocalSource:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         environment = {**inherited, "LC_ALL": "C.UTF-8", **(env or {})}
         try:
-            # In a session of its own, so that Ctrl-C is ours to answer, and not taken for an error of git.
+            # In a separate session, so that Ctrl-C reaches us, and is not taken for an error of git.
             done = subprocess.run(
                 [*argv, *arguments],
                 input=stdin,

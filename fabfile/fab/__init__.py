@@ -1,1 +1,1 @@
-"""Our changes to Fabric's program: how tasks are declared, and what its command line understands besides."""
+"""Changes to Fabric's program: declaration of tasks, and additions to its command line."""

@@ -1,4 +1,4 @@
-"""The `fab` that runs this process, made fit for us at the moment when it imports a fabfile that uses us."""
+"""Changes to the running `fab` when it imports a fabfile that uses hostsmith."""
 
 from __future__ import annotations
 

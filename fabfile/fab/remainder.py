@@ -1,4 +1,4 @@
-"""What stands after `--` on fab's command line, for the task that takes it.
+"""Words after `--` on fab's command line, for the task that takes them.
 
 Fabric itself runs it on the hosts of `-H`, without any task. Beside a task it can make nothing of it.
 """
@@ -35,13 +35,13 @@ class TakingExecutor(fabric.Executor):  # type: ignore[misc]
 
 
 def adopt(program: Fab) -> None:
-    """Have the running `fab` use our executor."""
+    """Give the running `fab` our executor."""
     if program.executor_class is fabric.Executor:
         program.executor_class = TakingExecutor
 
 
 def words() -> list[str]:
-    """What stands after the first `--`, word by word as the shell gave it: Fabric joins them by spaces."""
+    """The words after the first `--`, as the shell gave them: Fabric joins them by spaces."""
     program = running_program()
     argv: list[str] = program.argv if program else []
     return argv[argv.index("--") + 1 :] if "--" in argv else []

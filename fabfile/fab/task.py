@@ -1,4 +1,4 @@
-"""The decorator of hostsmith's tasks, with the flags that all of them share, and one call of such a task."""
+"""Decorator of hostsmith's tasks with their shared flags, and one call of a task."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ class FleetTask(fabric.Task):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
 
     def arg_opts(self, name: str, default: Any, taken_names: set[str]) -> dict[str, Any]:
-        """What Invoke makes of a parameter, with its short flag, if it has one."""
+        """Invoke's options of a parameter, with its short flag, if it has one."""
         options: dict[str, Any] = super().arg_opts(name, default, taken_names)
         if name in self.short:
             options["names"].append(self.short[name])

@@ -1,4 +1,4 @@
-"""Words of a task on fab's command line that belong to no flag: `fab config.set A=1 B=2 --role web`.
+"""Positional arguments of tasks, as in `fab config.set A=1 B=2 --role web`.
 
 Invoke knows a fixed number of them, and takes the next for another task. So before it looks, the words of such a task
 become the value of one flag, which no help shows. The task takes all that follows it.

@@ -1,4 +1,4 @@
-"""Many hosts at once: a session with each, steps in common, and the summary of a run."""
+"""Many hosts at once: sessions, steps in common, the summary of a run."""
 
 from __future__ import annotations
 

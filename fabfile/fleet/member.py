@@ -121,7 +121,7 @@ class Member:
     ) -> Converged:
         """Bring the host to a desired state.
 
-        All requests are sent at once; each is carried out if the one before it was.
+        All requests are sent at once; each is carried out if the previous one was.
 
         :param hold: the host undoes the changes unless they are confirmed before the session ends.
         :param before: requests that come first, such as for the lock.

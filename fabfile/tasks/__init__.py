@@ -1,1 +1,1 @@
-"""What `fab --list` shows: one thin module for each verb or noun."""
+"""Tasks of `fab --list`: one thin module for each verb or noun."""

@@ -1,4 +1,4 @@
-"""`fab config.*`: the variables of the app that are set on the hosts; a change is a release of the same code."""
+"""`fab config.*`: variables of the app that are set on the hosts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fab deploy`: a new release of the app on all hosts, live once it is healthy on each."""
+"""`fab deploy`: a new release of the app on all hosts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fab doctor`: problems of this machine and the hosts, with what to do about each."""
+"""`fab doctor`: problems of this machine and the hosts, each with a fix."""
 
 from __future__ import annotations
 

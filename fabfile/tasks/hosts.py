@@ -44,7 +44,7 @@ def _services(target: Target) -> list[str]:
 
 
 def _values(target: Target) -> dict[str, Any]:
-    """What the settings say of this host alone; of `connect_kwargs`, which may hold a password, only the names."""
+    """The settings of this host alone; of `connect_kwargs`, which may hold a password, only the names."""
     entry = target.settings.entry(target.host)
     own = entry.own() if entry else {}
     if "gateway" in own:

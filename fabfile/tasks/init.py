@@ -1,4 +1,4 @@
-"""`fab init`: look at a project, and write the files that it is deployed with."""
+"""`fab init`: detection of a project, and the files to deploy it with."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _name(project: Project, given: str | None) -> Finding:
 
 
 def _check(app: str, host: str | None) -> None:
-    """That the settings will accept what was given as flags.
+    """Check that the settings will accept the flags.
 
     :raises SettingsError: they will not.
     """

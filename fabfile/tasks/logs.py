@@ -1,4 +1,4 @@
-"""`fab logs`: the logs of the app's processes and of nginx, of all hosts together."""
+"""`fab logs`: logs of the app's processes and of nginx, from all hosts."""
 
 from __future__ import annotations
 

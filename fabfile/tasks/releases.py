@@ -1,4 +1,4 @@
-"""`fab releases`: the releases of the app, and which of them a rollback can use."""
+"""`fab releases`: releases of the app, and their states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fab restart`: the processes of the live release restarted, without dropping a request or a job."""
+"""`fab restart`: a restart of the live release, or of one of its workers."""
 
 from __future__ import annotations
 

@@ -58,13 +58,15 @@ def rotate(call: TaskCall) -> None:
     path = key_path(settings)
     if path is None or not path.exists():
         raise SecretsError(
-            f"found no key file to write a new key to; write the key to {path or 'a file'} first, and take it out of "
+            f"there is no key file to write a new key to; write the key to {path or 'a file'} first, and take it out of "
             f"{VARIABLE} and `secrets_key`"
         )
     old = path.with_name(f"{path.name}.old")
     path.replace(old)
     file.write(_new_key(settings), values)
-    Console().say(f"{NAME} has a new key, in {path}; the old one is in {old}. Who had the old one has the old values.")
+    Console().say(
+        f"{NAME} has a new key, in {path}; the previous key is in {old}. Anybody who had it can read the previous values."
+    )
 
 
 def _new_key(settings: Settings) -> Key:

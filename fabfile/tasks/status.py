@@ -38,7 +38,7 @@ def status(call: TaskCall) -> dict[str, Any]:
 
 
 def _look(member: Member, no_plan: str) -> Answer:
-    """What a host answers, and how it compares with the settings.
+    """Ask a host for its state, and compare it with the settings.
 
     :param no_plan: why there is nothing to compare it with.
     """
@@ -54,18 +54,18 @@ def _look(member: Member, no_plan: str) -> Answer:
 
 
 def _drift(member: Member) -> tuple[list[str] | None, str]:
-    """The resources that are not as `fab provision` would have them; None, and why, when that cannot be told."""
+    """The resources that `fab provision` would change; None, and why, when that is unknown."""
     try:
         plan = member.would(recipes.provision(member.settings, member.target.roles))
     except HostsmithError as error:
         return None, str(error)
-    # That another version has provisioned it is no difference by itself, and stands in a column of its own.
+    # Another version that provisioned the host is not drift, and has a separate column.
     drifted = [result.resource for result in plan.changed if result.resource != f"file {provisioned.PATH}"]
     return (drifted, "") if plan.ok else (None, plan.problem())
 
 
 def _silent(member: Member) -> Answer:
-    """What there is to say of a host that did not answer."""
+    """The entry of a host that did not answer."""
     return {
         "roles": _roles(member),
         "error": member.report.verdict or "failed",
