@@ -135,9 +135,7 @@ class AgentChannel:
         while data := self._receive():
             *lines, rest = (rest + data).split(b"\n")
             if len(rest) > _LONGEST:
-                raise AgentError(
-                    f"{self.host}: the host sent a line of over {_LONGEST >> 20} MB, which is invalid"
-                )
+                raise AgentError(f"{self.host}: the host sent a line of over {_LONGEST >> 20} MB, which is invalid")
             for line in lines:
                 # A login shell may print before us, on the same line.
                 noise, separator, text = line.partition(RECORD_SEPARATOR)

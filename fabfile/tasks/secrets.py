@@ -58,15 +58,15 @@ def rotate(call: TaskCall) -> None:
     path = key_path(settings)
     if path is None or not path.exists():
         raise SecretsError(
-            f"there is no key file to write a new key to; write the key to {path or 'a file'} first, and take it out of "
-            f"{VARIABLE} and `secrets_key`"
+            f"there is no key file to write a new key to; write the key to {path or 'a file'} first, and remove "
+            f"it from {VARIABLE} and `secrets_key`"
         )
     old = path.with_name(f"{path.name}.old")
     path.replace(old)
     file.write(_new_key(settings), values)
-    Console().say(
-        f"{NAME} has a new key, in {path}; the previous key is in {old}. Anybody who had it can read the previous values."
-    )
+    console = Console()
+    console.say(f"{NAME} has a new key, in {path}; the previous key is in {old}.")
+    console.say("Whoever had the previous key may know the values: change those, too.")
 
 
 def _new_key(settings: Settings) -> Key:

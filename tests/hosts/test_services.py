@@ -152,7 +152,7 @@ def test_a_dump_comes_back_into_a_service_that_was_emptied(own: Project, service
 def test_services_that_were_never_set_up_are_told_by_a_deploy(provisioned: Project) -> None:
     with_app(provisioned, services=["postgres", "redis"])
     told = provisioned.fab("deploy", status=1).stderr
-    assert "found no postgres and no redis for hello" in told
+    assert "postgres and redis of hello: not set up on its host yet" in told
     assert "fab provision" in told
     assert "+ DATABASE_URL" not in provisioned.fab("plan").stdout  # nothing is live yet
 
