@@ -9,6 +9,7 @@ taken. Code that travels to the host runs there and is not counted.
 from __future__ import annotations
 
 import atexit
+import inspect
 import sys
 import threading
 from types import FrameType
@@ -26,7 +27,8 @@ files: set[str] = set()
 def watch(frame: FrameType, event: str, argument: Any) -> None:
     """Note where a call comes from, and where a return goes to: the nearest function of the library below it."""
     here = frame.f_code.co_filename
-    if event not in ("call", "return") or not here.startswith(ROOT) or frame.f_code.co_name == "<module>":
+    is_function = frame.f_code.co_flags & inspect.CO_OPTIMIZED  # and not the body of a module or a class
+    if event not in ("call", "return") or not here.startswith(ROOT) or not is_function:
         return
     files.add(here)
     caller = frame.f_back
