@@ -1,4 +1,4 @@
-"""Counts of the files that a `fab` command passes through, and of hops between them.
+"""Count of the files that a `fab` command passes through, and of hops.
 
     python scripts/hops.py deploy
 

@@ -59,6 +59,8 @@ WORDS = {
 }
 _PATTERNS = [(re.compile(rf"\b(?:{said})\b", re.IGNORECASE), use) for said, use in WORDS.items()]
 
+_NAMES = re.compile(r"(?<!`)`[^`\n]+`(?!`)|(?<=:param )\w+(?=:)")
+
 
 @dataclass(frozen=True)
 class Text:
@@ -151,8 +153,9 @@ def _comments(name: str, content: str) -> Iterator[Text]:
 
 def findings(text: Text) -> Iterator[Finding]:
     """Private words in a text, and what is wrong with a docstring's beginning."""
-    # A phrase may be broken by the end of a line.
-    words = [(match[0], match.start()) for match in re.finditer(r"\S+", text.text)]
+    # Names of code are no words, and a phrase may be broken by the end of a line.
+    prose = _NAMES.sub(lambda match: "`" * len(match[0]), text.text)
+    words = [(match[0], match.start()) for match in re.finditer(r"\S+", prose)]
     starts = list(itertools.accumulate((len(word) + 1 for word, _ in words), initial=0))
     flat = " ".join(word for word, _ in words)
     for pattern, use in _PATTERNS:

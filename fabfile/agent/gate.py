@@ -1,8 +1,9 @@
-"""The gate for the deployers of an app: the agent as installed on the host, for data that its sender chose.
+"""Gate for the deployers of an app: the installed agent with untrusted input.
 
 sudo lets deployers run this and nothing else. The first line says which protocol the sender speaks. That keeps those
-apart who would misunderstand each other; it is no defence, since a sender may claim anything. What keeps a deployer
-from more than deploying is that each frame is checked, and anything unknown refused: see `deployers/rules.py`.
+apart who would misunderstand each other; it does not protect the host, since a sender may claim anything. What keeps a
+deployer from more than deploying is that each frame is checked, and anything unknown refused: see
+`deployers/rules.py`.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ def _greeting(stdin: BinaryIO) -> Greeting:
     for _ in range(2):
         if found := read_greeting(stdin.readline(_LONGEST_LINE)):
             return found
-    return _refuse("found no hostsmith at the other end; this user is for `fab deploy` and its like, and has no shell")
+    return _refuse(
+        "there is no hostsmith at the other end; this user is for `fab deploy` and its like, and has no shell"
+    )
 
 
 def _mismatch(their: Greeting) -> str:

@@ -1,4 +1,4 @@
-"""Resources as JSON and back: dataclasses by the name of their module and class, field by field."""
+"""JSON form of resources: dataclasses by module and class, field by field."""
 
 from __future__ import annotations
 

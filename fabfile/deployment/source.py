@@ -1,4 +1,4 @@
-"""The code to deploy: a revision of a local repository, or a folder as it is."""
+"""Code to deploy: a revision of a local repository, or a plain folder."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ class TestOwnModules:
 
         for module in ("fabfile", "__main__"):
             Odd.__module__ = module
-            with pytest.raises(UsageError, match=f"Odd is defined in {module}, .*move it to a module of its own"):
+            with pytest.raises(UsageError, match=f"Odd is defined in {module}, .*move it to a separate module"):
                 pack.own_modules([Odd("/a")])
 
     def test_the_modules_of_the_classes_it_is_made_from_travel_too(

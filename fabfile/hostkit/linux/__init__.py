@@ -1,1 +1,1 @@
-"""What every host has: files and folders, users, processes, systemd, sshd."""
+"""Parts of every host: files and folders, users, processes, systemd, sshd."""
