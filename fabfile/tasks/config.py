@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invoke.collection import Collection
 
@@ -14,12 +14,14 @@ from ..console import Console
 from ..contract.secret import Secret
 from ..deployment.deployment import Rollout
 from ..deployment.redeploy import Current
-from ..environment.variables import Kept
 from ..errors import UsageError
 from ..fab.task import BATCH, JSON, SKIP_UNREACHABLE, TaskCall, task
 from ..fleet import Member
 from ..printable import printable
 from ..report import Report
+
+if TYPE_CHECKING:
+    from ..environment.variables import Kept
 
 Chosen = Mapping[str, Secret]
 
