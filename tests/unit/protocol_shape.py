@@ -19,14 +19,15 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from hostsmith import __version__
-from hostsmith.agent.deployers import rules
+from hostsmith.agent.deployers import resources, rules, values
 from hostsmith.connection import answers
 from hostsmith.contract import checks, events, wire
 from hostsmith.contract.protocol import PROTOCOL
 
 PICTURE = Path(__file__).parent / "protocol.json"
-_MODULES = (checks, rules, answers, events)
-_MADE_BY = re.compile(r"(?:Allowed\.)?(\w+)\.<locals>\.<lambda>")
+_MODULES = (checks, values, resources, rules, answers, events)
+_ALLOWED = resources.AllowedResources
+_MADE_BY = re.compile(r"(?:AllowedResources\.)?(\w+)\.<locals>\.<lambda>")
 
 
 def shape() -> dict[str, Any]:
@@ -36,22 +37,26 @@ def shape() -> dict[str, Any]:
     return {
         "frames": described(allowed._frames),
         "queries": described(allowed._queries),
-        "resources": sorted(wire.type_name(cls) for cls in rules._RESOURCES),
-        "fields": {name: _fields(name) for name in sorted(rules._KNOWN)},
-        "checks": {wire.type_name(cls): described(found) for cls, found in allowed._classes.items()},
+        "actions": described(allowed._actions),
+        "resources": sorted(wire.type_name(cls) for cls in resources._RESOURCES),
+        "fields": {name: _fields(name) for name in sorted(resources._KNOWN)},
+        "checks": {wire.type_name(cls): described(found) for cls, found in allowed._resources.classes.items()},
         "files and folders": [
             _code(method)
             for method in (
-                *(allowed._require_resource, allowed._is_allowed, allowed._is_file_of_release),
-                *(allowed._is_sockets_folder, allowed._release_of),
+                *(allowed._check, allowed._resources._is_allowed),
+                *(allowed._resources._is_file_of_release, allowed._resources._is_sockets_folder),
+                allowed._resources._release_of,
             )
         ],
-        "answers": {query: described(answers.ANSWERS[query]) for query in sorted(allowed._queries)},
+        "answers": {
+            query: described(answers.ANSWERS[query]) for query in sorted({**allowed._queries, **allowed._actions})
+        },
         "events": described(events._FIELDS),
         "named": {name: _described(each) for name, each in sorted(_named().values(), key=lambda pair: pair[0])},
         "makers of checks": {
             each.__qualname__: _code(each)
-            for each in (*vars(checks).values(), answers._listed, rules.Allowed._is, rules.Allowed._dumped)
+            for each in (*vars(checks).values(), answers._listed, _ALLOWED.is_a, _ALLOWED.dumped)
             if isinstance(each, FunctionType) and _named().get(id(each)) is None
         },
     }

@@ -11,7 +11,7 @@ from typing import Any
 
 import protocol_shape
 import pytest
-from hostsmith.agent.deployers import rules
+from hostsmith.agent.deployers import resources, rules, values
 from hostsmith.connection import answers
 from hostsmith.contract import checks, events
 from hostsmith.contract.protocol import PROTOCOL
@@ -42,13 +42,13 @@ def _frame(patch: pytest.MonkeyPatch) -> None:
 
 
 def _rule(patch: pytest.MonkeyPatch) -> None:
-    made = rules.Allowed.__init__
+    made = resources.AllowedResources.__init__
 
-    def init(self: rules.Allowed, app: str) -> None:
+    def init(self: resources.AllowedResources, app: str) -> None:
         made(self, app)
-        self._classes[Pruned]["keep"] = checks.whole(1, 5)
+        self.classes[Pruned]["keep"] = checks.whole(1, 5)
 
-    patch.setattr(rules.Allowed, "__init__", init)
+    patch.setattr(resources.AllowedResources, "__init__", init)
 
 
 def _field(patch: pytest.MonkeyPatch) -> None:
@@ -61,7 +61,7 @@ def _field(patch: pytest.MonkeyPatch) -> None:
 
 
 def _pattern(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(rules, "process", checks.text("[a-z]+"))
+    patch.setattr(values, "process", checks.text("[a-z]+"))
     protocol_shape._named.cache_clear()
 
 
