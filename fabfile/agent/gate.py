@@ -1,8 +1,8 @@
-"""The gate for the deployers of an app: the agent as installed on the host, for data that its sender chose.
+"""Gate for the deployers of an app: the agent as installed on the host.
 
-sudo lets deployers run this and nothing else. The first line says which protocol the sender speaks. That keeps those
-apart who would misunderstand each other; it is no defence, since a sender may claim anything. What keeps a deployer
-from more than deploying is that each frame is checked, and anything unknown refused: see `deployers/rules.py`.
+sudo lets deployers run this and nothing else. The first line names the sender's protocol. That separates versions that
+would misunderstand each other, but does not protect the host, since a sender may claim anything. The protection is that
+each frame is checked, and anything unknown refused: see `deployers/rules.py`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _greeting(stdin: BinaryIO) -> Greeting:
     for _ in range(2):
         if found := read_greeting(stdin.readline(_LONGEST_LINE)):
             return found
-    return _refuse("found no hostsmith at the other end; this user is for `fab deploy` and its like, and has no shell")
+    return _refuse("the other end is not hostsmith; this user is for `fab deploy` and the like, and has no shell")
 
 
 def _mismatch(their: Greeting) -> str:

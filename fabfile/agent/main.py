@@ -58,7 +58,7 @@ def main(
     events.open_stream()
     for signum in (signal.SIGTERM, signal.SIGINT, _HANGUP):
         signal.signal(signum, interrupt)
-    # A lost controller is noticed by reading; writing to it is no error.
+    # A lost controller is noticed by reading; writing to it must not end the run.
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     os.umask(0o022)
     os.chdir("/")

@@ -23,7 +23,7 @@ _LONGEST_HEADER = 20
 
 
 class Controller:
-    """Reads frames in a thread of its own, to notice a lost controller while a frame is served.
+    """Reads frames in a separate thread, to notice a lost controller while a frame is served.
 
     :param hang_up: called when the controller is lost while a frame is served.
     :param largest: limit in bytes of a frame, also decompressed; None: no limit.

@@ -39,7 +39,7 @@ def open_stream() -> None:
 def emit(kind: str, **fields: Any) -> None:
     """Send one complete event, without secrets in its texts.
 
-    A lost controller is no error here: the run notices it where it can stop cleanly.
+    A lost controller is ignored here: the run notices it where it can stop cleanly.
     """
     safe = {name: redact.text(value) if name in _WORDS else value for name, value in fields.items()}
     # Escaped to ASCII: independent of the host's locale.

@@ -17,7 +17,7 @@ from .secret import Secret
 
 SHORTEST = 6
 HIDDEN = b"***"
-# Each line of a longer text is a secret of its own, since logs are read line by line; short ones are mostly syntax.
+# Each line of a longer text is a separate secret, since logs are read line by line; short ones are mostly syntax.
 _SHORTEST_LINE = 12
 
 

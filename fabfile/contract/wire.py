@@ -1,4 +1,4 @@
-"""Resources as JSON and back: dataclasses by the name of their module and class, field by field."""
+"""Wire format: dataclasses as JSON, by module, class and fields."""
 
 from __future__ import annotations
 

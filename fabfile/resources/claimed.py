@@ -21,7 +21,7 @@ class Claimed(Resource):
 
     :param app: the app.
     :param paths: files, links and folders.
-    :param users: users, who have a mark of their own.
+    :param users: users, who are marked separately.
     :param within: folders from which root runs programs, and which only root may change.
     """
 

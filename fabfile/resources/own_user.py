@@ -18,7 +18,7 @@ _SYSTEM_UIDS = range(1, 1000)
 
 @dataclass(frozen=True)
 class OwnUser(Resource):
-    """A system user with a group of its own. An existing user without the mark is never changed.
+    """A system user with its own group. An existing user without the mark is never changed.
 
     :param name: its name.
     :param purpose: its purpose: the mark, which is its comment in /etc/passwd.

@@ -92,7 +92,7 @@ class Program(Resource):
             if re.search(r"[\r\n]|\s[;#]", line):
                 raise ResourceError(
                     f"program {self.name}: {line.partition('=')[0]} has a line break, or a ';' or '#' after a space, "
-                    "which cannot be written in supervisord's configuration; put it into a script or file of its own"
+                    "which cannot be written in supervisord's configuration; put it into a separate script or file"
                 )
         return "".join(f"{line}\n" for line in lines if line)
 
@@ -102,7 +102,7 @@ class Program(Resource):
         if quote in value or value.strip("'\"") != value:
             raise ResourceError(
                 f"program {self.name}: {key} has both kinds of quotes, or one at an end, which cannot be written in "
-                "supervisord's configuration; put it into a file of its own"
+                "supervisord's configuration; put it into a separate file"
             )
         return f"{quote}{_percent(value)}{quote}"
 

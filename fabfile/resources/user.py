@@ -15,7 +15,7 @@ from .file import File
 
 @dataclass(frozen=True)
 class User(Resource):
-    """A Unix user with a group of its own name.
+    """A Unix user with a group of the same name.
 
     :param system: whether it is a system user: no password, no ageing, a low number.
     :param home: home folder; None: /home/<name>, or / for a system user. It is not created for a system user.

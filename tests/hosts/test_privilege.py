@@ -350,7 +350,7 @@ def test_the_gate_takes_no_code_from_the_environment_or_the_folder_it_is_called_
         f" sudo -n {pack.GATE} {SHOP} </dev/null 2>&1; echo $?; ls /tmp/evil/pwned 2>&1",
         ok=False,
     )
-    assert "found no hostsmith at the other end" in done
+    assert "the other end is not hostsmith" in done
     assert "98\n" in done
     assert "No such file" in done
 

@@ -15,8 +15,8 @@ PENDING: tuple[str, ...] = ()
 # By file and what was found there, and why it may stay.
 EXCEPTIONS: dict[tuple[str, str], str] = {}
 
-# Names that two classes still have: a name goes when one of them is renamed.
-SHARED_NAMES = {"Certificate", "Firewall", "Live", "LockedError", "Member", "Server", "Service", "Wanted"}
+# Names that two classes may have.
+SHARED_NAMES: set[str] = set()
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ def record(version: str) -> str:
 
 
 def version(folder: str = FOLDER) -> str | None:
-    """Read which version provisioned this host last; None when none has, or when it cannot be told."""
+    """Read which version provisioned this host last; None when none has, or when it is unknown."""
     text = filesystem.read(f"{folder}/provisioned.json")
     if text is None:
         return _FIRST if glob.glob(f"{folder}/*/names.json") else None

@@ -39,8 +39,8 @@ def user_of(app: str) -> str:
 class Builder:
     """Runs untrusted programs as an unprivileged user.
 
-    That user is not root, and not the app's either, whose processes could then change the build. Each app has one of
-    its own, and so has the host itself: with a separate home, cache and processes.
+    That user is not root, and not the app's either, whose processes could then change the build. Each app has a
+    separate one, and so has the host itself: with its own home, cache and processes.
 
     :param user: the build user; created if missing.
     :param group: group whose files the programs may read besides world-readable ones; None: no group.

@@ -305,7 +305,7 @@ def _is_for_all(source: Any) -> bool:
 
 
 def _is_elsewhere(entry: Mapping[str, Any]) -> bool:
-    """Whether a dependency has a source of its own, other than PyPI and the project itself."""
+    """Whether a dependency sets its own source, other than PyPI and the project itself."""
     return any((key, str(entry[key]).lower()) not in _NOWHERE_ELSE for key in _ELSEWHERE & entry.keys())
 
 

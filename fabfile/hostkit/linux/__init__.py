@@ -1,1 +1,1 @@
-"""What every host has: files and folders, users, processes, systemd, sshd."""
+"""Linux basics of a host: files and folders, users, processes, systemd, sshd."""

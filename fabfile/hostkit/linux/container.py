@@ -8,7 +8,7 @@ from . import filesystem
 
 
 def container() -> str | None:
-    """Name the kind of container, such as "systemd-nspawn"; None for a machine with a kernel of its own."""
+    """Name the kind of container, such as "systemd-nspawn"; None for a machine with its own kernel."""
     # systemd writes it at boot; `systemd-detect-virt --container` prints it.
     kind = filesystem.read("/run/systemd/container")
     if kind is not None:

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from . import filesystem, sshd, system
 
-# SSH has a rule of its own in the firewall; a DHCP client listens, and rules of their own let its answers in.
+# SSH has its own rule in the firewall; a DHCP client listens, and separate rules let its answers in.
 _DHCP = ("68/udp", "546/udp")
 
 

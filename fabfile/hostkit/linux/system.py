@@ -131,7 +131,7 @@ def start(
         stderr=subprocess.PIPE,
         env=environment({**_home(user), **(env or {})}),
         cwd=cwd,
-        # A session of its own, so that its children can be ended with it.
+        # A separate session, so that its children can be stopped with it.
         start_new_session=True,
         **_identity(user),
     )

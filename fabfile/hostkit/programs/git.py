@@ -204,7 +204,7 @@ class Repository:
             self.git(*options, "gc", "--auto", "--quiet")
 
     def export(self, name: str, folder: str) -> None:
-        """Write the files of a commit or tree into a folder, without a .git of its own."""
+        """Write the files of a commit or tree into a folder, without a .git folder."""
         with tempfile.TemporaryDirectory(prefix="hostsmith-") as scratch:
             # Without root's own configuration, no filter runs that the code's attributes name.
             env = {"GIT_INDEX_FILE": f"{scratch}/index", "GIT_WORK_TREE": folder, "GIT_CONFIG_GLOBAL": "/dev/null"}

@@ -1,7 +1,7 @@
 """Orphans of a supervisor group: children that outlived their processes.
 
-supervisord stops a process, and by SIGKILL its process group. A child in a session of its own, or one whose parent
-ended first, keeps running, and may hold the app's socket, port or database.
+supervisord stops a process, and by SIGKILL its process group. A child in a separate session, or one whose parent ended
+first, keeps running, and may hold the app's socket, port or database.
 """
 
 from __future__ import annotations

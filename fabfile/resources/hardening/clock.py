@@ -16,7 +16,7 @@ _OTHERS = ("/usr/sbin/chronyd", "/usr/sbin/ntpd", "/usr/sbin/openntpd")
 
 @dataclass(frozen=True)
 class TimeSync(Resource):
-    """A time service: the existing one, else systemd-timesyncd. A container has no clock of its own."""
+    """A time service: the existing one, else systemd-timesyncd. A container uses its machine's clock."""
 
     def describe(self) -> str:
         return "time sync"
