@@ -26,13 +26,13 @@ _DAY = 86400
 Finding = dict[str, str]
 
 
-def finding(check: str, state: str, found: str, mend: str = "") -> Finding:
+def finding(check: str, state: str, found: str, advice: str = "") -> Finding:
     """Return a finding in one line.
 
     :param state: "ok"; "advice", when nothing is broken yet; "wrong"; "none", where there is nothing to check.
-    :param mend: how to fix it.
+    :param advice: how to fix it.
     """
-    return {"check": check, "state": state, "found": found, "mend": mend}
+    return {"check": check, "state": state, "found": found, "mend": advice}
 
 
 def examine(services: Sequence[str], open_ports: Sequence[str], firewall: bool) -> list[Finding]:

@@ -208,7 +208,7 @@ def backups(app: str, folder: str) -> dict[str, Any]:
 
 
 def examine(services: list[str], open_ports: list[str], firewall: bool) -> list[dict[str, str]]:
-    """Diagnose the host besides the app; see `doctor.examine`."""
+    """Diagnose the host besides the app."""
     return doctor.examine(services, open_ports, firewall)
 
 

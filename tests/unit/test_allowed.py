@@ -705,7 +705,7 @@ def test_what_is_nested_deeper_than_it_can_be_looked_at_is_refused(nest: Callabl
     data = wire.dump(Pruned("shop", 5))
     for _ in range(10_000):
         data = nest(data)
-    with pytest.raises(ResourceError, match="^refused: what is nested so deep;"):
+    with pytest.raises(ResourceError, match="^refused: data that is nested too deep;"):
         Allowed("shop").check({"op": "converge", "resources": [data], "modules": {}, "hold": False})
 
 

@@ -14,7 +14,7 @@ from hostsmith.agent import actions, queries
 from hostsmith.connection import answers, requests
 from hostsmith.console import Console
 from hostsmith.contract.events import read
-from hostsmith.deployment.deployment import require_agreed
+from hostsmith.deployment.redeploy import require_agreement
 from hostsmith.environment import variables
 from hostsmith.errors import AgentError, ReleaseError, UsageError
 from hostsmith.tasks.deploy import _Origin
@@ -165,14 +165,14 @@ def test_values_of_one_host_replace_those_of_others_only_when_that_is_wanted(
 ) -> None:
     console = Console()
     lines = ["web1 had other values of config.set than web2, and gets those: PYTHONPATH"]
-    require_agreed(console, [], False)
+    require_agreement(console, [], False)
     with pytest.raises(UsageError, match=r"PYTHONPATH\nGive them these values\?\n.*--yes"):
-        require_agreed(console, lines, False)
-    require_agreed(console, lines, True)
+        require_agreement(console, lines, False)
+    require_agreement(console, lines, True)
     assert "PYTHONPATH" in capsys.readouterr().out
     monkeypatch.setattr(Console, "agrees", lambda self, question: False)
     with pytest.raises(ReleaseError, match="nothing has changed"):
-        require_agreed(console, lines, False)
+        require_agreement(console, lines, False)
 
 
 # Who writes to the terminal past the console, which shows nothing that a terminal obeys; and what is written there.

@@ -50,7 +50,7 @@ class TestChosen:
     def test_one_for_tools_alone_does_not_and_what_to_do_is_said(self, place: Path) -> None:
         with pytest.raises(ResourceError) as caught:
             requirements.chosen(code(place, pyproject_toml="[tool.ruff]\nline-length = 100\n[project.urls]\n"))
-        for part in ("found none of uv.lock, ", "[project]", "name another file in `requirements`", "set it to []"):
+        for part in ("there is none of uv.lock, ", "[project]", "name another file in `requirements`", "set it to []"):
             assert part in str(caught.value)
 
 
