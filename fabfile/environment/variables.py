@@ -21,7 +21,6 @@ from ..contract.events import Event
 from ..contract.secret import Secret
 from ..hostkit.app.layout import Record
 from ..hostkit.app.variables import Variable, Variables
-from ..settings.secrets import FromCommand, Generated
 from . import django
 from .secret_file import NAME
 from .secret_key import find_key, output_of, secret_file
@@ -62,6 +61,9 @@ def given(settings: Settings, without: Container[str] = ()) -> Given:
     :param without: variables that are not needed.
     :raises SecretsError: the key is missing, or a command fails.
     """
+    # It loads pydantic, which `fab --list` does not need.
+    from ..settings.secrets import FromCommand, Generated
+
     known: dict[str, Variable] = {}
     lengths: dict[str, int] = {}
     file = secret_file(settings)

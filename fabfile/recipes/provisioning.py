@@ -60,7 +60,7 @@ def all_of(settings: Settings, roles: Container[str]) -> list[Resource]:
 
 
 def _version() -> list[Resource]:
-    """What the host remembers of the version that provisioned it."""
+    """Record the version that provisioned the host."""
     folder, _, _ = provisioned.PATH.rpartition("/")
     return [
         Directory(folder, mode=0o700, owner="root", group="root"),

@@ -27,11 +27,11 @@ PUBLIC = {
         Resource ResourceError Restart Secret Service Symlink User Validated Virtualenv
     """,
     "hostsmith.recipes": """
-        app backup deployers haproxy hardening maintenance nginx provision python release servers
-        services static supervisor system tls
+        app backup deployers firewall haproxy hardening maintenance nginx processes provision python
+        release servers services static supervisor system tls
     """,
     "hostsmith.services": """
-        Access Argv KeptFile Port PortGuard Restore Service ServiceOptions known register
+        Access AppService Argv KeptFile Port PortGuard Restore ServiceOptions known register
     """,
     "hostsmith.errors": """
         AgentError BackupError ConnectError ConvergeError DriftError FleetError HostKeyError
