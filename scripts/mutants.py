@@ -172,7 +172,7 @@ def _files(subject: dict[str, Any]) -> dict[str, list[str]]:
     for pattern, names in subject["files"].items():
         tests = [path.relative_to(ROOT) for name in names for path in sorted(ROOT.glob(f"tests/unit/{name}"))]
         for path in sorted(ROOT.glob(pattern)):
-            found.setdefault(str(path.relative_to(ROOT)), [str(test) for test in tests])
+            found.setdefault(str(path.relative_to(ROOT)), [str(test) for test in dict.fromkeys(tests)])
     return found
 
 
