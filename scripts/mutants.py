@@ -1,7 +1,7 @@
-"""Mutation testing: faults are put into the code one at a time, and the tests must see them.
+"""Mutation testing: which faults in the code the unit tests see.
 
-Each fault is written into a copy of the checkout that has a virtualenv of its own, and the tests run there that
-tests/mutants.toml names for the file. What was found is kept in .mutants, so a run that was ended goes on from there.
+Each fault is written into a copy of the checkout with a separate virtualenv, where the tests run that
+tests/mutants.toml names for the file. Results are kept in .mutants, so an interrupted run continues where it stopped.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Fault:
 
 
 class Notes:
-    """What is known of faults from earlier runs; one that survived is tried again when its tests have changed."""
+    """Results of earlier runs; a fault that survived is tried again when its tests have changed."""
 
     def __init__(self) -> None:
         self._path = WORK / "seen.jsonl"
@@ -115,7 +115,7 @@ class Copy:
 
     def _write(self, path: Path, text: str) -> None:
         path.write_text(text)
-        # Bytecode is told from stale bytecode by whole seconds: no two edits have the same.
+        # Python compares the age of bytecode by whole seconds: no two edits have the same.
         self._edits += 1
         moment = time.time() - 1_000_000 + self._edits * 2
         os.utime(path, (moment, moment))
@@ -185,7 +185,7 @@ def _chosen(subject: dict[str, Any], options: argparse.Namespace) -> Iterable[tu
 
 
 def _limits(copies: SimpleQueue[Copy], notes: Notes, sets: set[tuple[str, ...]]) -> dict[tuple[str, ...], float]:
-    """See that the tests pass without a fault, and give them a multiple of the time that they took."""
+    """Check that the tests pass without a fault, and limit them to a multiple of the time that they took."""
     found = [path for folder in ("fabfile", "templates", "tests/unit") for path in (ROOT / folder).rglob("*")]
     digest = _digest(*(path.read_bytes() for path in sorted(found) if path.suffix in (".py", ".j2")))
 
