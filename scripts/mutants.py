@@ -1,7 +1,7 @@
-"""Mutation testing: single faults in the code that the tests must see.
+"""Mutation testing: which faults in the code the unit tests see.
 
-Each fault is written into a copy of the checkout that has a separate virtualenv, and the tests run there that
-tests/mutants.toml names for the file. What was found is kept in .mutants, so a run that was ended goes on from there.
+Each fault is written into a copy of the checkout with a separate virtualenv, where the tests run that
+tests/mutants.toml names for the file. Results are kept in .mutants, so an interrupted run continues where it stopped.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Copy:
 
     def _write(self, path: Path, text: str) -> None:
         path.write_text(text)
-        # Stale bytecode is recognised by whole seconds: no two edits have the same.
+        # Python compares the age of bytecode by whole seconds: no two edits have the same.
         self._edits += 1
         moment = time.time() - 1_000_000 + self._edits * 2
         os.utime(path, (moment, moment))
@@ -172,7 +172,7 @@ def _files(subject: dict[str, Any]) -> dict[str, list[str]]:
     for pattern, names in subject["files"].items():
         tests = [path.relative_to(ROOT) for name in names for path in sorted(ROOT.glob(f"tests/unit/{name}"))]
         for path in sorted(ROOT.glob(pattern)):
-            found.setdefault(str(path.relative_to(ROOT)), [str(test) for test in tests])
+            found.setdefault(str(path.relative_to(ROOT)), [str(test) for test in dict.fromkeys(tests)])
     return found
 
 
@@ -185,7 +185,7 @@ def _chosen(subject: dict[str, Any], options: argparse.Namespace) -> Iterable[tu
 
 
 def _limits(copies: SimpleQueue[Copy], notes: Notes, sets: set[tuple[str, ...]]) -> dict[tuple[str, ...], float]:
-    """Check that the tests pass without a fault, and give them a multiple of the time that they took."""
+    """Check that the tests pass without a fault, and limit them to a multiple of the time that they took."""
     found = [path for folder in ("fabfile", "templates", "tests/unit") for path in (ROOT / folder).rglob("*")]
     digest = _digest(*(path.read_bytes() for path in sorted(found) if path.suffix in (".py", ".j2")))
 

@@ -1,4 +1,4 @@
-"""Single faults for a file: cosmic-ray's operators and a few more."""
+"""Mutations of a file: cosmic-ray's operators, calls left out, lines of templates removed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cosmic_ray.operators.number_replacer import NumberReplacer
 from cosmic_ray.operators.operator import Operator
 from parso.python.tree import Name
 
-# Of each kind the fault that is hardest to see: a missed `<` for `<=` is reported, not a missed `<` for `is`.
+# Of each kind the fault that is hardest to see: `<` for `<=`, not `<` for `is`.
 _CORE = [
     "AddNot",
     "ExceptionReplacer",
@@ -65,7 +65,7 @@ class DropCall(Operator):  # type: ignore[misc]
 
 
 class WholeNumber(NumberReplacer):  # type: ignore[misc]
-    """One more or less, but for durations and the like, which are written with a point: those are not changed."""
+    """One more or less; not for durations, which are written with a point and promise nothing so exact."""
 
     def mutation_positions(self, node: parso.tree.NodeOrLeaf) -> Iterator[object]:
         if node.type == "number" and "." not in node.value:
@@ -111,7 +111,7 @@ def mutated(root: Path, place: Place) -> str | None:
 
 
 def change(before: str, after: str) -> tuple[str, str]:
-    """Show the lines that a fault replaces, and their replacement."""
+    """Return the lines that a fault replaces, and the new ones."""
     delta = [line for line in difflib.ndiff(before.splitlines(), after.splitlines()) if line[0] in "-+"]
     old, new = (" / ".join(line[2:].strip() for line in delta if line[0] == sign) for sign in "-+")
     return old, new

@@ -1,4 +1,4 @@
-"""Images of hosts that all workers of pytest-xdist share, though each has a sandbox of its own."""
+"""Images of hosts that the workers of pytest-xdist share; each worker has a separate sandbox."""
 
 from __future__ import annotations
 
