@@ -83,7 +83,7 @@ def test_one_that_ended_as_it_should_is_not_taken_for_one_that_was_cut_off(
     lock.release(lock.acquire(ANN, 0, path))
     (note,) = notes
     assert re.fullmatch(
-        rf"provision by bob@desk since .*Z \(pid {os.getpid()}\) was cut off, and this run takes its place", note
+        rf"took over the lock of an interrupted run: provision by bob@desk since .*Z \(pid {os.getpid()}\)", note
     )
 
 
@@ -164,6 +164,7 @@ def test_breaking_it_waits_until_its_holder_has_put_back_what_it_had_begun(path:
     assert lock.break_lock(path)
     assert lock.holder(path) is None
     assert process.wait(60) == 0
+    end(process)
 
 
 def test_breaking_it_ends_a_holder_by_force_that_does_not_heed_being_asked(
