@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hostsmith.deployment.redeploy import Current
 from hostsmith.errors import FleetError
-from hostsmith.resources import Command
+from hostsmith.hostkit.app.layout import Record
+from hostsmith.hostkit.app.variables import Variables
+from hostsmith.inventory.targets import Target
+from hostsmith.openssh.host import Host
+from hostsmith.resources import Command, Secret
+from hostsmith.tasks import deploy
 from local_fleet import NEW, OLD, LocalFleet, local_fleet
 from local_host import Agent
 
@@ -262,3 +270,53 @@ def test_what_a_host_prints_is_in_its_report(trio: LocalFleet) -> None:
         deployment.fleet.each(lambda member: member.converge("work", [work()]), deployment.fleet.members[:1])
         assert "reason" in deployment.reports[0].problem()
         assert deployment.reports[1].ok
+
+
+def test_at_least_half_of_the_hosts_serve_while_others_are_out_of_rotation(trio: LocalFleet) -> None:
+    deployment = trio.deployment(batch="100%")
+    assert [len(batch) for batch in deployment._batches()] == [3]
+    deployment._balancers = deployment.fleet
+    assert [len(batch) for batch in deployment._batches()] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("fails_on", ["nothing", "web1", "db"])
+def test_nothing_is_migrated_without_the_backup_of_each_host_that_has_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_on: str
+) -> None:
+    """Also of a database host of its own, which takes no part in the deploy."""
+    fleet = local_fleet(tmp_path, monkeypatch, ["web1", "db"])
+    db = fleet.hosts.pop("db")
+    deployment = fleet.deployment(backup={"before_migrate": True})
+    fleet.hosts["db"] = db
+    host = Host("db")
+    connection: Any = SimpleNamespace(name="db")
+    beside = [Target(connection, host, frozenset({"db"}), deployment.settings)]
+    # The host of the app is first, and the other one second.
+    least = {"nothing": 3, "web1": 1, "db": 2}[fails_on]
+    backup = Command(["sh", "-c", f"echo x >> {tmp_path}/backups; [ $(wc -l < {tmp_path}/backups) -lt {least} ]"])
+    monkeypatch.setattr(deploy.parts, "beside", lambda *arguments: beside)
+    monkeypatch.setattr(deploy.recipes.backup, "backed_up", lambda settings: backup)
+    with contextlib.ExitStack() as block:
+        if fails_on != "nothing":
+            error = block.enter_context(pytest.raises(FleetError))
+        block.enter_context(deployment)
+        deployment.reach()
+        deployment.lock()
+        deploy._back_up(deployment)
+    assert (tmp_path / "backups").read_text() == "x\n" * min(least, 2)
+    if fails_on != "nothing":
+        (report,) = error.value.reports
+        assert report.host == "web1"
+        assert ("db: " in (report.problem() or "")) is (fails_on == "db")
+
+
+def test_another_scale_alone_is_a_reason_for_a_new_release(trio: LocalFleet) -> None:
+    members = trio.deployment().fleet.members
+    there = Variables(chosen={"A": Secret("x")}, scale={"worker": 2})
+    kept: Any = {member: SimpleNamespace(variables=there) for member in members}
+    current = Current(Record(OLD), kept, [OLD])
+    assert current.has(Variables(chosen={"A": Secret("x")}, scale={"worker": 2}))
+    assert not current.has(Variables(chosen={"A": Secret("x")}, scale={"worker": 3}))
+    assert not current.has(Variables(chosen={"A": Secret("y")}, scale={"worker": 2}))
+    kept[members[-1]] = SimpleNamespace(variables=Variables(chosen={"A": Secret("x")}, scale={}))
+    assert not current.has(there), "one host has another one"

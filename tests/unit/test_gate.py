@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostsmith.agent import lock, main, queries
+from hostsmith._version import __version__
+from hostsmith.agent import actions, lock, main
 from hostsmith.agent.gate import _LARGEST_FRAME
 from hostsmith.connection import pack
 from hostsmith.contract.controller import REFUSED
+from hostsmith.contract.protocol import greeting
 from local_host import Agent
 
 # The gate with an agent behind it that only shows how it was called.
@@ -57,7 +59,7 @@ def script(tmp_path: Path, code: Path) -> Path:
 
 
 def first_line() -> str:
-    return f"hostsmith {pack.code_folder()}\n"
+    return greeting(pack.code_folder(), __version__).decode()
 
 
 def called(code: Path, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -72,7 +74,7 @@ def test_it_serves_one_app_with_nothing_of_roots_around_it(code: Path) -> None:
     done = called(code, "shop", stdin=f"{first_line()}and more")
     assert done.returncode == 0, done.stderr
     said: dict[str, Any] = json.loads(done.stdout)
-    assert said["refused"].startswith("refused: 'plan'; the deployers of shop may")
+    assert said["refused"].startswith("refused: 'plan'; deployers of shop may")
     assert (said["app"], said["rest"]) == ("shop", "and more")
     # Neither its credentials nor its git configuration; LC_CTYPE is what Python may set for itself.
     assert {name: value for name, value in said["env"].items() if name != "LC_CTYPE"} == {"HOME": "/nonexistent"}
@@ -104,7 +106,7 @@ def test_who_is_no_hostsmith_has_no_business_there(code: Path, stdin: str) -> No
 def test_another_version_is_told_what_to_do(code: Path) -> None:
     done = called(code, "shop", stdin="hostsmith /run/hostsmith/0123456789abcdef\n")
     assert (done.returncode, done.stdout) == (REFUSED, "")
-    assert "of another version of hostsmith" in done.stderr
+    assert "which is too old for it: upgrade hostsmith on your machine" in done.stderr
 
 
 def test_each_module_can_be_loaded_from_the_file_that_is_installed(code: Path) -> None:
@@ -126,11 +128,11 @@ def test_the_lock_that_a_deployer_takes_and_breaks_is_one_of_its_own_app(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken: list[str | None] = []
-    monkeypatch.setattr(queries, "break_lock", lambda app: broken.append(app))
+    monkeypatch.setitem(actions.ACTIONS, "break_lock", lambda app: broken.append(app))
     path, journal = str(tmp_path / "lock"), str(tmp_path / "journal.conf")
     for app in ("shop", None):
         run = main._Run(app, lambda frame: None)
-        assert run._answer({"op": "ask", "query": "break_lock", "arguments": {"app": "another"}})["ok"]
+        assert run._answer({"op": "act", "action": "break_lock", "arguments": {"app": "another"}})["ok"]
         holder = {"who": "ann@laptop", "what": "deploy", "app": "another"}
         assert run._answer({"op": "lock", "holder": holder, "wait": 0, "path": path, "journal": journal})["ok"]
         assert lock.read(path)["app"] == app

@@ -217,6 +217,6 @@ def test_an_interruption_waits_until_a_step_is_put_back_and_crossed_out(host: Lo
 
 def test_what_could_not_be_put_back_at_once_is_told_once_and_tried_by_no_later_run(host: LocalHost) -> None:
     outcome = host.converge(Doubtful())
-    assert outcome.error == "it stopped half-way\ncould not be put back: it does not go"
+    assert outcome.error == "it stopped half-way\ncould not be undone: it does not go"
     assert not host.journal
     assert host.recover().notes == []

@@ -13,7 +13,7 @@ from hostsmith.agent.held import Held
 from hostsmith.agent.journal import Journal
 from hostsmith.agent.owed import Owed
 from hostsmith.hostkit.app.layout import Layout, Record
-from hostsmith.hostkit.linux import filesystem
+from hostsmith.hostkit.linux import filesystem, folders
 from hostsmith.resources import Absent, File, Resource, Symlink, Validated
 from local_host import LocalHost, tree
 from own_resources import Append
@@ -68,7 +68,7 @@ def test_what_is_written_over_for_want_of_room_is_on_the_disk(
 def test_a_rename_that_was_synced_by_its_folder_stays(disk: Disk, place: Path) -> None:
     filesystem.move(f"{place}/gone", f"{place}/moved")
     assert disk.lost == ["gone", "moved"], "this alone does not"
-    filesystem.sync_folder(str(place))
+    folders.sync(str(place))
     assert disk.lost == []
 
 
@@ -130,7 +130,7 @@ def test_what_is_held_is_in_the_journal_until_it_is_certain(disk: Disk, place: P
         held.confirm(Journal(str(path)))
         assert seen == [path.name]
     else:
-        assert engine.put_back(held, owed, Journal(str(path)))
+        assert engine.roll_back(held, owed, Journal(str(path)))
         assert {"changed", "made", "pointed", "gone", path.name} <= set(seen)
     assert not path.exists()
     assert (disk.early, disk.lost) == ([], [])

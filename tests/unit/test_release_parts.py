@@ -95,7 +95,7 @@ def test_what_another_release_is_made_of_stays_when_one_is_taken_back(
 def test_a_new_release_clears_away_what_was_half_built_and_not_what_is_live(host: LocalHost, one: OneHost) -> None:
     one.layout.mark(OLD, "building")
     outcome = host.converge(ReleaseRecord("blog", Record(NEXT)))
-    assert outcome.notes == [f"cleared away what was half built: {NEW}"]
+    assert outcome.notes == [f"removed incomplete releases: {NEW}"]
     assert [record.id for record in one.layout.records()] == [OLD, NEXT]
     assert one.running == [OLD]
 

@@ -13,7 +13,7 @@ from hostsmith.agent.held import Held
 from hostsmith.agent.journal import Journal
 from hostsmith.agent.owed import Owed
 from hostsmith.contract import redact
-from hostsmith.hostkit.linux import filesystem
+from hostsmith.hostkit.linux import folders
 from hostsmith.resources import ResourceError, Secret
 from hostsmith.resources.release import live as module
 from hostsmith.resources.release.live import GoBack, Live
@@ -63,13 +63,13 @@ def test_its_files_are_on_the_disk_before_it_is_live(
     host: LocalHost, one: OneHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced = []
-    sync_tree = filesystem.sync_tree
+    sync_tree = folders.sync_tree
 
     def sync(folder: str) -> None:
         synced.append((folder, one.layout.live()))
         sync_tree(folder)
 
-    monkeypatch.setattr(filesystem, "sync_tree", sync)
+    monkeypatch.setattr(folders, "sync_tree", sync)
     assert host.converge(live()).ok
     assert synced == [(one.layout.release(NEW), OLD)]
 
@@ -82,7 +82,7 @@ def test_one_that_is_not_well_in_time_never_is_live(host: LocalHost, one: OneHos
     error = host.converge(live("GET / answered 500")).error
     assert error.splitlines() == [
         "not healthy within 0.2 s: GET / answered 500",
-        "what web has logged:",
+        "log of web:",
         "KeyError: 'SECRET_KEY'",
     ]
     the_old_one_serves(one)
@@ -99,7 +99,7 @@ def test_one_whose_process_ends_while_a_child_of_it_answers_is_refused(host: Loc
 
 def test_one_without_its_virtualenv_is_not_even_started(host: LocalHost, one: OneHost) -> None:
     Path(one.layout.release(NEW), "venv/bin/python").unlink()
-    assert "its virtualenv is gone" in host.converge(live()).error
+    assert "its virtualenv is missing" in host.converge(live()).error
     assert ("addProcessGroup", one.layout.group(NEW)) not in one.supervisord.asked
 
 
@@ -137,9 +137,9 @@ def test_one_of_several_hosts_is_proven_when_all_have_switched(one: OneHost, tmp
         held.confirm(journal)
         assert (one.layout.live(), one.state(NEW), one.running) == (NEW, "proven", [OLD, NEW])
     else:
-        assert engine.put_back(held, owed, journal)
+        assert engine.roll_back(held, owed, journal)
         the_old_one_serves(one)
-        assert one.layout.record(NEW).reason == "put back before it was confirmed"
+        assert one.layout.record(NEW).reason == "rolled back before it was confirmed"
     assert not journal
 
 
@@ -180,7 +180,7 @@ class TestGoingBack:
 
     def test_keeps_the_new_one_when_the_old_one_is_not_well_any_more(self, host: LocalHost, one: OneHost) -> None:
         host.converge(live())
-        with pytest.raises(ResourceError, match=f"{NEW} stays live, since {OLD} is not well any more"):
+        with pytest.raises(ResourceError, match=f"{NEW} stays live, since {OLD} is unhealthy now"):
             live("GET / answered 500").go_back(OLD)
         assert one.layout.live() == NEW
         assert NEW in one.running

@@ -38,7 +38,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Postgres:
 def test_nobody_but_its_own_user_connects_to_a_new_database(server: Postgres) -> None:
     change = PostgresDatabase("blog", "blog").check()
     assert change is not None
-    assert change.summary == "made user and database"
+    assert change.summary == "created user and database"
     change.apply()
     role, login, create, revoke = server.asked
     assert role == 'CREATE ROLE :"name"'
@@ -51,19 +51,22 @@ def test_all_is_there(server: Postgres) -> None:
     server.there = [["user", postgres.verifier("hunter2-long")], ["owner", "blog"]]
     change = PostgresDatabase("blog", "blog").check()
     assert change is not None
-    assert change.summary == "made note of user"
+    assert change.summary == "created record of user"
 
 
 @pytest.mark.parametrize(
     ("there", "problem"),
     [
-        ([["user", ""]], "a role blog in PostgreSQL that hostsmith has not made"),
-        ([["user", postgres.verifier("another")]], "a role blog in PostgreSQL that hostsmith has not made"),
+        ([["user", ""]], "the role blog exists in PostgreSQL, but hostsmith did not"),
+        (
+            [["user", postgres.verifier("another")]],
+            "the role blog exists in PostgreSQL, but hostsmith did not",
+        ),
         (
             [["user", postgres.verifier("hunter2-long")], ["owner", "ann"]],
-            "a database blog in PostgreSQL that is ann's",
+            "the database blog exists in PostgreSQL, but belongs to ann",
         ),
-        ([["owner", "postgres"]], "a database blog in PostgreSQL that is postgres's"),
+        ([["owner", "postgres"]], "the database blog exists in PostgreSQL, but belongs to postgres"),
     ],
 )
 def test_what_is_somebody_elses_is_not_taken_over(server: Postgres, there: list[list[str]], problem: str) -> None:

@@ -73,4 +73,4 @@ def test_what_cannot_be_retired_is_told_and_fails_nothing(
     monkeypatch.setattr(supervisord, "stop_groups", fail)
     outcome = host.converge(settled())
     assert (outcome.ok, outcome.states) == (True, ["changed"])
-    assert outcome.notes == [f"{NEW} is live, but the old release could not be retired: {error}"]
+    assert outcome.notes == [f"{NEW} is live, but the previous release could not be retired: {error}"]
