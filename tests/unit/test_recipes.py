@@ -956,9 +956,10 @@ class TestStart:
         assert "PYTHONUNBUFFERED=1\n" in done.stdout
         assert f"PATH={folder}/venv/bin:/bin\n" in done.stdout
 
-    def test_it_starts_nothing_without_its_environment(self, folder: Path) -> None:
+    @pytest.mark.parametrize("part", ["env", "code"])
+    def test_it_starts_nothing_without_its_environment_or_its_code(self, folder: Path, part: str) -> None:
         start = self.write(folder, {})
-        (folder / "env").unlink()
+        (folder / part).rename(folder / "elsewhere")
         done = subprocess.run([start, "run", "echo", "started"], capture_output=True, text=True, check=False)
         assert (done.returncode != 0, done.stdout) == (True, "")
 
