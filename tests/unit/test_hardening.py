@@ -97,6 +97,7 @@ def test_each_part_is_switched_by_itself(part: str) -> None:
         ({"hardening": {"ssh": "key"}}, "true or false"),
         ({"hardening": {"telnet": True}}, "Extra inputs are not permitted"),
         ({"firewall": {"allow": [{"port": 70000}]}}, "a port, from 1 to 65535"),
+        ({"firewall": {"allow": [{"port": 0}]}}, "a port, from 1 to 65535"),
         ({"firewall": {"allow": [{"from": "web"}]}}, "Field required"),
         ({"firewall": {"allow": [{"port": 1, "protocol": "icmp"}]}}, "tcp or udp"),
         ({"firewall": {"allow": [{"port": 1, "from": "10.0.0.1/8"}]}}, "an IP address, a network such as 10.0.0.0/8"),
