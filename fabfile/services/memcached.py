@@ -12,7 +12,6 @@ from ..resources.services.port import Port, PortGuard
 from ..settings import values as kind
 from ..settings.services import ServiceOptions
 from .base import Access, AppService, Argv, Restore
-from .options import Memory
 from .registry import register
 
 _UNIT = """\
@@ -65,7 +64,7 @@ _ASK = 'exec 3<>"/dev/tcp/127.0.0.1/$1" && printf "%s\\r\\nquit\\r\\n" "$2" >&3 
 class MemcachedOptions(ServiceOptions):
     """Options of memcached."""
 
-    memory: Memory = Field(None, description="Memory limit. Default: a sixteenth of the host's memory.")
+    memory: kind.Memory = Field(None, description="Memory limit. Default: a sixteenth of the host's memory.")
     port: kind.Port = Field(11211, description="TCP port. Each app on a host needs a different one.")
 
 

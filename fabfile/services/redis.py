@@ -12,7 +12,6 @@ from ..resources.services.port import Port
 from ..settings import values as kind
 from ..settings.services import ServiceOptions
 from .base import Access, AppService, Argv, Restore
-from .options import Memory
 from .registry import register
 
 # The password is read from the configuration and passed by the environment, which only root can see.
@@ -73,7 +72,7 @@ redis rm -rf "$2.replaced"
 class RedisOptions(ServiceOptions):
     """Options of Redis."""
 
-    memory: Memory = Field(None, description="Memory limit. Default: an eighth of the host's memory.")
+    memory: kind.Memory = Field(None, description="Memory limit. Default: an eighth of the host's memory.")
     port: kind.Port = Field(6379, description="TCP port. Each app on a host needs a different one.")
 
 

@@ -241,7 +241,7 @@ and the options of each.
     ),
     ("Domains and HTTPS", "See [tls.md](tls.md).\n", _SITE),
     ("Static files and uploads", "nginx serves static files by itself.\n", _STATIC),
-    ("Health check", "The app is asked on each host, on its socket and through nginx.\n", _HEALTH),
+    ("Health check", "Each web host requests the page from a new release, on its socket and through nginx.\n", _HEALTH),
     ("Deploys", "See [the guide](guide.md) for deploys to many hosts.\n", _DEPLOYS),
     ("Balancer", "A balancer is a host of the role `lb`.\n", _BALANCER),
     ("Hardening and firewall", "See [hardening.md](hardening.md).\n", _HARDENING),

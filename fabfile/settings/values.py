@@ -243,6 +243,7 @@ HttpsUrl = Annotated[
 ]
 LocalFile = Annotated[str | None, Text("a local file, such as tls/example.pem", r"(?!\s)[^\x00-\x1f]+(?<!\s)")]
 PackageName = Annotated[str, Text("the name of an apt package, such as libpq5", r"[a-z0-9][a-z0-9+.-]{0,98}[a-z0-9+.]")]
+Memory = Annotated[str | None, Text("an amount of memory such as 64m or 2g", r"[1-9][0-9]{0,5}[mMgG]")]
 Flag = Annotated[bool, Scalar("true or false")]
 Positive = Annotated[int, Field(ge=1), Number("a whole number, 1 or more")]
 NotNegative = Annotated[int, Field(ge=0), Number("a whole number, 0 or more")]
