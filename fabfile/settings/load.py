@@ -147,7 +147,7 @@ def _procfile(found: _Found) -> tuple[dict[str, str], list[str]]:
 def _no_web(settings: Settings, file: str) -> str:
     return (
         f"{file}: processes: there is no process `web`, neither here nor in {_shown_procfile(settings)}; "
-        "write the command that serves the site, such as `processes: {web: gunicorn app:app}`"
+        "expected the command that serves the site, such as `processes: {web: gunicorn app:app}`"
     )
 
 

@@ -154,7 +154,7 @@ def test_a_folder_without_an_app_says_what_is_missing(start: Start) -> None:
     said = start.init()
     assert "no app was found that could be served" in said
     assert "say in a Procfile how the site is served" in said
-    assert "found no process `web`" in start.error("hosts")[0]
+    assert "there is no process `web`" in start.error("hosts")[0]
 
 
 def test_what_git_should_not_have_is_told(start: Start) -> None:

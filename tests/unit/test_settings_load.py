@@ -382,7 +382,7 @@ def test_a_source_that_is_no_folder_is_told_without_its_password(project: Projec
 def test_without_a_web_process_it_is_told_what_to_write(project: Project) -> None:
     project.write("app: blog\n").write("worker: x\n", "Procfile")
     assert project.problems() == [
-        "fabric.yaml: processes: there is no process `web`, neither here nor in Procfile; write the command "
+        "fabric.yaml: processes: there is no process `web`, neither here nor in Procfile; expected the command "
         "that serves the site, such as `processes: {web: gunicorn app:app}`"
     ]
 
