@@ -178,6 +178,7 @@ def test_values_of_one_host_replace_those_of_others_only_when_that_is_wanted(
 # Who writes to the terminal past the console, which shows nothing that a terminal obeys; and what is written there.
 _PAST_THE_CONSOLE = {
     "__main__.py": "what the user has typed",
+    "fab/words.py": "help of a task, as Invoke prints it",
     "openssh/host_keys.py": "the host as the user wrote it, and a fingerprint",
     "connection/terminal.py": "the terminal of `fab shell`, which is the host's",
     "environment/editor.py": "errors of hostsmith, which are printable",

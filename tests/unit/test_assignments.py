@@ -86,10 +86,9 @@ class TestWords:
         fab.write("app: blog\nroles: {web: [web1], worker: [web2]}\nprocesses: {web: gunicorn a:a}\n")
         fab.write(
             "from invoke.collection import Collection\nfrom hostsmith.fab.task import task\n"
-            "@task()\ndef take(c, words='', role=None, json=False):\n"
-            "    from hostsmith.fab.words import split\n"
-            "    print(split(words), role, json)\n"
-            "@task()\ndef other(c):\n    print('other')\n"
+            "@task()\ndef take(call, words=(), loud=False):\n"
+            "    print(words, call.limits.role, loud)\n"
+            "@task()\ndef other(call):\n    print('other')\n"
             "ns = Collection(take, other)\nns.add_collection(Collection('deep', take))\n",
             "fabfile.py",
         )
@@ -100,7 +99,7 @@ class TestWords:
         [
             ([], "[] None False"),
             (["A=1"], "['A=1'] None False"),
-            (["A=1", "--role", "web", "B=2 x", "--json"], "['A=1', 'B=2 x'] web True"),
+            (["A=1", "--role", "web", "B=2 x", "--loud"], "['A=1', 'B=2 x'] web True"),
             (["--role=web", "A=-", "other"], "['A=-', 'other'] web False"),
             (["A=--role", "-H", "web1", "B"], "['A=--role', 'B'] None False"),
         ],

@@ -286,7 +286,7 @@ class TestSsh:
 
     def test_a_host_that_looks_like_an_option_is_refused(self, remote: Remote, write: Callable[..., None]) -> None:
         write("file")
-        with pytest.raises(PatchworkError, match="no name of a host"):
+        with pytest.raises(PatchworkError, match="is not a valid host name"):
             rsync(remote.connection("-oProxyCommand=touch injected"), "file", "")
         assert not remote.log.exists()
 

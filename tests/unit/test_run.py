@@ -20,7 +20,7 @@ def fab(tmp_path: Path) -> Fab:
 
 def test_run_without_a_command_says_how_to_give_one(fab: Fab) -> None:
     for arguments in (["run"], ["run", "--once", "--"]):
-        assert "expected one after --" in fab.error(*arguments)[0]
+        assert "write one after --" in fab.error(*arguments)[0]
 
 
 def test_the_command_is_taken_wherever_the_task_is_in_the_namespace(fab: Fab) -> None:

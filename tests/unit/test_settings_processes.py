@@ -119,5 +119,5 @@ def test_it_runs_once_whatever_hosts_a_task_is_limited_to(
     fab = Fab(tmp_path)
     fab.write("from hostsmith import ns\n", "fabfile.py")
     fab.write("app: blog\nprocesses: {web: gunicorn a, clock: {command: c, singleton: true}}\nroles: {web: [w1, w2]}\n")
-    listing = json.loads("\n".join(fab.output(*arguments, "--json")))
+    listing = json.loads("\n".join(fab.output(*arguments, "--json")))["hosts"]
     assert [host["processes"] for host in listing] == expected

@@ -179,13 +179,15 @@ def fab(tmp_path: Path) -> Fab:
 
 
 def hosts(fab: Fab, *args: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads("\n".join(fab.output(*args, "hosts", "--json", FABRIC_USER="root")))
+    found: list[dict[str, Any]] = json.loads("\n".join(fab.output(*args, "hosts", "--json", FABRIC_USER="root")))[
+        "hosts"
+    ]
     return found
 
 
 def test_fab_hosts_lists_each_host_and_what_would_run_there(fab: Fab) -> None:
     assert fab.output("hosts", FABRIC_USER="root") == [
-        "HOST                     ROLES        RUNS                       OF ITS OWN",
+        "HOST                     ROLES        RUNS                       VALUES",
         "web1.example.com         web          web, beat, release, nginx  -",
         "web2.example.com         web          web, beat, nginx           -",
         "me@big.example.com:2222  web, worker  web, worker, beat, nginx   weight 3, workers 16",
@@ -223,7 +225,7 @@ def test_hosts_on_the_command_line_are_those_of_the_roles_where_they_are_known(f
 
 def test_limits_apply_to_hosts_on_the_command_line(fab: Fab) -> None:
     flags = ("-H", "new,lb,web1.example.com", "hosts", "--json", "--role", "web", "--exclude", "web1.example.com")
-    assert [host["host"] for host in json.loads("\n".join(fab.output(*flags)))] == ["new"]
+    assert [host["host"] for host in json.loads("\n".join(fab.output(*flags)))["hosts"]] == ["new"]
     (line,) = fab.error("-H", "new", "hosts", "--host", "web1.example.com")
     assert line == "--host: found 'web1.example.com', expected hosts of new"
 

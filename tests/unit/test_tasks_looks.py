@@ -24,7 +24,7 @@ def test_a_status_shows_every_host_that_is_away(fab: Fab) -> None:
     done = fab.run("status")
     assert done.returncode == 1
     header, *rows = done.stdout.splitlines()
-    assert header.split() == ["HOST", "ROLES", "RELEASE", "HEALTH", "DISK", "LAG", "DRIFT", "PROCESSES"]
+    assert header.split() == ["HOST", "ROLES", "RELEASE", "HEALTH", "DISK", "LAG", "DRIFT", "HOSTSMITH", "PROCESSES"]
     assert [row.split()[:3] for row in rows] == [
         ["127.0.0.1:1", "web", "unreachable"],
         ["127.0.0.1:2", "worker", "unreachable"],
@@ -35,7 +35,7 @@ def test_a_status_shows_every_host_that_is_away(fab: Fab) -> None:
 def test_a_status_as_json_is_one_document_whatever_happens(fab: Fab) -> None:
     done = fab.run("status", "--json", "--role", "worker")
     assert done.returncode == 1
-    (found,) = json.loads(done.stdout).items()
+    (found,) = json.loads(done.stdout)["hosts"].items()
     assert found[0] == "127.0.0.1:2"
     assert (found[1]["roles"], found[1]["error"]) == (["worker"], "unreachable")
     assert "no SSH connection" in found[1]["reason"]

@@ -13,9 +13,7 @@ from tests import words
 PENDING: tuple[str, ...] = ()
 
 # By file and what was found there, and why it may stay.
-EXCEPTIONS: dict[tuple[str, str], str] = {
-    ("CONTRIBUTING.md", "examination"): "the name of a module, views/examination.py",
-}
+EXCEPTIONS: dict[tuple[str, str], str] = {}
 
 
 @pytest.fixture(scope="module")
