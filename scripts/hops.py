@@ -24,15 +24,19 @@ returns: set[tuple[str, str]] = set()
 files: set[str] = set()
 
 
+def is_ours(frame: FrameType) -> bool:
+    """Whether a frame is of a function of the library, and not of the body of a module or a class."""
+    return frame.f_code.co_filename.startswith(ROOT) and bool(frame.f_code.co_flags & inspect.CO_OPTIMIZED)
+
+
 def watch(frame: FrameType, event: str, argument: Any) -> None:
     """Note where a call comes from, and where a return goes to: the nearest function of the library below it."""
     here = frame.f_code.co_filename
-    is_function = frame.f_code.co_flags & inspect.CO_OPTIMIZED  # and not the body of a module or a class
-    if event not in ("call", "return") or not here.startswith(ROOT) or not is_function:
+    if event not in ("call", "return") or not is_ours(frame):
         return
     files.add(here)
     caller = frame.f_back
-    while caller is not None and not caller.f_code.co_filename.startswith(ROOT):
+    while caller is not None and not is_ours(caller):
         caller = caller.f_back
     if caller is not None and caller.f_code.co_filename != here:
         (calls if event == "call" else returns).add((caller.f_code.co_filename, here))
