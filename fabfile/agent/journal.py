@@ -66,7 +66,7 @@ class Journal:
             entry = self._entries[-1]
             with uninterrupted():
                 try:
-                    step: PutBack = wire.load(entry["step"])
+                    step: PutBack = wire.load_kept(entry["step"])
                     step()
                     events.note(f"rolled back a change of an interrupted run: {entry['name']}")
                 except (ResourceError, OSError) as error:

@@ -30,7 +30,7 @@ class Owed:
         text = filesystem.read(self.path)
         for item in json.loads(text) if text else []:
             try:
-                self.handlers.append(wire.load(item))
+                self.handlers.append(wire.load_kept(item))
             except ResourceError:
                 self._unknown.append(item)
 

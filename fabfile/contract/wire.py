@@ -80,6 +80,28 @@ def load(data: Any) -> Any:
         raise ResourceError(f"found what cannot have been sent to a host: {type(error).__name__}: {error}") from error
 
 
+def load_kept(data: Any) -> Any:
+    """Load a value that a host has kept since an earlier version: fields that were added have their defaults.
+
+    :raises ResourceError: it cannot have been one, or its class is missing.
+    """
+    return load(_completed(data))
+
+
+def _completed(data: Any) -> Any:
+    if isinstance(data, list):
+        return [_completed(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    if data.keys() != {"$type", "fields"}:
+        return {key: _completed(item) for key, item in data.items()}
+    fields = {key: _completed(item) for key, item in data["fields"].items()}
+    for field in dataclasses.fields(_class(data["$type"])):
+        if field.name not in fields and field.default is not dataclasses.MISSING:
+            fields[field.name] = dump(field.default)
+    return {"$type": data["$type"], "fields": fields}
+
+
 def _load(data: Any) -> Any:
     if isinstance(data, list):
         return [_load(item) for item in data]
@@ -103,15 +125,8 @@ def _load(data: Any) -> Any:
 
 def _instance(name: str, fields: dict[str, Any]) -> Any:
     """An instance of a dataclass with these fields; its own __init__ has done its work before it was sent."""
-    module, _, qualname = name.partition(":")
-    package, _, rest = module.partition(".")
-    if package == CANONICAL:
-        module = f"{_HERE}.{_MOVED.get(rest, rest)}"
-    try:
-        cls = getattr(importlib.import_module(module), qualname)
-        known = {field.name for field in dataclasses.fields(cls)}
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise ResourceError(f"the host cannot load {name}: {error}") from error
+    cls = _class(name)
+    known = {field.name for field in dataclasses.fields(cls)}
     # Between two versions of the code, such as when a handler has been owed since before an upgrade.
     if known != set(fields):
         raise ResourceError(f"the host cannot load {name}: found {sorted(fields)}, expected {sorted(known)}")
@@ -119,3 +134,17 @@ def _instance(name: str, fields: dict[str, Any]) -> Any:
     for key, value in fields.items():
         object.__setattr__(instance, key, _load(value))
     return instance
+
+
+def _class(name: str) -> Any:
+    """The dataclass of a name, see `type_name`, also of one that it had in an earlier version."""
+    module, _, qualname = name.partition(":")
+    package, _, rest = module.partition(".")
+    if package == CANONICAL:
+        module = f"{_HERE}.{_MOVED.get(rest, rest)}"
+    try:
+        cls = getattr(importlib.import_module(module), qualname)
+        dataclasses.fields(cls)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise ResourceError(f"the host cannot load {name}: {error}") from error
+    return cls

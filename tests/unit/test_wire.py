@@ -157,3 +157,33 @@ def test_every_kind_of_event_that_a_host_sends_is_known_to_the_controller() -> N
     sent = {kind for path in package.rglob("*.py") for kind in re.findall(r'\bemit\("(\w+)"', path.read_text())}
     assert "prove" in sent
     assert sent <= set(events._FIELDS)
+
+
+class TestWhatAHostHasKept:
+    """The journal and what is owed, written by a version whose classes had fewer fields."""
+
+    def without(self, resource: Resource, *names: str) -> Any:
+        data = wire.dump(resource)
+        for name in names:
+            del data["fields"][name]
+        return json.loads(json.dumps(data))
+
+    def test_fields_that_were_added_have_their_defaults(self) -> None:
+        resource = Validated("v", (Symlink("/a", "b"),), ["true"])
+        data = self.without(resource, "notify")
+        data["fields"]["resources"]["$tuple"][0] = self.without(Symlink("/a", "b"), "notify")
+        assert wire.load_kept(data) == resource
+
+    def test_a_field_without_a_default_is_missed(self) -> None:
+        with pytest.raises(ResourceError, match="the host cannot load hostsmith.resources.symlink:Symlink: found"):
+            wire.load_kept(self.without(Symlink("/a", "b"), "target"))
+
+    def test_one_that_was_removed_is_refused(self) -> None:
+        data = wire.dump(Symlink("/a", "b"))
+        data["fields"]["gone"] = 1
+        with pytest.raises(ResourceError, match="gone"):
+            wire.load_kept(data)
+
+    def test_what_is_sent_must_have_all_fields(self) -> None:
+        with pytest.raises(ResourceError, match="found"):
+            wire.load(self.without(Symlink("/a", "b"), "notify"))
