@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ..openssh.host import Machines, machine_as_written
 
-if TYPE_CHECKING:
-    from .services import ServiceOptions
 
-
-def _no_services() -> Mapping[str, type[ServiceOptions]]:
+def _no_services() -> Mapping[str, Any]:
     return {}
 
 
@@ -31,7 +28,7 @@ class ValidationContext:
     """
 
     machine: Machines = machine_as_written
-    services: Callable[[], Mapping[str, type[ServiceOptions]]] = _no_services
+    services: Callable[[], Mapping[str, Any]] = _no_services
     in_sandbox: Callable[[Path, str], bool] = _no_sandbox
 
 

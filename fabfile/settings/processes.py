@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from ..errors import SettingsError
 from . import values as kind
 from .kinds import MappingOf, Model, Number, Text, UnexpectedError
-from .procfile import role_of
-
-if TYPE_CHECKING:
-    from ..openssh.host import Host, Machine
-    from .project import Settings
 
 EXPECTED = "a command such as `python worker.py`, or a mapping such as {command: python worker.py, scale: 2}"
 _LARGEST_SCALE = 100
@@ -125,22 +120,3 @@ def require_commands(processes: Mapping[str, Process], file: str, procfile: str)
     ]
     if problems:
         raise SettingsError("\n".join(problems))
-
-
-def once_elsewhere(settings: Settings, host: Host) -> list[str]:
-    """List the singletons that another host runs: the primary one, or else the first.
-
-    All hosts of the settings count, not only those of a task, so that each run has the same result.
-    """
-    return [
-        name
-        for name, process in settings.processes.items()
-        if process.singleton and _runner(settings, name) not in (None, settings.machine(host))
-    ]
-
-
-def _runner(settings: Settings, process: str) -> Machine | None:
-    """Find the machine that runs a singleton."""
-    hosts = [entry.host for entry in settings.roles.get(role_of(process, settings.roles), [])]
-    primary = [host for host in hosts if (entry := settings.entry(host)) and entry.primary]
-    return next((settings.machine(host) for host in [*primary, *hosts]), None)

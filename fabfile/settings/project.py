@@ -19,7 +19,7 @@ from .cron import with_scheduler
 from .entries import HostEntry
 from .kinds import UnexpectedError
 from .processes import merged as with_procfile
-from .processes import once_elsewhere
+from .procfile import role_of
 from .schema import Schema
 from .source import DJANGO, whole
 from .source import processes as processes_of
@@ -134,7 +134,7 @@ class Settings(Schema, defer_build=False):
         values: dict[str, Any] = {key: own[key] for key in ("workers", "python") if key in own}
         if self.tls.is_issued and self._context.in_sandbox(self._project, host.host):
             values["tls"] = self.tls.in_sandbox()
-        return self.model_copy(update=values).running_once_elsewhere(once_elsewhere(self, host) if entry else ())
+        return self.model_copy(update=values).running_once_elsewhere(_once_elsewhere(self, host) if entry else ())
 
     def scaled(self, scale: Mapping[str, int]) -> Settings:
         """Copy the settings with the numbers of `fab scale`; for `web` they are gunicorn workers."""
@@ -187,3 +187,22 @@ class Settings(Schema, defer_build=False):
 
 def _www_twin(domain: str) -> str:
     return domain.removeprefix("www.") if domain.startswith("www.") else f"www.{domain}"
+
+
+def _once_elsewhere(settings: Settings, host: Host) -> list[str]:
+    """List the singletons that another host runs: the primary one, or else the first.
+
+    All hosts of the settings count, not only those of a task, so that each run has the same result.
+    """
+    return [
+        name
+        for name, process in settings.processes.items()
+        if process.singleton and _runner(settings, name) not in (None, settings.machine(host))
+    ]
+
+
+def _runner(settings: Settings, process: str) -> Machine | None:
+    """Find the machine that runs a singleton."""
+    hosts = [entry.host for entry in settings.roles.get(role_of(process, settings.roles), [])]
+    primary = [host for host in hosts if (entry := settings.entry(host)) and entry.primary]
+    return next((settings.machine(host) for host in [*primary, *hosts]), None)
