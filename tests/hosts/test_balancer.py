@@ -51,7 +51,8 @@ import json
 
 from hostsmith import Validated, converge, load, ns, recipes, role, task
 from hostsmith.openssh.host import Host
-from hostsmith.connection.session import Session
+from hostsmith.connection import requests
+from hostsmith.connection.session import open_session
 
 
 def drained(c, host):
@@ -70,8 +71,8 @@ def drain_in_vain(c, host):
 
 @task(hosts=role("lb"))
 def servers(c):
-    with Session(c) as session:
-        print(json.dumps(session.ask("balancer", app=load(c).app)))
+    with open_session(c) as session:
+        print(json.dumps(session.request(requests.ask("balancer", app=load(c).app))))
 
 
 for own in (drain, drain_in_vain, servers):
