@@ -23,12 +23,12 @@ def vps(boot: Callable[..., Vps], provisioned_image: str) -> Iterator[Vps]:
     machine.sandbox.destroy(machine.name)
 
 
-def told(vps: Vps, module: str, expression: str) -> Any:
-    """What an expression comes to on the host, with a module of the agent's that can start no program there."""
+def told(vps: Vps, package: str, module: str, expression: str) -> Any:
+    """What an expression comes to on the host, with a module of the host kit that can start no program there."""
     program = f"""
 import json, subprocess, sys
 sys.path.insert(0, {CODE!r})
-from hostsmith.agent import {module}
+from hostsmith.hostkit.{package} import {module}
 subprocess.Popen = None
 print(json.dumps({expression}))
 """
@@ -44,7 +44,7 @@ def test_systemd_says_of_all_units_what_systemctl_shows(vps: Vps) -> None:
     assert len(units) > 100
     names = ("LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload")
     shown = vps.run(f"xargs -d '\\n' systemctl show --property={','.join(names)} --", stdin="\n".join(units))
-    found = told(vps, "systemd", f"[systemd.properties(unit, *{names}) for unit in {units}]")
+    found = told(vps, "linux", "systemd", f"[systemd.properties(unit, *{names}) for unit in {units}]")
     for unit, one, text in zip(units, found, shown.strip().split("\n\n"), strict=True):
         assert one == dict(line.split("=", 1) for line in text.splitlines()), unit
     assert {"masked", "not-found"} <= {one["LoadState"] for one in found}
@@ -57,15 +57,15 @@ def test_what_is_installed_is_what_dpkg_says(vps: Vps) -> None:
     installed = {name for name, _, error, status in rows if (error, status) == ("ok", "installed")}
     assert len(installed) > 150
     names = sorted(name for name, *_ in rows) + ["nothing-of-this-name", "awk", "mail-transport-agent"]
-    missing = told(vps, "apt", f"apt.missing({names})")
+    missing = told(vps, "programs", "apt", f"apt.missing({names})")
     assert missing == [name for name in names if name not in installed and name != "awk"]
 
 
 def test_the_version_of_the_hosts_python_is_what_it_says(vps: Vps) -> None:
-    assert told(vps, "venv", "venv.python_version('python3')") == vps.run("python3 -VV").strip()
+    assert told(vps, "build", "virtualenv", "virtualenv.python_version('python3')") == vps.run("python3 -VV").strip()
     error = vps.run(
-        f"""python3 -I -c "import sys; sys.path.insert(0, '{CODE}'); from hostsmith.agent import venv
-venv.python_version('python3.99')" 2>&1""",
+        f"""python3 -I -c "import sys; sys.path.insert(0, '{CODE}'); from hostsmith.hostkit.build import virtualenv
+virtualenv.python_version('python3.99')" 2>&1""",
         ok=False,
     )
     assert "the interpreter 'python3.99' is missing on this host" in error
