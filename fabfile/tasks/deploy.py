@@ -46,13 +46,13 @@ if TYPE_CHECKING:
 )
 def deploy(call: TaskCall, revision: str | None = None, dirty: bool = False, yes: bool = False) -> list[Report]:
     """Deploy a revision beside the live release, then switch: all hosts or none."""
-    settings = call.settings
+    settings, hosts = call.settings, call.app_hosts()
     given = environment.variables.given(settings)
     ask = [requests.ask("before_deploy", app=settings.app), environment.variables.kept(settings.app)]
     chosen: list[Record] = []
     with (
         _origin(settings, revision or settings.revision, dirty) as origin,
-        call.deployment("deploy") as deployment,
+        call.deployment("deploy", hosts) as deployment,
     ):
 
         def choose(answers: Answers) -> Rollout:

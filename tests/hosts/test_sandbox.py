@@ -218,7 +218,7 @@ def test_a_damaged_state_is_named_and_can_be_destroyed(sandbox: Sandbox) -> None
     sandbox.up()
     store = Store(sandbox.project)
     store.state_file.write_text('{"version": 1, "hosts"')
-    with pytest.raises(SandboxError, match=r"state.json cannot be read .* fab sandbox.destroy"):
+    with pytest.raises(SandboxError, match=r"state.json is not a valid sandbox state.* fab sandbox.destroy"):
         sandbox.up()
     sandbox.destroy()
     assert traces(store) == []

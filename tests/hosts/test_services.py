@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from hostsmith.inventory import placement
+from hostsmith.inventory.project import settings_of
 from hostsmith.sandbox import Sandbox
-from hostsmith.settings import Settings
 
 from tests.docs import ROOT, blocks
 from tests.hosts.conftest import HERE, Project, Vps, make_project
@@ -127,7 +127,7 @@ def test_a_port_that_another_has_is_told_with_the_line_to_write(own: Project) ->
 
 @pytest.mark.parametrize("service", ["postgres", "mysql", "redis", "files"])
 def test_a_dump_comes_back_into_a_service_that_was_emptied(own: Project, service: str) -> None:
-    settings = Settings(app="hello", services=KINDS)
+    settings = settings_of(app="hello", services=KINDS)
     (kind,) = [each for each in placement.services(settings) if each.name == service]
     restore = kind.restore()
     assert restore is not None
@@ -276,6 +276,6 @@ def test_a_service_of_the_projects_own_as_the_docs_have_it(own: Project) -> None
 
 def test_a_service_that_is_not_asked_for_cannot_be_emptied(own: Project) -> None:
     told = own.fab("services.clear", "oracle", status=2).stderr
-    assert "found oracle, expected one of the services that the settings ask for: postgres" in told
+    assert "found oracle, expected one of the services in the settings: postgres" in told
     # There is nobody to ask here.
     assert "pass --yes" in own.fab("services.clear", "redis", status=2).stderr
