@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from .printable import without_logins
+
 if TYPE_CHECKING:
     from .contract.events import Event
 
@@ -83,10 +85,19 @@ class Report:
         return [result for result in self.results if result.state == "failed"]
 
     def to_json(self) -> dict[str, Any]:
-        """The report as plain data, with its verdict and counts."""
+        """The report as plain data, with its verdict and counts, and without logins in URLs."""
         counts = {state: sum(result.state == state for result in self.results) for state in ("ok", "changed", "failed")}
-        return {"ok": self.ok, "counts": counts, **asdict(self)}
+        return {"ok": self.ok, "counts": counts, **_without_logins(asdict(self))}
 
     def problem(self) -> str:
         """Why it is not ok, in the host's own words."""
         return "\n".join([f"{result.resource}: {result.error}" for result in self.failed] + [self.error]).strip()
+
+
+def _without_logins(data: Any) -> Any:
+    """The same data, whose texts may quote a requirements file or a program."""
+    if isinstance(data, str):
+        return without_logins(data)
+    if isinstance(data, dict):
+        return {key: _without_logins(value) for key, value in data.items()}
+    return [_without_logins(value) for value in data] if isinstance(data, list) else data

@@ -51,7 +51,7 @@ _TAIL = """
 | --- | --- |
 | 0 | Success |
 | 1 | The work failed |
-| 2 | The command line or the settings are invalid |
+| 2 | Values of the command line or the settings are invalid; unknown tasks and flags give 1 |
 | 3 | `--check` found a difference |
 
 `fab run` and `fab manage` exit with the status of the command on the host.
@@ -61,7 +61,7 @@ _TAIL = """
 With `--json` a task prints one document, also when it fails:
 
 ```json
-{"format": 1, "ok": false, "hosts": [], "error": {"kind": "settings", "message": "...", "host": null}}
+{"format": 1, "ok": false, "error": {"kind": "settings", "message": "...", "host": null}}
 ```
 
 `format` changes when a key is removed or changes its meaning. `ok` is false when the task failed; `error` then has the

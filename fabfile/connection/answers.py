@@ -5,25 +5,12 @@ A host may be compromised. Its answers go into files of other hosts, to git and 
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-from ..contract.checks import Check, anything, exactly, mapping, optional, record, text
+from ..contract.checks import Check, anything, exactly, mapping, optional, record, release_id, revision, text
 from ..errors import AgentError
 
-_STAMP = "%Y%m%d-%H%M%S"
 _LARGEST = 1 << 53
-
-
-def release_id(found: Any) -> bool:
-    """Whether it is the id of a release, which begins with a valid time."""
-    if not _RELEASE(found):
-        return False
-    try:
-        time.strptime(found[:15], _STAMP)
-    except ValueError:
-        return False
-    return True
 
 
 def count(found: Any) -> bool:
@@ -46,8 +33,6 @@ def _listed(check: Check) -> Check:
     return lambda found: type(found) is list and all(check(each) for each in found)
 
 
-# A folder's name, too.
-_RELEASE = text(r"[0-9]{8}-[0-9]{6}-[^\x00-\x1f\x7f/]{1,200}")
 # What can be written as UTF-8.
 value = text(r"[^\x00\ud800-\udfff]{0,1000000}")
 line = text(r"[^\x00-\x1f\x7f]{0,250}")
@@ -59,7 +44,7 @@ flag = exactly(True, False)
 # Of hostsmith.
 version = text(r"[0-9][A-Za-z0-9.+-]{0,80}")
 
-_MADE = record(id=release_id, revision=line, subject=words, who=words, created=words, state=line, reason=words)
+_MADE = record(id=release_id, revision=revision, subject=words, who=words, created=words, state=line, reason=words)
 _PROCESS = {"name": line, "state": line, "pid": count, "uptime": count}
 _SERVER = record(name=line, status=line, sessions=count, weight=count, since=count, check=line)
 _COMMIT = record(id=commit, date=line, author=words, subject=words)

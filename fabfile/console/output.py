@@ -59,6 +59,11 @@ def file_of(stream: Stream) -> TextIO:
     return sys.stdout if stream == "stdout" else sys.stderr
 
 
+def _encodable(text: str, encoding: str | None) -> str:
+    """A text with "?" for each letter that a terminal or a pipe cannot take: a host may send any."""
+    return text.encode(encoding or "utf-8", "replace").decode(encoding or "utf-8")
+
+
 class Plain:
     """Plain lines, without colours."""
 
@@ -72,7 +77,7 @@ class Plain:
         text = "".join(str(piece[0]) for piece in pieces)
         file = file_of(self._stream)
         try:
-            file.write(f"{printable(text).expandtabs()}\n")
+            file.write(_encodable(f"{printable(text).expandtabs()}\n", file.encoding))
             file.flush()
         except BrokenPipeError:
             self.end()

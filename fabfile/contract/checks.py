@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -79,3 +80,20 @@ def anything(value: Any) -> bool:
 def size(value: Any) -> bool:
     """Accept a number of bytes."""
     return type(value) is int and 0 <= value < 1 << 63
+
+
+# A folder's name, too.
+_RELEASE = text(r"[0-9]{8}-[0-9]{6}-[A-Za-z0-9._+-]{1,80}")
+# Of the code: a commit or a tree, and "+dirty". The id of a release, and so the name of a folder, is made of it.
+revision = text(r"[0-9A-Za-z]{0,64}(\+[a-z]{1,20})?")
+
+
+def release_id(value: Any) -> bool:
+    """Accept the id of a release, which begins with a valid time."""
+    if not _RELEASE(value):
+        return False
+    try:
+        time.strptime(value[:15], "%Y%m%d-%H%M%S")
+    except ValueError:
+        return False
+    return True

@@ -219,7 +219,7 @@ class Deployment:
         live = recipes.release.live(member.settings, member.target.roles, rollout.release)
         after = [_verification(rollout, member)] if verify else []
         done, answers = member.converge("activate", [live], hold=True, after=after)
-        if done and member.report.results[-1].state == "changed":
+        if done and member.report.results[-1:] and member.report.results[-1].state == "changed":
             member.report.verdict = "switched"
         if answers:
             self._health[member] = answers[0]
@@ -250,10 +250,12 @@ class Deployment:
 
         That comes before workers get their time to finish, which may be long.
         """
-        stopping = [member for member, health in self._health.items() if health["runs"] and member.report.ok]
+        # Also of hosts that were lost meanwhile: theirs may run on.
+        stopping = [member for member, health in self._health.items() if health["runs"]]
         starting = [member for member, health in self._health.items() if health["starts"] and member.report.ok]
         stop = partial(recipes.release.singletons_ended, release_id=rollout.release)
-        self.fleet.each(lambda member: member.converge("singletons", [stop(member.settings)]), stopping)
+        there = [member for member in stopping if member.report.ok]
+        self.fleet.each(lambda member: member.converge("singletons", [stop(member.settings)]), there)
         if left := [member.label for member in stopping if not member.report.ok]:
             for member in starting:
                 names = ", ".join(left)

@@ -14,7 +14,7 @@ from invoke.context import Context
 from invoke.tasks import task as invoke_task
 
 from ..console import Console, print_json
-from ..errors import FleetError, HostsmithError, InterruptedRunError
+from ..errors import FleetError, HostsmithError, InterruptedRunError, UsageError
 from ..inventory.project import load
 from ..inventory.roles import cli_hosts
 from ..inventory.targets import Limits, targets, with_app
@@ -127,9 +127,12 @@ class TaskCall:
         chosen = self.app_hosts() if hosts is None else hosts
         skip = self._skip_unreachable
         deployment = Deployment(self.c, self.settings, chosen, self.console, what, skip_unreachable=skip)
-        with deployment:
-            yield deployment
-        self.document["hosts"] = [report.to_json() for report in deployment.reports]
+        self.document["release"] = None
+        try:
+            with deployment:
+                yield deployment
+        finally:
+            self.document["hosts"] = [report.to_json() for report in deployment.reports]
         for report in deployment.left_out:
             text = f"{report.host} was unreachable and still runs its previous release; the next deploy updates it"
             self.console.say(text, style="yellow")
@@ -187,6 +190,8 @@ class FleetTask(fabric.Task):  # type: ignore[misc]
         return options
 
     def __call__(self, c: Context, *args: Any, **kwargs: Any) -> Any:
+        if c.config.run.dry:
+            raise UsageError("--dry of fab is not for this task; see `fab plan` and `fab provision --dry-run`")
         given = cli_hosts()
         if given and self._is_called_by_fab():
             if self.times_called % len(given):
@@ -253,9 +258,9 @@ def task(
 
 def _signature(body: Callable[..., Any], shared: Sequence[Flag]) -> inspect.Signature:
     """The signature of a task: a context, its own parameters, and the shared flags."""
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    kind, named = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
     own = list(inspect.signature(body).parameters.values())[1:]
     # On the command line they are the text of one flag, see `words`.
     own = [each.replace(default="") if each.name == "words" else each for each in own]
-    common = [inspect.Parameter(flag.name, kind, default=flag.default) for flag in shared]
+    common = [inspect.Parameter(flag.name, named, default=flag.default) for flag in shared]
     return inspect.Signature([inspect.Parameter("c", kind), *own, *common])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from types import TracebackType
@@ -101,6 +103,8 @@ class Fleet:
                 answers[member] = work(member)
             except HostsmithError as error:
                 member.report.fail(error.kind, str(error))
+            except Exception as error:  # noqa: BLE001 -- of one host, and no reason to leave the others as they are
+                member.report.fail("bug", f"internal error: {type(error).__name__}: {error} ({_place(error)})")
             self._console.idle(member.label, "waiting for the others" if member.report.ok else "failed")
 
         self._run(chosen, one)
@@ -191,3 +195,9 @@ def _try_lock(member: Member, what: str, ask: Sequence[Request[Any]]) -> list[An
         return member.lock(what, 0, ask)
     except LockedError:
         return None
+
+
+def _place(error: Exception) -> str:
+    """The line of the library at which an unexpected error was raised."""
+    *_, last = traceback.extract_tb(error.__traceback__)
+    return f"{os.path.basename(last.filename)}:{last.lineno}"

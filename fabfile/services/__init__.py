@@ -11,6 +11,9 @@ from ..settings.services import ServiceOptions
 from .base import Access, AppService, Argv, Restore
 from .registry import known, register
 
+# Its name in version 0.1.0.
+Service = AppService
+
 __all__ = [
     "Access",
     "Argv",
@@ -19,6 +22,7 @@ __all__ = [
     "PortGuard",
     "Restore",
     "AppService",
+    "Service",
     "ServiceOptions",
     "known",
     "register",

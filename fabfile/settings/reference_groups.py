@@ -96,7 +96,7 @@ roles:
       connect_timeout: 20
       forward_agent: true
       connect_kwargs: {key_filename: /home/me/.ssh/web}
-  worker: [big.example.com]         # the same host, with the settings from above
+  worker: [big.example.com:2222]    # the same host, with the settings from above
   db: ["root@[2001:db8::1]"]
   lb: [root@lb.example.com]
 """

@@ -20,7 +20,7 @@ from ..inventory import parts
         "encrypt": "Encrypt it with the project's key; see `fab secrets.init`.",
     },
 )
-def backup(call: TaskCall, to: str = ".", encrypt: bool = False) -> Path:
+def backup(call: TaskCall, to: str = ".", *, encrypt: bool = False) -> Path:
     """Write the app's databases, files and environment to one archive on this machine."""
     settings, console = call.settings, call.console
     key = find_key(settings) if encrypt else None

@@ -41,5 +41,5 @@ def _show(call: TaskCall, found: dict[str, Any], folder: str) -> None:
     ]
     if rows:
         call.console.table(("HOST", "ARCHIVE", "SIZE", "PARTS"), rows)
-    else:
+    elif found:
         call.console.say(f"there are none in {folder}; `backup` in fabric.yaml schedules them")

@@ -36,14 +36,14 @@ _YES = {"yes": "Do not ask before values of one host replace those of others."}
     arguments="KEY=VALUE ...",
     help={"words": "KEY=- reads standard input, KEY=@FILE a file, KEY alone asks.", **_YES},
 )
-def config_set(call: TaskCall, words: Sequence[str] = (), yes: bool = False) -> list[Report]:
+def config_set(call: TaskCall, words: Sequence[str] = (), *, yes: bool = False) -> list[Report]:
     """Set variables of the app: a release of the same code, live when it is healthy on all hosts."""
     values = environment.assignments.assigned(list(words))
     return _change(call, "config.set", lambda chosen: {**chosen, **values}, yes)
 
 
 @task(BATCH, SKIP_UNREACHABLE, JSON, name="unset", arguments="KEY ...", help={"words": "Names.", **_YES})
-def config_unset(call: TaskCall, words: Sequence[str] = (), yes: bool = False) -> list[Report]:
+def config_unset(call: TaskCall, words: Sequence[str] = (), *, yes: bool = False) -> list[Report]:
     """Remove variables that were set; those of the settings take effect again."""
     names = environment.assignments.names(list(words))
 
@@ -59,7 +59,7 @@ def config_unset(call: TaskCall, words: Sequence[str] = (), yes: bool = False) -
 
 
 @task(BATCH, SKIP_UNREACHABLE, JSON, name="edit", help=_YES)
-def config_edit(call: TaskCall, yes: bool = False) -> list[Report]:
+def config_edit(call: TaskCall, *, yes: bool = False) -> list[Report]:
     """Edit the variables that were set in $EDITOR; saving them makes a release of the same code."""
     found = _kept(call)
     before = environment.variables.last_set(list(found.values())).chosen

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         "yes": "Do not ask before values of one host replace those of others.",
     },
 )
-def deploy(call: TaskCall, revision: str | None = None, dirty: bool = False, yes: bool = False) -> list[Report]:
+def deploy(call: TaskCall, revision: str | None = None, *, dirty: bool = False, yes: bool = False) -> list[Report]:
     """Deploy a revision beside the live release, then switch: all hosts or none."""
     settings, hosts = call.settings, call.app_hosts()
     given = environment.variables.given(settings)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     },
     short={"lines": "n", "follow": "f"},
 )
-def logs(call: TaskCall, process: str | None = None, lines: str = "100", follow: bool = False) -> None:
+def logs(call: TaskCall, *, process: str | None = None, lines: str = "100", follow: bool = False) -> None:
     """Show the last lines of the logs of all hosts, merged by time."""
     wanted = _wanted(process, call.settings)
     number = _number(lines)
@@ -38,6 +38,8 @@ def logs(call: TaskCall, process: str | None = None, lines: str = "100", follow:
     with call.look(chosen, at_once=len(chosen) if follow else None, check=not follow) as fleet:
         ends = fleet.each(lambda member: _last(member, wanted, number))
         _show(ends, call.console)
+        if follow and not ends:
+            fleet.check()
         if follow and ends:
             call.console.failures(fleet.reports)
             _follow(fleet, wanted, {member: end["marks"] for member, end in ends.items()}, call.console)

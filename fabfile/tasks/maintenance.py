@@ -31,7 +31,7 @@ _LONGEST_WAIT = 30 * 24 * 3600
     },
 )
 def on(
-    call: TaskCall, message: str | None = None, allow: str | None = None, retry_after: str | None = None
+    call: TaskCall, message: str | None = None, *, allow: str | None = None, retry_after: str | None = None
 ) -> list[Report]:
     """Answer with 503 and a maintenance page instead of the app, on all web hosts or on none."""
     begun = recipes.maintenance.maintenance(

@@ -18,7 +18,7 @@ from ..inventory.addresses import with_addresses
         "check": f"Exit with status {DriftError.exit_code} if something would change.",
     },
 )
-def plan(call: TaskCall, revision: str | None = None, check: bool = False) -> dict[str, dict[str, Any]]:
+def plan(call: TaskCall, revision: str | None = None, *, check: bool = False) -> dict[str, dict[str, Any]]:
     """Show what a deploy and a provision would change; changes nothing."""
     settings = with_addresses(call.settings, call.c.config)
     given = environment.variables.given(settings)

@@ -17,7 +17,7 @@ from ..report import Report
         "check": f"As --dry-run, but exit with status {DriftError.exit_code} if something would change.",
     },
 )
-def provision(call: TaskCall, dry_run: bool = False, check: bool = False) -> list[Report]:
+def provision(call: TaskCall, dry_run: bool = False, *, check: bool = False) -> list[Report]:
     """Bring hosts to what their roles need; safe to rerun."""
     settings = with_addresses(call.settings, call.c.config)
     hosts = call.hosts(settings)

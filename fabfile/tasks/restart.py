@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         "yes": "Do not ask before values of one host replace those of others.",
     },
 )
-def restart(call: TaskCall, words: Sequence[str] = (), yes: bool = False) -> list[Report]:
+def restart(call: TaskCall, words: Sequence[str] = (), *, yes: bool = False) -> list[Report]:
     """Restart the app without downtime, or restart one worker process in place."""
     process = _process(words, call.settings)
     if process is not None and process != "web":

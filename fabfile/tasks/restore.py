@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         "unencrypted": "Accept an archive that is not encrypted although the project has a key.",
     },
 )
-def restore(call: TaskCall, words: Sequence[str] = (), yes: bool = False, unencrypted: bool = False) -> list[Report]:
+def restore(call: TaskCall, words: Sequence[str] = (), *, yes: bool = False, unencrypted: bool = False) -> list[Report]:
     """Restore an archive: verify it, load it beside the app's data, then swap."""
     settings = call.settings
     known = parts.parts(settings)

@@ -26,7 +26,7 @@ from ..report import Report
         "yes": "Roll back past migrations without asking.",
     },
 )
-def rollback(call: TaskCall, to: str | None = None, yes: bool = False) -> list[Report]:
+def rollback(call: TaskCall, to: str | None = None, *, yes: bool = False) -> list[Report]:
     """Roll back to the last release that was healthy: all hosts or none."""
     app, chosen = call.settings.app, list[Record]()
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     takes_remainder=True,
     help={"once": "Only on one host: the primary one, or else the first that runs the app."},
 )
-def run(call: TaskCall, once: bool = False) -> dict[str, int]:
+def run(call: TaskCall, *, once: bool = False) -> dict[str, int]:
     """Run the command after `--` in the app's environment and release folder."""
     return run_command(call, _argv(remainder.words()), once=once)
 

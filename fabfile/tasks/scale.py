@@ -30,7 +30,7 @@ _LARGEST = 100
         "yes": "Do not ask before values of one host replace those of others.",
     },
 )
-def scale(call: TaskCall, words: Sequence[str] = (), yes: bool = False) -> list[Report]:
+def scale(call: TaskCall, words: Sequence[str] = (), *, yes: bool = False) -> list[Report]:
     """Set how many of each process run per host; later deploys keep the numbers."""
     numbers = _numbers(words, call.settings)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     arguments="SERVICE",
     help={"words": "Name of the service, such as redis.", "yes": "Do not ask first."},
 )
-def services_clear(call: TaskCall, words: Sequence[str] = (), yes: bool = False) -> list[Report]:
+def services_clear(call: TaskCall, words: Sequence[str] = (), *, yes: bool = False) -> list[Report]:
     """Delete all data in a service of the app, such as its database. Asks first."""
     settings = call.settings
     service = _named(settings, words)

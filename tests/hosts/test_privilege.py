@@ -373,7 +373,7 @@ def installed_with(apps: Apps, name: str, old: str, new: str) -> None:
     apps.vps.run("python3 -", stdin=script)
 
 
-def test_a_gate_of_another_patch_release_lets_deployers_in_and_one_of_another_protocol_says_who_has_to_upgrade(
+def test_patch_releases_share_a_gate_and_another_protocol_is_told_who_has_to_upgrade(
     apps: Apps,
 ) -> None:
     installed_with(apps, "_version.py", __version__, "0.2.77")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +40,9 @@ class LocalChannel:
     def send(self, frames: Sequence[dict[str, Any]]) -> None:
         self._host.trips.append([frame["op"] for frame in frames])
         for frame in frames:
+            if frame["op"] == self._host.dies_at:
+                # Python itself, below the shells that have started it.
+                os.kill(json.loads(Path(self._agent.lock_path).read_text())["pid"], signal.SIGKILL)
             self._agent.send(**{**frame, **self._places(frame["op"])})
 
     def _places(self, op: str) -> dict[str, str]:
@@ -50,7 +55,7 @@ class LocalChannel:
 
     def events(self) -> Iterator[Event]:
         while True:
-            yield from (found := list(self._agent.events()))
+            yield from (found := [e for e in self._agent.events() if e["event"] != self._host.swallows])
             if not found or found[-1]["event"] != "done":
                 return
 
@@ -74,12 +79,16 @@ class LocalChannel:
 class LocalHostOfFleet:
     """One host: a folder with `current`, and with files that make a step fail.
 
+    :ivar dies_at: the request at which its agent is killed.
+    :ivar swallows: the kind of event that it keeps to itself.
     :ivar trips: the requests that were sent together, in order.
     """
 
     name: str
     folder: Path
     is_reachable: bool = True
+    dies_at: str = ""
+    swallows: str = ""
     trips: list[list[str]] = field(default_factory=list)
 
     @property

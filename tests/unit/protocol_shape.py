@@ -23,6 +23,7 @@ from hostsmith.agent.deployers import resources, rules, values
 from hostsmith.connection import answers
 from hostsmith.contract import checks, events, wire
 from hostsmith.contract.protocol import PROTOCOL
+from hostsmith.hostkit.supervisor import supervisor_config
 
 PICTURE = Path(__file__).parent / "protocol.json"
 _MODULES = (checks, values, resources, rules, answers, events)
@@ -49,6 +50,17 @@ def shape() -> dict[str, Any]:
                 allowed._resources._release_of,
             )
         ],
+        "supervisor.conf": {
+            "options": supervisor_config._OPTIONS,
+            "line": supervisor_config._LINE.pattern,
+            "rules": [
+                _code(each)
+                for each in (
+                    *(supervisor_config.is_of_release, supervisor_config._sections),
+                    *(supervisor_config._is_program, supervisor_config._are_programs),
+                )
+            ],
+        },
         "answers": {
             query: described(answers.ANSWERS[query]) for query in sorted({**allowed._queries, **allowed._actions})
         },

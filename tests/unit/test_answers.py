@@ -230,3 +230,13 @@ def test_no_host_chooses_the_code_of_the_others() -> None:
     assert origin.resolve(_run(web1="a" * 40, web2="a" * 40)).revision == "a" * 40
     with pytest.raises(ReleaseError, match="web1: aaaaaaa, web2: bbbbbbb"):
         origin.resolve(_run(web1="a" * 40, web2="b" * 40))
+
+
+@pytest.mark.parametrize(
+    "revision", ["aaaaaaa+/../../../../opt/victim", "a/b", "..", "aaaaaaa+Dirty/", "a\nb", "a" * 65]
+)
+def test_a_revision_cannot_lead_out_of_the_folder_of_releases(revision: str) -> None:
+    """The id of the next release is made of it, and so the name of a folder that root makes and removes."""
+    answer = {"live": None, "records": [{**_LIVE, "revision": revision}], "migrations": {}}
+    with pytest.raises(AgentError):
+        requests.ask("releases").read("web1", {"ok": True, "answer": answer})

@@ -86,7 +86,7 @@ class TestWords:
         fab.write("app: blog\nroles: {web: [web1], worker: [web2]}\nprocesses: {web: gunicorn a:a}\n")
         fab.write(
             "from invoke.collection import Collection\nfrom hostsmith.fab.task import task\n"
-            "@task()\ndef take(call, words=(), loud=False):\n"
+            "@task(arguments='WORD ...')\ndef take(call, words=(), *, loud=False):\n"
             "    print(words, call.limits.role, loud)\n"
             "@task()\ndef other(call):\n    print('other')\n"
             "ns = Collection(take, other)\nns.add_collection(Collection('deep', take))\n",
@@ -110,3 +110,22 @@ class TestWords:
 
     def test_other_tasks_may_come_first(self, fab: Fab) -> None:
         assert fab.output("other", "take", "A", "B") == ["other", "['A', 'B'] None False"]
+
+    def test_an_empty_word_is_one(self, fab: Fab) -> None:
+        assert fab.output("take", "") == ["[''] None False"]
+
+    def test_a_value_is_no_task(self, fab: Fab) -> None:
+        assert fab.output("take", "--role", "take", "A", "--host", "other", "B") == ["['A', 'B'] take False"]
+        assert fab.output("other", "--role", "take", "take", "--hosts", "web1", "A") == ["other", "['A'] None False"]
+
+    def test_a_projects_own_task_with_such_a_flag_is_left_alone(self, fab: Fab) -> None:
+        fab.write(
+            "from hostsmith import task\n@task\ndef greet(c, words='hi'):\n    print(words)\n"
+            "@task\ndef after(c):\n    print('after')\n",
+            "fabfile.py",
+        )
+        assert fab.output("greet", "--words", "hello", "after") == ["hello", "after"]
+        assert any("--words=STRING" in line for line in fab.output("--help", "greet"))
+
+    def test_the_dry_run_of_fabric_is_refused(self, fab: Fab) -> None:
+        assert "fab plan" in fab.error("--dry", "take", "A")[0]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hostsmith.deployment.redeploy import Current
 from hostsmith.errors import FleetError
+from hostsmith.fleet import Member
 from hostsmith.hostkit.app.layout import Record
 from hostsmith.hostkit.app.variables import Variables
 from hostsmith.inventory.targets import Target
@@ -178,6 +179,41 @@ class TestSingletons:
         assert "its singletons are not started, since those of web1 may still run" in str(error)
         assert trio.live == [NEW] * 3
         assert steps(trio, "start singletons") == []
+
+    def test_none_start_while_a_host_with_old_ones_was_lost_before_it_kept_the_release(
+        self, trio: LocalFleet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It goes back to its previous release, and runs these on."""
+        trio["web1"].mark("runs")
+        trio["web2"].mark("starts")
+        trio["web1"].dies_at = "confirm"
+        error = failed(trio)
+        assert "its singletons are not started, since those of web1 may still run" in str(error)
+        assert steps(trio, "start singletons") == []
+
+
+def test_a_host_that_claims_success_without_a_result_is_no_traceback(trio: LocalFleet) -> None:
+    trio["web2"].swallows = "result"
+    trio.deploy()
+    assert trio.live == [NEW] * 3
+
+
+def test_what_no_host_is_to_blame_for_is_a_failure_of_that_host(
+    trio: LocalFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug must not leave some hosts with one release and some with another."""
+    event = Member.on_event
+
+    def broken(self: Member, found: Any) -> None:
+        if self.label == "web2" and found["event"] == "result" and "live release" in found["resource"]:
+            raise ValueError("no such letter")
+        event(self, found)
+
+    monkeypatch.setattr(Member, "on_event", broken)
+    error = failed(trio)
+    assert "web2: internal error: ValueError: no such letter (test_deployment.py:" in str(error)
+    assert error.failed[0].kind == "bug"
+    assert trio.live == [OLD] * 3
 
 
 class TestOneHost:

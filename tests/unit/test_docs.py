@@ -70,7 +70,9 @@ def test_every_fab_command_names_tasks_and_flags_that_exist(command: str) -> Non
 def _tasks_parser() -> TakingParser:
     """hostsmith's tasks, and those that the fabfiles on the pages add."""
     own = {name.replace("_", "-") for page in PAGES for name in _own_tasks(page)}
-    return TakingParser(contexts=[*hostsmith.ns.to_contexts(), *(ParserContext(name) for name in sorted(own))])
+    parser = TakingParser(contexts=[*hostsmith.ns.to_contexts(), *(ParserContext(name) for name in sorted(own))])
+    parser.taking = {name for name in hostsmith.ns.task_names if hostsmith.ns[name].arguments}
+    return parser
 
 
 def _own_tasks(page: Path) -> list[str]:

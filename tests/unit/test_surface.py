@@ -31,7 +31,7 @@ PUBLIC = {
         release servers services static supervisor system tls
     """,
     "hostsmith.services": """
-        Access AppService Argv KeptFile Port PortGuard Restore ServiceOptions known register
+        Access AppService Argv KeptFile Port PortGuard Restore Service ServiceOptions known register
     """,
     "hostsmith.errors": """
         AgentError BackupError ConnectError ConvergeError DriftError FleetError HostKeyError

@@ -78,11 +78,15 @@ def test_every_task_describes_every_flag() -> None:
 def test_python_code_calls_a_task_with_a_context(context: Context) -> None:
     assert show(context, lines=3, role="web") == "--role web False 3"
     assert show(context, True, 3) == " True 3"
+    with pytest.raises(TypeError, match="too many positional arguments"):
+        show(context, True, 3, False, True)
     with pytest.raises(TypeError, match="unexpected keyword argument 'lnes'"):
         show(context, lnes=3)
 
 
-@pytest.mark.parametrize(("given", "words"), [("", []), ("worker", ["worker"]), (["a b", "c"], ["a b", "c"])])
+@pytest.mark.parametrize(
+    ("given", "words"), [("", []), (None, []), ("worker", ["worker"]), (["a b", "c"], ["a b", "c"])]
+)
 def test_python_code_gives_words_as_a_text_or_a_list(context: Context, given: Any, words: list[str]) -> None:
     assert echo(context, given) == words
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import fields
 from typing import Any
 
-from ...contract import wire
+from ...contract import checks, wire
 from ...contract.checks import Check, all_of, exactly, few, mapping, number, optional, pair, text, whole
 from ...hostkit.app.health import HTTPS_PORT, HealthCheck
 from ...hostkit.app.layout import Layout, Record
@@ -70,7 +70,7 @@ class AllowedResources:
         self.classes: dict[type, dict[str, Check]] = {
             Record: {
                 "id": release,
-                "revision": line,
+                "revision": checks.revision,
                 "subject": line,
                 "who": line,
                 "created": line,

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...contract.checks import exactly, text
+from ...contract.checks import exactly, release_id, text
 from ...contract.secret import Secret
 
-_ID = r"[0-9]{8}-[0-9]{6}-[A-Za-z0-9._+-]{1,80}"
-
-release = text(_ID)
+release = release_id
 process = text(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
 # Shown to people, so without control characters for their terminals.
 line = text(r"[^\x00-\x1f\x7f-\x9f]{0,1000}")
-word = text(r"[^\x00]*")
+# As long as what the controller accepts of a host.
+word = text(r"[^\x00]{0,1000000}")
 name = text(r"[A-Za-z_][A-Za-z0-9_]{0,250}")
 flag = exactly(True, False)
 commit = text(r"[0-9a-f]{7,64}")

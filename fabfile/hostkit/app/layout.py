@@ -128,6 +128,12 @@ class Layout:
         return f"/etc/supervisor/conf.d/{self.app}.candidate.conf"
 
     def release(self, release_id: str) -> str:
+        """Return the folder of a release.
+
+        :raises ResourceError: the id would lead elsewhere; it may come from a host that was taken over.
+        """
+        if "/" in release_id or release_id in ("", ".", ".."):
+            raise ResourceError(f"{release_id!r} is not a valid id of a release")
         return f"{self.releases}/{release_id}"
 
     def static(self, release_id: str) -> str:
