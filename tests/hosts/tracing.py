@@ -40,7 +40,11 @@ def traced(vps: Vps, *calls: str) -> Iterator[list[str]]:
             yield found
         finally:
             strace.send_signal(signal.SIGINT)
-            strace.wait(30)
+            try:
+                strace.wait(30)
+            except subprocess.TimeoutExpired:
+                # It can wait for ever for a process to let go of; what it has seen is in the file.
+                strace.kill()
             lines = Path(file.name).read_text(errors="replace").splitlines()
     found += [line for line in joined(lines) if line.endswith("= 0")]
 
