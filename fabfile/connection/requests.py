@@ -72,12 +72,7 @@ def ask(query: str, **arguments: Any) -> Request[Any]:
 
     :param query: a function of `agent.queries`.
     """
-
-    def read(host: str, done: Event) -> Any:
-        check(host, done)
-        return answers.checked(host, query, done.get("answer"))
-
-    return Request({"op": "ask", "query": query, "arguments": arguments}, read)
+    return _answered(query, {"op": "ask", "query": query, "arguments": arguments})
 
 
 def run(app: str, argv: Sequence[str]) -> Request[int]:
@@ -109,12 +104,17 @@ def act(action: str, **arguments: Any) -> Request[Any]:
 
     :param action: a function of `agent.actions`.
     """
+    return _answered(action, {"op": "act", "action": action, "arguments": arguments})
+
+
+def _answered(name: str, frame: dict[str, Any]) -> Request[Any]:
+    """A request whose answer has the shape that belongs to the name of a query or an action."""
 
     def read(host: str, done: Event) -> Any:
         check(host, done)
-        return answers.checked(host, action, done.get("answer"))
+        return answers.checked(host, name, done.get("answer"))
 
-    return Request({"op": "act", "action": action, "arguments": arguments}, read)
+    return Request(frame, read)
 
 
 def check(host: str, done: Event) -> None:

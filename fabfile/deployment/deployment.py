@@ -84,7 +84,10 @@ class Deployment:
         self._block = contextlib.ExitStack()
 
     def __enter__(self) -> Deployment:
-        self._block.enter_context(summarized(self.console, self.what)).extend(self.reports)
+        # One list with the summary: a restore adds the hosts of services to it.
+        summary = self._block.enter_context(summarized(self.console, self.what))
+        summary += self.reports
+        self.reports = summary
         self._block.enter_context(self.fleet)
         return self
 
